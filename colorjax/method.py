@@ -1,0 +1,63 @@
+"""What a colorization method is: `Method`, `Prediction`, and the examples they see.
+
+A method is a value, three pure functions, and the trainer knows nothing more of it:
+
+- `init(key, examples) -> nets`: the nets by name, each a dict of its collections, of which
+  "params" is the trained one ("batch_stats", ... are carried along);
+- `losses`: in the order in which they run, from the name of a trained net to
+  `loss(params, nets, examples, key) -> (value, (collections, metrics))`, where
+  `collections` holds what changed besides params, by net: `{"G": {"batch_stats": ...}}`,
+  and `metrics` scalars to log;
+- `predict(nets, lightness, key) -> Prediction`: in evaluation mode, every picture by
+  itself.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from colorjax.color import rgb_to_lab
+
+Nets = dict[str, dict[str, Any]]
+Examples = dict[str, Array]
+
+
+class Prediction(NamedTuple):
+    """`ab` at the resolution of L, and `logits` over the bins for a method with them."""
+
+    ab: Float[Array, "b h w 2"]
+    logits: Float[Array, "b h2 w2 q"] | None = None
+
+
+class Method(NamedTuple):
+    """A colorizer: see the module's docstring."""
+
+    init: Callable[[PRNGKeyArray, Examples], Nets]
+    losses: Mapping[str, Callable]
+    predict: Callable[[Nets, Float[Array, "b h w 1"], PRNGKeyArray], Prediction]
+
+
+def to_examples(batch: dict[str, Array]) -> Examples:
+    """What losses and metrics see of a batch of `colorjax.data`.
+
+    Adds to "mask" and "index": "lightness" [b h w 1] and "ab" [b h w 2] of Lab.
+    """
+    lab = rgb_to_lab(batch["image"].astype(jnp.float32) / 255)
+    return {
+        "lightness": lab[..., :1],
+        "ab": lab[..., 1:],
+        "mask": batch["mask"],
+        "index": batch["index"],
+    }
+
+
+def abstract_batch(size: int, side: int) -> dict[str, jax.ShapeDtypeStruct]:
+    """The shapes of a batch of `size` pictures of `side` pixels, for tracing only."""
+    return {
+        "image": jax.ShapeDtypeStruct((size, side, side, 3), jnp.uint8),
+        "mask": jax.ShapeDtypeStruct((size,), jnp.float32),
+        "index": jax.ShapeDtypeStruct((size,), jnp.int32),
+    }

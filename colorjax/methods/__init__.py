@@ -1,0 +1,15 @@
+"""One file a method, each with `build(prior, **section) -> Method`."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+
+from colorjax.errors import UserError
+
+
+def builder(name: str) -> Callable:
+    """The `build` of `colorjax.methods.<name>`; the name may be nothing else."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    if name not in names:
+        raise UserError(f"method.name '{name}': no such method; there are {names}")
+    return importlib.import_module(f"{__name__}.{name}").build

@@ -1,0 +1,52 @@
+"""The paper's baseline: the same net trained to regress ab with the L2 loss (eq. 1).
+
+Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016. Started with
+`init_from` a classification run it is the paper's "L2, fine-tuned".
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from colorjax.method import Method, Prediction
+from colorjax.methods.zhang2016 import colourful
+from colorjax.nets.layers import upsample
+from colorjax.nets.vgg_dilated import SCALE, VGGDilated
+
+AB_UNIT = 50.0  # ab units of one unit of the net's output
+
+
+def build(
+    prior: Float[np.ndarray, "313"], *, width: float = 1.0, dtype: str = "float32"
+) -> Method:
+    """The method; it has no use for `prior`. `width` and `dtype` as in zhang2016.
+
+    The loss is half the squared distance in units of `AB_UNIT`, a sum over every fourth
+    pixel per picture.
+    """
+    del prior
+    net = VGGDilated(2, width, head_scale=0.1, dtype=jnp.dtype(dtype))
+
+    def init(key, examples):
+        return {"G": net.init(key, examples["lightness"], train=True)}
+
+    def loss(params, nets, examples, key):
+        output, updates = net.apply(
+            {**nets["G"], "params": params},
+            examples["lightness"],
+            train=True,
+            mutable=["batch_stats"],
+        )
+        target = examples["ab"][:, ::SCALE, ::SCALE] / AB_UNIT
+        error = 0.5 * jnp.square(output.astype(jnp.float32) - target).sum(-1)
+        counted = colourful(examples)[:, None, None]
+        total = (counted * error).sum()
+        pixels = counted.sum() * error[0].size
+        metrics = {"loss": total / jnp.maximum(pixels, 1)}
+        return total / len(counted), ({"G": updates}, metrics)
+
+    def predict(nets, lightness, key):
+        output = net.apply(nets["G"], lightness).astype(jnp.float32)
+        return Prediction(upsample(AB_UNIT * output, SCALE))
+
+    return Method(init, {"G": loss}, predict)

@@ -1,0 +1,83 @@
+"""The network of "Colorful Image Colorization": a VGG with dilation, `VGGDilated`.
+
+Source: the paper's figure 2 and its table of layers, and the released models. Eight
+blocks of 3x3 convolutions, ReLU after each and BatchNorm after each block; three
+strides of 2, dilation 2 in blocks 5 and 6, one transposed convolution, a 1x1 head. The
+output has a quarter of the input's height and width.
+"""
+
+import functools
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from colorjax.nets.layers import Conv, dilated_conv, transposed_conv
+
+# (channels at full width, convolutions, stride of the last one, dilation)
+BLOCKS = (
+    (64, 2, 2, 1),
+    (128, 2, 2, 1),
+    (256, 3, 2, 1),
+    (512, 3, 1, 1),
+    (512, 3, 1, 2),
+    (512, 3, 1, 2),
+    (512, 3, 1, 1),
+)
+STRIDE = 8  # height and width of an input are multiples of this
+SCALE = 4  # input pixels an output pixel
+
+
+class VGGDilated(nn.Module):
+    """L to `outputs` channels at a quarter of the resolution; 32.23 M parameters.
+
+    `width` multiplies every channel count. `affine` gives BatchNorm a scale and an offset,
+    as the authors' PyTorch port has and their Caffe model has not. `head_scale` is the
+    spread of the outputs at the start. Statistics are float32 whatever `dtype` is.
+    """
+
+    outputs: int
+    width: float = 1.0
+    affine: bool = False
+    head_scale: float = 1.0
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, lightness: Float[Array, "b h w 1"], train: bool = False
+    ) -> Float[Array, "b h/4 w/4 outputs"]:
+        """`lightness` is L of Lab in [0, 100]; `train` takes statistics of the batch."""
+
+        def conv(x, channels, name, size=3, scale=1.0, convolve=dilated_conv):
+            shape = (size, size, x.shape[-1], channels)
+            return Conv(shape, convolve, scale, name=name)(x)
+
+        def norm(x, name):
+            layer = nn.BatchNorm(
+                use_running_average=not train,
+                momentum=0.99,
+                epsilon=1e-5,
+                use_bias=self.affine,
+                use_scale=self.affine,
+                dtype=self.dtype,
+                name=name,
+            )
+            return layer(x)
+
+        x = ((lightness - 50) / 100).astype(self.dtype)
+        for block, (channels, depth, stride, dilation) in enumerate(BLOCKS, start=1):
+            for layer in range(1, depth + 1):
+                convolve = functools.partial(
+                    dilated_conv,
+                    stride=stride if layer == depth else 1,
+                    dilation=dilation,
+                )
+                name = f"conv{block}_{layer}"
+                x = conv(x, round(channels * self.width), name, convolve=convolve)
+                x = nn.relu(x)
+            x = norm(x, f"norm{block}")
+        channels = round(256 * self.width)
+        x = nn.relu(conv(x, channels, "conv8_1", size=4, convolve=transposed_conv))
+        x = nn.relu(conv(x, channels, "conv8_2"))
+        x = nn.relu(conv(x, channels, "conv8_3"))
+        return conv(x, self.outputs, "head", size=1, scale=self.head_scale)

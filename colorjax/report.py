@@ -1,0 +1,119 @@
+"""What a person sees and keeps of long work: `Progress`, `TrainingLog`, `table`."""
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import jax
+from etils import epath
+
+from colorjax.files import write_bytes
+
+EVERY = 10.0  # seconds between progress lines where there is no terminal, and log writes
+
+
+class Progress:
+    """One line that says how far the work is and how long it will still take."""
+
+    def __init__(self, label: str, total: int, start: int = 0):
+        self.label, self.total, self.start = label, total, start
+        self.began, self.shown = time.monotonic(), -EVERY
+        self.terminal = sys.stderr.isatty()
+
+    def update(self, done: int, text: str = "") -> None:
+        """Show that `done` of the total are done; the last call, done = total, ends it."""
+        now, last = time.monotonic(), done >= self.total
+        if now - self.shown < (0.1 if self.terminal else EVERY) and not last:
+            return
+        self.shown = now
+        rate = (done - self.start) / max(now - self.began, 1e-9)
+        left = (self.total - done) / rate if rate else 0
+        line = f"{self.label} {done}/{self.total}  {text}  {_clock(left)} left"
+        if self.terminal:
+            print(f"\r\033[K{line}", end="\n" if last else "", file=sys.stderr, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+class TrainingLog:
+    """`log.jsonl`, a line a logged step, and the progress line of training.
+
+    The first steps are all logged, later ones now and then. The log is kept whole in
+    memory and rewritten, because object stores cannot append; a resumed run drops what
+    the steps that it lost had logged.
+    """
+
+    ALL, EVERY = 100, 20  # steps that are all logged; then one in so many
+
+    def __init__(
+        self, path: epath.PathLike, start: int, steps: int, batch: int, started: float
+    ):
+        """`started` is the `time.monotonic()` at which the command began."""
+        self.path = epath.Path(path)
+        self.start, self.steps, self.batch, self.started = start, steps, batch, started
+        self.lines: list[str] = []
+        if self.path.exists():
+            lines = self.path.read_text().splitlines()
+            self.lines = [line for line in lines if json.loads(line)["step"] <= start]
+        self.progress = Progress("step", steps, start)
+        self.written = time.monotonic()
+        self.pause()
+
+    def wants(self, step: int) -> bool:
+        """Whether `step` is to be logged."""
+        return step <= self.ALL or step % self.EVERY == 0 or step == self.steps
+
+    def add(self, step: int, scalars: Mapping[str, Any]) -> None:
+        """Log a step's scalars; this waits for them."""
+        figures = {key: float(value) for key, value in scalars.items()}
+        now = time.monotonic()
+        speed = None
+        if self.clock is not None:
+            speed = (step - self.clock[0]) * self.batch / (now - self.clock[1])
+        elif step == self.start + 1:
+            print(f"first step after {now - self.started:.1f} s", file=sys.stderr)
+        self.clock = (step, now)
+        line = {"step": step, **figures, "images_per_second": speed}
+        self.lines.append(json.dumps(line | {"seconds": now - self.started}))
+        rate = "" if speed is None else f"  {speed:.0f} images/s"
+        self.progress.update(step, f"loss {figures['loss']:.4f}{rate}")
+        if now - self.written > EVERY:
+            self.flush()
+
+    def pause(self) -> None:
+        """What passes until the next step is added is no training time."""
+        self.clock: tuple[int, float] | None = None
+
+    def flush(self) -> None:
+        """Write the file; on several hosts, the first one does."""
+        if jax.process_index() == 0:
+            write_bytes(self.path, "".join(f"{x}\n" for x in self.lines).encode())
+        self.written = time.monotonic()
+
+
+def table(rows: dict[str, dict[str, str]]) -> str:
+    """Rows of named cells as an aligned text table that is Markdown too."""
+    header = ["", *next(iter(rows.values()))]
+    lines = [header, *([name, *cells.values()] for name, cells in rows.items())]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    lines.insert(1, ["-" * width for width in widths])
+    return "\n".join(
+        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |"
+        for line in lines
+    )
+
+
+def tracked(items: Iterable[Any], label: str, total: int) -> Iterator[Any]:
+    """Hand `items` on with a progress line."""
+    progress = Progress(label, total)
+    for done, item in enumerate(items, start=1):
+        yield item
+        progress.update(done)

@@ -1,0 +1,104 @@
+"""Training, generic over the method: `TrainState`, `make_init`, `make_step`.
+
+A run is two pure functions, `batch = data(seed, step)` and `state = step(state, batch)`; all
+randomness of a step is `fold_in(key(seed), step)`. Arrays are global: under jit, sums and
+BatchNorm's statistics are those of the global batch, and XLA reduces gradients over the
+mesh.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+from jaxtyping import Array, Int
+
+from colorjax.errors import UserError
+from colorjax.method import Method, Nets, to_examples
+from colorjax.sharding import replicated, split_by_example
+
+
+class TrainState(NamedTuple):
+    """Everything that a run carries from one step to the next."""
+
+    step: Int[Array, ""]
+    nets: Nets
+    optimizers: dict[str, Any]
+
+
+def make_init(
+    method: Method, optimizer: optax.GradientTransformation, seed: int, mesh: Mesh
+) -> Callable[[dict[str, Array]], TrainState]:
+    """A compiled function from the first batch to the state of step 0."""
+
+    def init(batch):
+        nets = method.init(jax.random.key(seed), to_examples(batch))
+        return TrainState(
+            step=jnp.zeros((), jnp.int32),
+            nets=nets,
+            optimizers={
+                name: optimizer.init(nets[name]["params"]) for name in method.losses
+            },
+        )
+
+    return jax.jit(init, out_shardings=replicated(mesh))
+
+
+def make_step(
+    method: Method, optimizer: optax.GradientTransformation, seed: int, mesh: Mesh
+) -> Callable[[TrainState, dict[str, Array]], tuple[TrainState, dict[str, Array]]]:
+    """A compiled function from (state, batch) to (next state, metrics); eats its state.
+
+    Losses run in their order, each seeing the nets that those before it updated.
+    """
+
+    def step(state, batch):
+        examples = to_examples(batch)
+        # One key for every loss: what two of them compute alike, XLA computes once.
+        key = jax.random.fold_in(jax.random.key(seed), state.step)
+        nets, optimizers, metrics = dict(state.nets), dict(state.optimizers), {}
+        for name, loss in method.losses.items():
+            params = nets[name]["params"]
+            gradient, (collections, scalars) = jax.grad(loss, has_aux=True)(
+                params, nets, examples, key
+            )
+            updates, optimizers[name] = optimizer.update(
+                gradient, optimizers[name], params
+            )
+            params = optax.apply_updates(params, updates)
+            nets[name] = {**nets[name], "params": params}
+            for net, changed in collections.items():
+                nets[net] = {**nets[net], **changed}
+            metrics |= scalars
+        return TrainState(state.step + 1, nets, optimizers), metrics
+
+    return jax.jit(
+        step,
+        donate_argnums=0,
+        in_shardings=(replicated(mesh), split_by_example(mesh)),
+        out_shardings=replicated(mesh),
+    )
+
+
+def start_from(state: TrainState, nets: Nets) -> tuple[TrainState, list[str]]:
+    """Put the nets of another run into a new state, wherever name and shape agree.
+
+    Returns the state and the names of what stays as it was born (the head, say, where
+    the methods differ). Raises `UserError` where nothing agrees.
+    """
+    old = dict(jax.tree_util.tree_leaves_with_path(nets))
+    fresh = []
+
+    def choose(path, leaf):
+        found = old.get(path)
+        if found is None or found.shape != leaf.shape:
+            fresh.append(jax.tree_util.keystr(path, simple=True, separator="/"))
+            return leaf
+        return jax.device_put(found.astype(leaf.dtype), leaf.sharding)
+
+    merged = jax.tree_util.tree_map_with_path(choose, state.nets)
+    if len(fresh) == len(jax.tree.leaves(merged)):
+        raise UserError("init_from: that run has no parameter of the same name and shape")
+    return state._replace(nets=merged), fresh

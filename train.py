@@ -1,0 +1,180 @@
+"""Train a colorizer: python train.py --config=configs/NAME.py [--workdir=DIR].
+
+Any key of the config can be given: --config.section.key=value. Started again with the same
+command, a run goes on from its last checkpoint. On several hosts, start one process on each
+with --distributed (TPU pods and clusters find each other), or name the --coordinator.
+"""
+
+import dataclasses
+import io
+import signal
+import sys
+import time
+
+import jax
+import numpy as np
+from absl import flags
+from etils import epath
+from jax.experimental import multihost_utils
+from ml_collections import config_flags
+
+from colorjax import config as configs
+from colorjax import files, images, optim, run
+from colorjax.checkpoint import Checkpoints, load_nets
+from colorjax.colorize import Colorizer, picture_grid
+from colorjax.data import Unreadable
+from colorjax.errors import UserError
+from colorjax.evaluation import Row, grey_row
+from colorjax.method import abstract_batch
+from colorjax.prior import estimate_prior
+from colorjax.quantize import Q
+from colorjax.report import TrainingLog
+from colorjax.sharding import make_mesh, replicated, to_devices
+from colorjax.training import make_init, make_step, start_from
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "The config file of the run.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Where the run lives, or else runs/NAME.")
+DISTRIBUTED = flags.DEFINE_bool("distributed", False, "This is one process of several.")
+COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.")
+PROCESSES = flags.DEFINE_integer("processes", None, "How many, with --coordinator.")
+PROCESS = flags.DEFINE_integer("process", None, "Which one this is, from 0.")
+
+
+def main(started: float) -> int:
+    # ---- The config. Every mistake in it shows before anything is compiled.
+    if CONFIG.value is None:
+        raise UserError("give a config: --config=configs/quick.py")
+    config = configs.to_dict(CONFIG.value)
+    configs.check_keys(config)
+    name = epath.Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
+    workdir = epath.Path(WORKDIR.value or f"runs/{name}")
+    pictures = run.make_pictures(config["data"])
+    run.make_method(config["method"], np.full(Q, 1 / Q, np.float32))
+    given = ["steps"]
+    section = configs.check_section("optimizer", optim.adam, config["optimizer"], given)
+    optimizer = optim.adam(config["steps"], **section)
+    configs.check_section("checkpoint", Checkpoints, config["checkpoint"], ["workdir"])
+    section = configs.check_section("evaluation", run.Evaluation, config["evaluation"])
+    evaluation = run.Evaluation(**section)
+
+    # ---- Devices, of this host or of several.
+    if DISTRIBUTED.value or COORDINATOR.value:
+        jax.distributed.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value)
+    mesh = make_mesh(config["batch"])
+    first_process = jax.process_index() == 0
+
+    # ---- The workdir: a new run, or the same one again.
+    before, prior = run.read_config(workdir), run.read_prior(workdir)
+    if before is not None:
+        configs.check_same(before, config, workdir)
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("workdir read")
+    if first_process:
+        files.write_json(workdir / "config.json", config)
+
+    # ---- Pictures, and how frequent their colours are.
+    source = pictures.source(pictures.train_split)
+    unreadable = Unreadable(source, pictures.max_unreadable)
+    if prior is None:
+        batch = evaluation.whole_batch(mesh)
+        passed = run.single_pass(pictures, source, batch, "estimating the prior")
+        prior = estimate_prior(unreadable.watch(passed), mesh)
+        if first_process:
+            encoded = io.BytesIO()
+            np.save(encoded, prior)
+            files.write_bytes(workdir / "prior.npy", encoded.getvalue())
+
+    # ---- The state: resumed, or new, perhaps with the nets of another run.
+    method = run.make_method(config["method"], prior)
+    checkpoints = Checkpoints(workdir, **config["checkpoint"])
+    init = make_init(method, optimizer, config["seed"], mesh)
+    begun = checkpoints.latest()
+    feed = dict(
+        seed=config["seed"],
+        batch=config["batch"],
+        process=jax.process_index(),
+        processes=jax.process_count(),
+    )
+    if begun is not None:
+        abstract = jax.eval_shape(init, abstract_batch(config["batch"], pictures.crop))
+        state = checkpoints.restore(begun, abstract, replicated(mesh))
+        print(f"{workdir}: going on from step {begun}", file=sys.stderr)
+    else:
+        begun = 0
+        here = dataclasses.replace(pictures, workers=0)
+        batch = next(here.training(source, start=0, steps=1, **feed))
+        state = init(to_devices(batch, mesh))
+        if config["init_from"]:
+            _, nets = load_nets(config["init_from"])
+            state, fresh = start_from(state, nets)
+            print(f"started from {config['init_from']}; new: {fresh}", file=sys.stderr)
+
+    # ---- The loop. Metrics are fetched one step late, so that no step waits for them.
+    steps = config["steps"]
+    train_step = make_step(method, optimizer, config["seed"], mesh)
+    batches = pictures.training(source, start=begun, steps=steps, **feed)
+    log = TrainingLog(workdir / "log.jsonl", begun, steps, config["batch"], started)
+    terminated = watch_sigterm()
+    late = metrics = None
+    for step, batch in enumerate(unreadable.watch(batches), start=begun + 1):
+        state, scalars = train_step(state, to_devices(batch, mesh))
+        if late is not None:
+            log.add(*late)
+        late = (step, scalars) if log.wants(step) else None
+        stopping = terminated(step)
+        evaluating = step == steps or (evaluation.every and step % evaluation.every == 0)
+        if stopping or evaluating or step % checkpoints.every == 0:
+            if late is not None:
+                log.add(*late)
+                late = None
+            log.flush()
+            if evaluating:
+                metrics = evaluate(evaluation, method, state, pictures, prior, mesh)
+            checkpoints.save(step, state, run.best_figure(metrics) if evaluating else None)
+            log.pause()
+        if stopping:
+            checkpoints.close()
+            print(f"stopped at step {step}; the same command goes on", file=sys.stderr)
+            return 128 + signal.SIGTERM
+    checkpoints.close()
+
+    # ---- The end: figures, pictures, and what to do next.
+    if metrics is None:
+        metrics = evaluate(evaluation, method, state, pictures, prior, mesh)
+    if first_process:
+        files.write_json(workdir / "metrics.json", {"step": steps, **metrics})
+        colorizer = Colorizer(method, jax.device_get(state.nets), pictures.resize)
+        grid = picture_grid(colorizer, pictures, pictures.test_split)
+        images.write(workdir / "grid.png", grid)
+        print(run.metrics_table(metrics))
+        if unreadable.indices:
+            print(unreadable)
+        print(f"figures {workdir}/metrics.json, pictures {workdir}/grid.png; colorize with")
+        print(f"    colorjax colorize PICTURE --run {workdir} --out colorized.png")
+    return 0
+
+
+def evaluate(evaluation, method, state, pictures, prior, mesh):
+    """Figures of the nets as they are, beside those of grey, on the held-out pictures."""
+    rows = {"this run": Row(method.predict, state.nets), "grey": grey_row()}
+    return evaluation(rows, pictures, pictures.test_split, prior, mesh)
+
+
+def watch_sigterm():
+    """A function of the step: whether to save and stop, the same on every host."""
+    if jax.process_count() > 1:  # a handler of ours would displace the one of JAX
+        return multihost_utils.reached_preemption_sync_point
+    caught = []
+    signal.signal(signal.SIGTERM, lambda *_: caught.append(True))
+    return lambda step: bool(caught)
+
+
+if __name__ == "__main__":
+    begun = time.monotonic()
+    try:
+        configs.parse_flags(sys.argv)
+        sys.exit(main(begun))
+    except UserError as error:
+        sys.exit(f"train.py: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
