@@ -1,8 +1,9 @@
 """Train a colorizer: python train.py --config=configs/NAME.py [--workdir=DIR].
 
-Any key of the config can be given: --config.section.key=value. Started again with the same
-command, a run goes on from its last checkpoint. On several hosts, start one process on each
-with --distributed (TPU pods and clusters find each other), or name the --coordinator.
+Any key of the config can be given: --config.section.key=value. Started again with the
+same command, a run goes on from its last checkpoint. On several hosts, start one
+process on each with --distributed (TPU pods and clusters find each other), or name the
+--coordinator.
 """
 
 import dataclasses
@@ -19,7 +20,7 @@ from jax.experimental import multihost_utils
 from ml_collections import config_flags
 
 from colorjax import config as configs
-from colorjax import files, images, optim, run
+from colorjax import files, images, run
 from colorjax.checkpoint import Checkpoints, load_nets
 from colorjax.colorize import Colorizer, picture_grid
 from colorjax.data import Unreadable
@@ -29,11 +30,13 @@ from colorjax.method import abstract_batch
 from colorjax.prior import estimate_prior
 from colorjax.quantize import Q
 from colorjax.report import TrainingLog
-from colorjax.sharding import make_mesh, replicated, to_devices
+from colorjax.sharding import check_divides, make_mesh, replicated, to_devices
 from colorjax.training import make_init, make_step, start_from
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "The config file of the run.")
-WORKDIR = flags.DEFINE_string("workdir", None, "Where the run lives, or else runs/NAME.")
+WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Where the run lives, or else runs/NAME."
+)
 DISTRIBUTED = flags.DEFINE_bool("distributed", False, "This is one process of several.")
 COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.")
 PROCESSES = flags.DEFINE_integer("processes", None, "How many, with --coordinator.")
@@ -49,18 +52,18 @@ def main(started: float) -> int:
     name = epath.Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
     workdir = epath.Path(WORKDIR.value or f"runs/{name}")
     pictures = run.make_pictures(config["data"])
+    source = pictures.source(pictures.train_split)
+    pictures.source(pictures.test_split)
     run.make_method(config["method"], np.full(Q, 1 / Q, np.float32))
-    given = ["steps"]
-    section = configs.check_section("optimizer", optim.adam, config["optimizer"], given)
-    optimizer = optim.adam(config["steps"], **section)
+    optimizer = run.make_optimizer(config["optimizer"], config["steps"])
     configs.check_section("checkpoint", Checkpoints, config["checkpoint"], ["workdir"])
-    section = configs.check_section("evaluation", run.Evaluation, config["evaluation"])
-    evaluation = run.Evaluation(**section)
+    evaluation = run.make_evaluation(config["evaluation"])
 
     # ---- Devices, of this host or of several.
     if DISTRIBUTED.value or COORDINATOR.value:
         jax.distributed.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value)
-    mesh = make_mesh(config["batch"])
+    mesh = make_mesh()
+    check_divides(config["batch"], mesh)
     first_process = jax.process_index() == 0
 
     # ---- The workdir: a new run, or the same one again.
@@ -72,8 +75,7 @@ def main(started: float) -> int:
     if first_process:
         files.write_json(workdir / "config.json", config)
 
-    # ---- Pictures, and how frequent their colours are.
-    source = pictures.source(pictures.train_split)
+    # ---- How frequent the colours are, which the method and the figures need.
     unreadable = Unreadable(source, pictures.max_unreadable)
     if prior is None:
         batch = evaluation.whole_batch(mesh)
@@ -109,28 +111,25 @@ def main(started: float) -> int:
             state, fresh = start_from(state, nets)
             print(f"started from {config['init_from']}; new: {fresh}", file=sys.stderr)
 
-    # ---- The loop. Metrics are fetched one step late, so that no step waits for them.
+    # ---- The loop. The log fetches scalars one step late, so that no step waits.
     steps = config["steps"]
     train_step = make_step(method, optimizer, config["seed"], mesh)
     batches = pictures.training(source, start=begun, steps=steps, **feed)
     log = TrainingLog(workdir / "log.jsonl", begun, steps, config["batch"], started)
     terminated = watch_sigterm()
-    late = metrics = None
+    metrics = None
     for step, batch in enumerate(unreadable.watch(batches), start=begun + 1):
         state, scalars = train_step(state, to_devices(batch, mesh))
-        if late is not None:
-            log.add(*late)
-        late = (step, scalars) if log.wants(step) else None
+        log.add(step, scalars)
         stopping = terminated(step)
-        evaluating = step == steps or (evaluation.every and step % evaluation.every == 0)
+        evaluating = evaluation.due(step) or step == steps
         if stopping or evaluating or step % checkpoints.every == 0:
-            if late is not None:
-                log.add(*late)
-                late = None
             log.flush()
+            figure = None
             if evaluating:
                 metrics = evaluate(evaluation, method, state, pictures, prior, mesh)
-            checkpoints.save(step, state, run.best_figure(metrics) if evaluating else None)
+                figure = run.best_figure(metrics)
+            checkpoints.save(step, state, figure)
             log.pause()
         if stopping:
             checkpoints.close()
@@ -149,13 +148,15 @@ def main(started: float) -> int:
         print(run.metrics_table(metrics))
         if unreadable.indices:
             print(unreadable)
-        print(f"figures {workdir}/metrics.json, pictures {workdir}/grid.png; colorize with")
-        print(f"    colorjax colorize PICTURE --run {workdir} --out colorized.png")
+        print(f"figures:  {workdir}/metrics.json")
+        print(f"pictures: {workdir}/grid.png")
+        print(f"use it:   colorjax colorize PICTURE --run {workdir} --out colored.png")
     return 0
 
 
 def evaluate(evaluation, method, state, pictures, prior, mesh):
-    """Figures of the nets as they are, beside those of grey, on the held-out pictures."""
+    """Figures of the nets as they are, beside those of grey, on the held-out
+    pictures."""
     rows = {"this run": Row(method.predict, state.nets), "grey": grey_row()}
     return evaluation(rows, pictures, pictures.test_split, prior, mesh)
 

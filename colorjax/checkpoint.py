@@ -66,11 +66,11 @@ class Checkpoints:
     def _guarded(self, action):
         try:
             return action()
-        except Exception as error:  # tensorstore has no class of its own for a full disk
+        except Exception as error:  # tensorstore has no class for a full disk
             raise UserError(
                 f"{self.directory}: a checkpoint could not be written "
-                f"({_first_line(error)}); make room, then start the same command again: it "
-                "goes on from the last finished one"
+                f"({_first_line(error)}); make room, then start the same command "
+                "again: it goes on from the last finished one"
             ) from error
 
 
@@ -88,7 +88,9 @@ def load_nets(
         if step is None:
             step = max(steps)
         elif step not in steps:
-            raise UserError(f"{workdir}: no checkpoint of step {step}; there are {steps}")
+            raise UserError(
+                f"{workdir}: no checkpoint of step {step}; there are {steps}"
+            )
         stored = orbax.metadata(step).metadata["nets"]
         like = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), stored)
         context = ocp.Context()

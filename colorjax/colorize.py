@@ -59,10 +59,12 @@ class Colorizer:
         longest = round(self.side * ASPECTS[-1])
         small = images.resize_short(picture, self.side, longest)
         height, width = small.shape[:2]
-        padding = [(0, s - n) for s, n in zip(self._size(height, width), small.shape[:2])]
-        padded = np.pad(small, (*padding, (0, 0)), mode="edge")
+        padded_height, padded_width = self._size(height, width)
+        padding = ((0, padded_height - height), (0, padded_width - width), (0, 0))
+        padded = np.pad(small, padding, mode="edge")
         ab = np.asarray(self._predict(self.nets, padded[None]))[0, :height, :width]
-        full = [images.resize(plane, picture.shape[:2]) for plane in np.moveaxis(ab, 2, 0)]
+        size = picture.shape[:2]
+        full = [images.resize(plane, size) for plane in np.moveaxis(ab, -1, 0)]
         return np.stack(full, axis=-1)
 
     def _size(self, height: int, width: int) -> tuple[int, int]:

@@ -1,7 +1,8 @@
 """Configs: reading them with their overrides, and checking them before anything runs.
 
-A config is a Python file with `get_config()`; a section of it is the keyword arguments of
-one function, whose signature holds the defaults. So a wrong key is known at the start.
+A config is a Python file with `get_config()`; a section of it is the keyword arguments
+of one function, whose signature holds the defaults. So a wrong key is known at the
+start.
 """
 
 import inspect
@@ -58,7 +59,8 @@ def check_keys(config: dict[str, Any]) -> None:
 def check_section(
     name: str, function: Callable, section: dict[str, Any], given: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """The section, once every key is a keyword of `function` and no required one is missing.
+    """The section, once every key is a keyword of `function` and no required one is
+    missing.
 
     `given` are parameters that the caller passes itself.
     """
@@ -76,7 +78,8 @@ def check_section(
 
 
 def check_same(old: dict[str, Any], new: dict[str, Any], workdir: Any) -> None:
-    """Raise `UserError`, listing the differences, unless `new` may resume a run of `old`."""
+    """Raise `UserError`, listing the differences, unless `new` may resume a run of
+    `old`."""
     before, after = _flat(old), _flat(new)
     differences = [
         f"{key}: {before.get(key)} -> {after.get(key)}"
@@ -85,8 +88,8 @@ def check_same(old: dict[str, Any], new: dict[str, Any], workdir: Any) -> None:
     ]
     if differences:
         raise UserError(
-            f"{workdir} holds a run of another config ({'; '.join(differences)}); choose "
-            "another --workdir, or undo these changes"
+            f"{workdir} holds a run of another config ({'; '.join(differences)}); "
+            "choose another --workdir, or undo these changes"
         )
 
 

@@ -3,8 +3,8 @@
 A `Metric` is a sum, then a function of the sum. `stats` gives, for each picture of a
 batch, what is to be added up; the sums are taken under the batch's mask, across devices
 and batches, so no result depends on batch size, padding or the number of devices. Every
-sum is taken once plainly and once for each bootstrap replicate, with Poisson weights that
-are a function of the picture's index, and `finalize` turns each into numbers.
+sum is taken once plainly and once for each bootstrap replicate, with Poisson weights
+that are a function of the picture's index, and `finalize` turns each into numbers.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,7 +25,8 @@ Sums = dict[str, np.ndarray]
 
 
 class Metric(NamedTuple):
-    """`stats(prediction, examples)`: leaves [b ...]; `finalize(sums)`: numbers by name."""
+    """`stats(prediction, examples)`: leaves [b ...]; `finalize(sums)`: numbers by
+    name."""
 
     stats: Callable[[Prediction, Examples], Stats]
     finalize: Callable[[Sums], dict[str, float]]
@@ -49,7 +50,6 @@ class Value(NamedTuple):
 def grey_row() -> Row:
     """The baseline that predicts no colour at all."""
 
-
     def predict(nets, lightness, key):
         return Prediction(jnp.zeros((*lightness.shape[:-1], 2)))
 
@@ -63,10 +63,11 @@ def masked_sums(
     mesh: Mesh,
     replicates: int = 0,
 ) -> Any:
-    """Sum `stats(nets, examples)`, a tree of [b ...], over batches: [1 + replicates ...].
+    """Sum `stats(nets, examples)`, a tree of [b ...], over batches: [1 + replicates
+    ...].
 
-    Row 0 is the sum under the mask, the others are bootstrap replicates. Sums of a batch
-    are float32 on the device, their total float64 on the host.
+    Row 0 is the sum under the mask, the others are bootstrap replicates. Sums of a
+    batch are float32 on the device, their total float64 on the host.
     """
 
     def batch_sums(nets, batch):

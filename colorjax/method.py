@@ -2,12 +2,12 @@
 
 A method is a value, three pure functions, and the trainer knows nothing more of it:
 
-- `init(key, examples) -> nets`: the nets by name, each a dict of its collections, of which
-  "params" is the trained one ("batch_stats", ... are carried along);
+- `init(key, examples) -> nets`: the nets by name, each a dict of its collections, of
+  which "params" is the trained one ("batch_stats", ... are carried along);
 - `losses`: in the order in which they run, from the name of a trained net to
   `loss(params, nets, examples, key) -> (value, (collections, metrics))`, where
-  `collections` holds what changed besides params, by net: `{"G": {"batch_stats": ...}}`,
-  and `metrics` scalars to log;
+  `collections` holds what changed besides params, by net: `{"G": {"batch_stats":
+  ...}}`, and `metrics` scalars to log;
 - `predict(nets, lightness, key) -> Prediction`: in evaluation mode, every picture by
   itself.
 """
@@ -26,7 +26,8 @@ Examples = dict[str, Array]
 
 
 class Prediction(NamedTuple):
-    """`ab` at the resolution of L, and `logits` over the bins for a method with them."""
+    """`ab` at the resolution of L, and `logits` over the bins for a method with
+    them."""
 
     ab: Float[Array, "b h w 2"]
     logits: Float[Array, "b h2 w2 q"] | None = None

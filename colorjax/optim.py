@@ -1,4 +1,5 @@
-"""The optimizer of a run from the `optimizer` section of its config: `adam`, `schedule`."""
+"""The optimizer of a run from the `optimizer` section of its config: `adam`,
+`schedule`."""
 
 import optax
 
@@ -12,7 +13,8 @@ def schedule(
     warmup: int = 0,
     boundaries: tuple[tuple[int, float], ...] = (),
 ) -> optax.Schedule:
-    """Learning rate by step: linear `warmup`, then "constant" or "cosine" to 0 at `steps`.
+    """Learning rate by step: linear `warmup`, then "constant" or "cosine" to 0 at
+    `steps`.
 
     `boundaries` are pairs (step, learning rate from there on), for "constant" only.
     """
@@ -42,7 +44,7 @@ def adam(
     warmup: int = 0,
     boundaries: tuple[tuple[int, float], ...] = (),
     b1: float = 0.9,
-    b2: float = 0.99,
+    b2: float = 0.999,
     weight_decay: float = 0.0,
     decoupled: bool = True,
     clip: float | None = None,
@@ -50,8 +52,8 @@ def adam(
     """Adam (Kingma and Ba, 2015) on the `schedule` of the same keys.
 
     `weight_decay` applies to every parameter, `decoupled` from the gradient (AdamW), or
-    added to it as an L2 penalty, as the paper's solver does. `clip` bounds the global norm
-    of the gradient.
+    added to it as an L2 penalty, as the paper's solver does. `clip` bounds the global
+    norm of the gradient.
     """
     rate = schedule(steps, learning_rate, decay, warmup, boundaries)
     parts = []

@@ -52,9 +52,9 @@ def ab_bins() -> Float[np.ndarray, "313 2"]:
 def _candidates(neighbors: int) -> Int[np.ndarray, "cells width"]:
     """For each cell of the ab plane, the bins that can be among the nearest of a point.
 
-    A bin is left out of a cell when at least `neighbors` others are nearer everywhere in
-    it. "Nearer" is linear in the point (a bisector), so the four corners decide. Rows are
-    sorted, and padded with Q.
+    A bin is left out of a cell when at least `neighbors` others are nearer everywhere
+    in it. "Nearer" is linear in the point (a bisector), so the four corners decide.
+    Rows are sorted, and padded with Q.
     """
     low = np.arange(-PLANE, PLANE, CELL)
     origin = np.stack(np.meshgrid(low, low, indexing="ij"), -1).reshape(-1, 1, 2)
@@ -156,7 +156,7 @@ def _cross_entropy_forward(logits, indices, weights):
 
 def _cross_entropy_backward(saved, cotangent):
     logits, indices, weights, normalizer = saved
-    # Comparing indices, instead of scattering weights, lets XLA fuse this into one pass.
+    # Comparing indices, not scattering weights, lets XLA fuse this into one pass.
     bins = jnp.arange(logits.shape[-1])
     target = sum(
         jnp.where(bins == indices[..., k, None], weights[..., k, None], 0.0)

@@ -11,7 +11,9 @@ from etils import epath
 
 from colorjax.files import write_bytes
 
-EVERY = 10.0  # seconds between progress lines where there is no terminal, and log writes
+EVERY = (
+    10.0  # seconds between progress lines where there is no terminal, and log writes
+)
 
 
 class Progress:
@@ -23,7 +25,8 @@ class Progress:
         self.terminal = sys.stderr.isatty()
 
     def update(self, done: int, text: str = "") -> None:
-        """Show that `done` of the total are done; the last call, done = total, ends it."""
+        """Show that `done` of the total are done; the last call, done = total, ends
+        it."""
         now, last = time.monotonic(), done >= self.total
         if now - self.shown < (0.1 if self.terminal else EVERY) and not last:
             return
@@ -32,7 +35,9 @@ class Progress:
         left = (self.total - done) / rate if rate else 0
         line = f"{self.label} {done}/{self.total}  {text}  {_clock(left)} left"
         if self.terminal:
-            print(f"\r\033[K{line}", end="\n" if last else "", file=sys.stderr, flush=True)
+            print(
+                f"\r\033[K{line}", end="\n" if last else "", file=sys.stderr, flush=True
+            )
         else:
             print(line, file=sys.stderr, flush=True)
 
@@ -40,7 +45,9 @@ class Progress:
 def _clock(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+    return (
+        f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+    )
 
 
 class TrainingLog:
@@ -65,14 +72,19 @@ class TrainingLog:
             self.lines = [line for line in lines if json.loads(line)["step"] <= start]
         self.progress = Progress("step", steps, start)
         self.written = time.monotonic()
+        self.late: tuple[int, Mapping[str, Any]] | None = None
         self.pause()
 
-    def wants(self, step: int) -> bool:
-        """Whether `step` is to be logged."""
-        return step <= self.ALL or step % self.EVERY == 0 or step == self.steps
-
     def add(self, step: int, scalars: Mapping[str, Any]) -> None:
-        """Log a step's scalars; this waits for them."""
+        """Note a step's scalars on the device; those of the step before are fetched."""
+        self._fetch()
+        if step <= self.ALL or step % self.EVERY == 0 or step == self.steps:
+            self.late = (step, scalars)
+
+    def _fetch(self) -> None:
+        if self.late is None:
+            return
+        (step, scalars), self.late = self.late, None
         figures = {key: float(value) for key, value in scalars.items()}
         now = time.monotonic()
         speed = None
@@ -86,14 +98,18 @@ class TrainingLog:
         rate = "" if speed is None else f"  {speed:.0f} images/s"
         self.progress.update(step, f"loss {figures['loss']:.4f}{rate}")
         if now - self.written > EVERY:
-            self.flush()
+            self._write()
 
     def pause(self) -> None:
         """What passes until the next step is added is no training time."""
         self.clock: tuple[int, float] | None = None
 
     def flush(self) -> None:
-        """Write the file; on several hosts, the first one does."""
+        """Write the file with everything added so far."""
+        self._fetch()
+        self._write()
+
+    def _write(self) -> None:
         if jax.process_index() == 0:
             write_bytes(self.path, "".join(f"{x}\n" for x in self.lines).encode())
         self.written = time.monotonic()

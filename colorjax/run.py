@@ -1,4 +1,5 @@
-"""The directory of a run: `Run` and `load`, which reads it back, and its `Evaluation`."""
+"""The directory of a run: `Run` and `load`, which reads it back, and its
+`Evaluation`."""
 
 import json
 import math
@@ -10,9 +11,10 @@ import numpy as np
 from etils import epath
 from jax.sharding import Mesh
 from jaxtyping import Float
+from optax import GradientTransformation
 
 from colorjax import config as configs
-from colorjax import methods
+from colorjax import methods, optim
 from colorjax.checkpoint import BEST, load_nets
 from colorjax.data import Pictures, Source
 from colorjax.errors import UserError
@@ -43,6 +45,17 @@ def make_method(section: dict[str, Any], prior: Float[np.ndarray, "313"]) -> Met
 def make_pictures(section: dict[str, Any]) -> Pictures:
     """The pictures that the `data` section of a config describes."""
     return Pictures(**configs.check_section("data", Pictures, section))
+
+
+def make_optimizer(section: dict[str, Any], steps: int) -> GradientTransformation:
+    """The optimizer that the `optimizer` section of a config describes."""
+    section = configs.check_section("optimizer", optim.adam, section, ["steps"])
+    return optim.adam(steps, **section)
+
+
+def make_evaluation(section: dict[str, Any]) -> "Evaluation":
+    """The evaluation that the `evaluation` section of a config describes."""
+    return Evaluation(**configs.check_section("evaluation", Evaluation, section))
 
 
 def read_config(workdir: epath.PathLike) -> dict[str, Any] | None:
@@ -80,12 +93,17 @@ def load(workdir: epath.PathLike, step: int | None = None) -> Run:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The `evaluation` section: every `every` steps (0: only at the end of training), in
-    batches of `batch`, intervals from `replicates` bootstrap samples of the pictures."""
+    """The `evaluation` section: every `every` steps (0: only at the end of training),
+    in batches of `batch`, intervals from `replicates` bootstrap samples of the
+    pictures."""
 
     every: int = 0
     batch: int = 100
     replicates: int = 200
+
+    def due(self, step: int) -> bool:
+        """Whether training evaluates after `step`."""
+        return self.every > 0 and step % self.every == 0
 
     def whole_batch(self, mesh: Mesh) -> int:
         """`batch`, rounded up to what the devices divide; padding changes no figure."""
@@ -119,8 +137,14 @@ def single_pass(pictures: Pictures, source: Source, batch: int, label: str):
 
 
 def _plain(figures: dict[str, dict[str, Value]]) -> dict[str, Any]:
+    """Figures as JSON has them: what is not a number is null."""
+
+    def plain(value):
+        figures = value._asdict().items()
+        return {key: x if math.isfinite(x) else None for key, x in figures}
+
     return {
-        row: {name: value._asdict() for name, value in values.items()}
+        row: {name: plain(value) for name, value in values.items()}
         for row, values in figures.items()
     }
 
@@ -129,6 +153,8 @@ def metrics_table(metrics: dict[str, Any]) -> str:
     """The figures of `metrics.json` as text, each with half its 95 % interval."""
 
     def cell(value):
+        if None in value.values():
+            return "-"
         half = (value["high"] - value["low"]) / 2
         return f"{value['value']:.4g} ±{half:.1g}"
 
@@ -142,4 +168,4 @@ def metrics_table(metrics: dict[str, Any]) -> str:
 def best_figure(metrics: dict[str, Any]) -> dict[str, float] | None:
     """What the best checkpoint is chosen by, or None where too few pixels gave it."""
     value = metrics["rows"]["this run"][BEST]["value"]
-    return {BEST: value} if math.isfinite(value) else None
+    return None if value is None else {BEST: value}

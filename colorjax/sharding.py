@@ -1,4 +1,4 @@
-"""Arrays over devices: `make_mesh`, `replicated`, `split_by_example`, `to_devices`."""
+"""Arrays over devices: `make_mesh`, shardings, `to_devices`."""
 
 import jax
 import numpy as np
@@ -8,15 +8,19 @@ from jaxtyping import Array
 from colorjax.errors import UserError
 
 
-def make_mesh(batch: int) -> Mesh:
-    """All devices of all hosts on one axis, "data", which must divide `batch`."""
-    devices = jax.device_count()
-    if batch % devices:
+def make_mesh() -> Mesh:
+    """All devices of all hosts on one axis, "data"."""
+    # The default axis type, Explicit, would refuse Dropout, gather and scatter.
+    return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
+
+
+def check_divides(batch: int, mesh: Mesh) -> None:
+    """Raise `UserError` unless the devices of `mesh` divide a global batch."""
+    if batch % mesh.size:
         raise UserError(
-            f"batch {batch} cannot be divided among {devices} devices; set batch to a "
-            f"multiple of {devices}, for example {-(-batch // devices) * devices}"
+            f"batch {batch} cannot be divided among {mesh.size} devices; set batch to "
+            f"a multiple of {mesh.size}, for example {-(-batch // mesh.size) * mesh.size}"
         )
-    return jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

@@ -1,9 +1,9 @@
 """Training, generic over the method: `TrainState`, `make_init`, `make_step`.
 
-A run is two pure functions, `batch = data(seed, step)` and `state = step(state, batch)`; all
-randomness of a step is `fold_in(key(seed), step)`. Arrays are global: under jit, sums and
-BatchNorm's statistics are those of the global batch, and XLA reduces gradients over the
-mesh.
+A run is two pure functions, `batch = data(seed, step)` and `state = step(state,
+batch)`; all randomness of a step is `fold_in(key(seed), step)`. Arrays are global:
+under jit, sums and BatchNorm's statistics are those of the global batch, and XLA
+reduces gradients over the mesh.
 """
 
 from collections.abc import Callable
@@ -100,5 +100,7 @@ def start_from(state: TrainState, nets: Nets) -> tuple[TrainState, list[str]]:
 
     merged = jax.tree_util.tree_map_with_path(choose, state.nets)
     if len(fresh) == len(jax.tree.leaves(merged)):
-        raise UserError("init_from: that run has no parameter of the same name and shape")
+        raise UserError(
+            "init_from: that run has no parameter of the same name and shape"
+        )
     return state._replace(nets=merged), fresh

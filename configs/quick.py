@@ -1,6 +1,6 @@
 """The main job in about five minutes on 2 cores, on 919 real photographs.
 
-    python train.py --config=configs/quick.py
+python train.py --config=configs/quick.py
 """
 
 from ml_collections import ConfigDict

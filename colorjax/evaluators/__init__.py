@@ -9,7 +9,8 @@ from colorjax.evaluators.image import chroma, distortion
 
 
 def standard(prior: Float[np.ndarray, "313"]) -> dict[str, Metric]:
-    """The closed-form metrics; `prior` is that of the evaluated data's training split."""
+    """The closed-form metrics; `prior` is that of the evaluated data's training
+    split."""
     return {
         "auc": accuracy_curve(prior),
         "chroma": chroma(),

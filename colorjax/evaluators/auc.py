@@ -1,7 +1,7 @@
 """The paper's AuC of ab distance, and two that count rare colours: `accuracy_curve`.
 
-Source: Zhang, Isola, Efros, ECCV 2016, section 3.1. The curve is the share of pixels whose
-predicted ab lies within a threshold of the true one; the threshold is swept over
+Source: Zhang, Isola, Efros, ECCV 2016, section 3.1. The curve is the share of pixels
+whose predicted ab lies within a threshold of the true one; the threshold is swept over
 [0, 150]. The area under it is exactly 1 - E[min(distance, 150)] / 150.
 """
 

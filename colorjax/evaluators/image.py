@@ -8,7 +8,8 @@ from colorjax.evaluation import Metric
 
 
 def chroma() -> Metric:
-    """Mean distance from grey in ab units: `chroma`, `chroma_original`, `chroma_ratio`."""
+    """Mean distance from grey in ab units: `chroma`, `chroma_original`,
+    `chroma_ratio`."""
 
     def mean_chroma(ab):
         return jnp.linalg.norm(ab, axis=-1).mean(axis=(1, 2))
@@ -32,10 +33,11 @@ def chroma() -> Metric:
 
 
 def distortion() -> Metric:
-    """`rmse_ab` per channel over all pixels, in ab units; `psnr`, mean over pictures, dB.
+    """`rmse_ab` per channel over all pixels, in ab units; `psnr`, mean over pictures,
+    dB.
 
-    PSNR is that of the sRGB picture made of the original L and the predicted ab, clipped
-    to the gamut, peak 1.
+    PSNR is that of the sRGB picture made of the original L and the predicted ab,
+    clipped to the gamut, peak 1.
     """
 
     def stats(prediction, examples):

@@ -1,9 +1,9 @@
 """Colour as classification with class rebalancing, the method of the paper.
 
-Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016. The net predicts, on
-every fourth pixel, a distribution over the 313 bins; its target is the soft code of the
-true colour; rare colours weigh more; the annealed mean decodes. `mix` = 1 is the paper's
-plain classification, without rebalancing.
+Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016. The net predicts,
+on every fourth pixel, a distribution over the 313 bins; its target is the soft code of
+the true colour; rare colours weigh more; the annealed mean decodes. `mix` = 1 is the
+paper's plain classification, without rebalancing.
 """
 
 import jax.numpy as jnp
@@ -36,9 +36,9 @@ def build(
 ) -> Method:
     """The method for a data set whose bins have the frequencies `prior`.
 
-    `width` scales the net's channels, `mix` is lambda of eq. 4, `neighbors` and `sigma` (in
-    ab units) make the soft code, `temperature` decodes, `dtype` is what the net computes
-    in ("float32" or "bfloat16"). The loss is a sum over pixels per picture.
+    `width` scales the net's channels, `mix` is lambda of eq. 4, `neighbors` and `sigma`
+    (in ab units) make the soft code, `temperature` decodes, `dtype` is what the net
+    computes in ("float32" or "bfloat16"). The loss is a sum over pixels per picture.
     """
     net = VGGDilated(Q, width, head_scale=0.1, dtype=jnp.dtype(dtype))
     weights = rebalancing_weights(jnp.asarray(prior, jnp.float32), mix)
@@ -53,7 +53,9 @@ def build(
             train=True,
             mutable=["batch_stats"],
         )
-        indices, code = soft_encode(examples["ab"][:, ::SCALE, ::SCALE], neighbors, sigma)
+        indices, code = soft_encode(
+            examples["ab"][:, ::SCALE, ::SCALE], neighbors, sigma
+        )
         entropy = soft_cross_entropy(logits, indices, code)
         counted = colourful(examples)[:, None, None]
         total = (counted * weights[indices[..., 0]] * entropy).sum()
@@ -69,6 +71,7 @@ def build(
 
 
 def colourful(examples) -> Float[jnp.ndarray, "b"]:
-    """1 for the pictures that count: read, and with some ab value beyond `COLOURFUL`."""
+    """1 for the pictures that count: read, and with some ab value beyond
+    `COLOURFUL`."""
     chroma = jnp.abs(examples["ab"]).max(axis=(1, 2, 3))
     return examples["mask"] * (chroma > COLOURFUL)

@@ -1,4 +1,5 @@
-"""Layers that the nets share: `Conv` with data-dependent initialisation, `upsample_conv`.
+"""Layers that the nets share: `Conv` with data-dependent initialisation,
+`upsample_conv`.
 
 Data-dependent initialisation (Kraehenbuehl et al., ICLR 2016, the within-layer step):
 when parameters are created, the kernel is scaled and the bias set so that on the batch
@@ -15,7 +16,8 @@ from jaxtyping import Array, Float
 
 
 def dilated_conv(x, kernel, stride=1, dilation=1):
-    """3x3-like convolution, padded as PyTorch pads with padding = dilation * (k // 2)."""
+    """3x3-like convolution, padded as PyTorch pads with padding = dilation * (k //
+    2)."""
     pad = dilation * (kernel.shape[0] // 2)
     return jax.lax.conv_general_dilated(
         x,
@@ -32,8 +34,8 @@ def transposed_conv(
 ) -> Float[Array, "b h*2 w*2 o"]:
     """4x4 transposed convolution of stride 2 and padding 1, computed at low resolution.
 
-    Output pixel 2m + phase sees inputs m - 1, m, m + 1 through taps (3, 1, -) for phase 0
-    and (-, 2, 0) for phase 1. So it is a 3x3 convolution to four times the channels,
+    Output pixel 2m + phase sees inputs m - 1, m, m + 1 through taps (3, 1, -) for phase
+    0 and (-, 2, 0) for phase 1. So it is a 3x3 convolution to four times the channels,
     then depth to space. XLA's CPU kernel gradient of the direct form is dozens of times
     slower. `kernel[u, v]` is PyTorch's `weight[:, :, u, v]`.
     """

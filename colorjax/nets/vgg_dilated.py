@@ -31,9 +31,10 @@ SCALE = 4  # input pixels an output pixel
 class VGGDilated(nn.Module):
     """L to `outputs` channels at a quarter of the resolution; 32.23 M parameters.
 
-    `width` multiplies every channel count. `affine` gives BatchNorm a scale and an offset,
-    as the authors' PyTorch port has and their Caffe model has not. `head_scale` is the
-    spread of the outputs at the start. Statistics are float32 whatever `dtype` is.
+    `width` multiplies every channel count. `affine` gives BatchNorm a scale and an
+    offset, as the authors' PyTorch port has and their Caffe model has not. `head_scale`
+    is the spread of the outputs at the start. Statistics are float32 whatever `dtype`
+    is.
     """
 
     outputs: int
@@ -46,7 +47,8 @@ class VGGDilated(nn.Module):
     def __call__(
         self, lightness: Float[Array, "b h w 1"], train: bool = False
     ) -> Float[Array, "b h/4 w/4 outputs"]:
-        """`lightness` is L of Lab in [0, 100]; `train` takes statistics of the batch."""
+        """`lightness` is L of Lab in [0, 100]; `train` takes statistics of the
+        batch."""
 
         def conv(x, channels, name, size=3, scale=1.0, convolve=dilated_conv):
             shape = (size, size, x.shape[-1], channels)

@@ -1,0 +1,148 @@
+"""What several tests need: drawn pictures, folders of them, the commands as processes."""
+
+import io
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+DATA = Path(__file__).parent / "data"
+
+# The exception is ml_collections' own, and not shown to users.
+WARNINGS = "error,ignore:the load_module() method:DeprecationWarning"
+
+# Compiled programs outlive the tests, so that a second run of them is quick.
+CACHE = Path(tempfile.gettempdir()) / f"colorjax-tests-{os.getuid()}"
+
+
+def scene(seed: int, side: int = 32) -> np.ndarray:
+    """A landscape, uint8 [side, side, 3], whose colours can be told from lightness.
+
+    The sky is light and blue, the meadow darker and green, the sun the lightest of all and
+    yellow; every other scene has a house, dark and red.
+    """
+    random = np.random.default_rng(seed)
+    y, x = (np.mgrid[:side, :side] + 0.5) / side
+    horizon = random.uniform(0.4, 0.65)
+
+    def blend(start, end, amount):
+        return start + (np.array(end) - start) * np.clip(amount, 0, 1)[..., None]
+
+    sky = blend((80, 140, 235), (170, 205, 245), y / horizon)
+    meadow = blend((95, 160, 60), (40, 105, 35), (y - horizon) / (1 - horizon))
+    picture = np.where((y < horizon)[..., None], sky, meadow)
+
+    left, top = random.uniform(0.1, 0.9), random.uniform(0.1, horizon - 0.1)
+    radius = random.uniform(0.06, 0.12)
+    picture[np.hypot(x - left, y - top) < radius] = 255, 240, 130
+    if has_house(seed):
+        left, foot = random.uniform(0.15, 0.55), random.uniform(horizon + 0.05, 0.95)
+        width, height = random.uniform(0.2, 0.35), random.uniform(0.2, 0.35)
+        wall = (x > left) & (x < left + width) & (y > foot - height) & (y < foot)
+        picture[wall] = 140, 45, 40
+    picture *= random.uniform(0.85, 1.0) * random.uniform(0.97, 1.0, (side, side, 1))
+    return np.round(picture).astype(np.uint8)
+
+
+def has_house(seed: int) -> bool:
+    """Whether `scene(seed)` has a house."""
+    return seed % 2 == 1
+
+
+def encode(picture: np.ndarray | Image.Image, kind: str = "PNG", **options) -> bytes:
+    """A picture as the bytes of a file; `options` are Pillow's."""
+    if isinstance(picture, np.ndarray):
+        picture = Image.fromarray(picture)
+    data = io.BytesIO()
+    picture.save(data, kind, **options)
+    return data.getvalue()
+
+
+def write_folder(folder: Path, count: int, side: int = 32, suffix: str = ".png") -> Path:
+    """Write `scene(0)`, `scene(1)`, ... as 000.png, 001.png, ...; the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(count):
+        Image.fromarray(scene(i, side)).save(folder / f"{i:03d}{suffix}")
+    return folder
+
+
+TINY = dict(
+    seed=0,
+    steps=2,
+    batch=4,
+    init_from="",
+    data=dict(root="", resize=16, crop=16),
+    method=dict(name="zhang2016", width=1 / 16),
+    optimizer=dict(learning_rate=1e-3),
+    checkpoint=dict(every=100),
+    evaluation=dict(batch=4, replicates=2),
+)
+
+
+def write_config(path: Path, **changes) -> Path:
+    """Write `TINY`, its sections updated by `changes`, as a config file; its path.
+
+    A change of None drops the key.
+    """
+    config = dict(TINY)
+    for key, value in changes.items():
+        if isinstance(value, dict):
+            value = {**config.get(key, {}), **value}
+            value = {k: v for k, v in value.items() if v is not None}
+        config[key] = value
+    config = {key: value for key, value in config.items() if value is not None}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        "from ml_collections import ConfigDict\n\n\n"
+        f"def get_config():\n    return ConfigDict({config!r})\n"
+    )
+    return path
+
+
+class Result(NamedTuple):
+    """What a process left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+def python(*args: str | Path, **kwargs) -> Result:
+    """Run `python ARGS` on the CPU, warnings as errors; `kwargs` go to `subprocess.run`.
+
+    `env` of `kwargs` is added to the environment.
+    """
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONWARNINGS": WARNINGS,
+        "JAX_PLATFORMS": "cpu",
+        "JAX_COMPILATION_CACHE_DIR": str(CACHE),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        **kwargs.pop("env", {}),
+    }
+    done = subprocess.run(
+        [sys.executable, *map(str, args)],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **kwargs,
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def run_train(*args: str | Path, **kwargs) -> Result:
+    """Run `train.py ARGS`."""
+    return python(ROOT / "train.py", *args, **kwargs)
+
+
+def run_colorjax(*args: str | Path, **kwargs) -> Result:
+    """Run `colorjax ARGS`."""
+    return python("-m", "colorjax.cli", *args, **kwargs)
