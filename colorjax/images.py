@@ -6,11 +6,12 @@ orientation, converts an embedded colour profile to sRGB, brings CMYK, palette, 
 """
 
 import io
+import warnings
 
 import numpy as np
 from etils import epath
 from jaxtyping import Float, UInt8
-from PIL import Image, ImageCms, ImageDraw, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageDraw, UnidentifiedImageError
 
 from colorjax import files
 from colorjax.errors import UserError
@@ -20,11 +21,25 @@ MAX_PIXELS = 200_000_000  # a larger picture is refused before it is decoded
 
 # Our own bound, above, is checked on the header; Pillow's would only warn.
 Image.MAX_IMAGE_PIXELS = None
+# Of broken metadata it warns too, and no pixel needs those.
+warnings.filterwarnings("ignore", module="PIL")
+
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+TURNS = {  # from the EXIF orientation to what brings the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def read(data: bytes, name: str = "picture") -> UInt8[np.ndarray, "h w 3"]:
     """Decode an encoded picture. Raises `UserError`, naming `name`, where it cannot."""
+    if not data:
+        raise UserError(f"{name}: the file is empty")
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > MAX_PIXELS:
@@ -33,20 +48,22 @@ def read(data: bytes, name: str = "picture") -> UInt8[np.ndarray, "h w 3"]:
                     f"{MAX_PIXELS // 10**6} million that are read; make it smaller"
                 )
             image.load()
-            return np.array(_to_srgb(ImageOps.exif_transpose(image)))
+            # ImageOps.exif_transpose would fail where any other EXIF tag is broken.
+            turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+            picture = _to_srgb(image)
+            return np.array(picture if turn is None else picture.transpose(turn))
     except UserError:
         raise
+    except UnidentifiedImageError as error:
+        raise UserError(f"{name}: not a picture of a known format") from error
     except Exception as error:  # Pillow's decoders raise whatever the file provokes
         raise UserError(f"{name}: not a readable picture ({error})") from error
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
-    if image.mode.startswith("I") or image.mode == "F":  # 16-bit and wider grey
-        levels = np.asarray(image, np.float32)
-        scale = 255 / 65535 if image.mode.startswith("I") else 1.0
-        levels = np.clip(np.round(levels * scale), 0, 255).astype(np.uint8)
-        image = Image.fromarray(levels)
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _to_8_bits(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
@@ -62,30 +79,57 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16-bit integers, or of floats up to 1 or up to 255."""
+    levels = np.nan_to_num(np.asarray(image, np.float32))
+    if image.mode != "F":
+        levels /= 65535
+        tags = getattr(image, "tag_v2", {})
+        if tags.get(ExifTags.Base.PhotometricInterpretation) == 0:
+            levels = 1 - levels  # white is 0, which Pillow minds in 8 bits only
+    elif levels.max() > 1:
+        levels /= 255
+    return Image.fromarray(np.uint8(np.round(255 * levels.clip(0, 1))))
+
+
 def resize(
     picture: UInt8[np.ndarray, "h w 3"] | Float[np.ndarray, "h w"],
     size: tuple[int, int],
+    part: tuple[int, int, int, int] | None = None,
 ) -> UInt8[np.ndarray, "h2 w2 3"] | Float[np.ndarray, "h2 w2"]:
-    """Bilinear resize to `size` = (height, width), antialiased where it shrinks."""
+    """Bilinear resize to `size` = (height, width), antialiased where it shrinks.
+
+    Only the rectangle `part` = (top, left, height, width) of the result is made.
+    """
+    top, left, height, width = part or (0, 0, *size)
     if picture.shape[:2] == tuple(size):
-        return picture
+        return picture[top : top + height, left : left + width]
+    y, x = picture.shape[0] / size[0], picture.shape[1] / size[1]
+    box = (left * x, top * y, (left + width) * x, (top + height) * y)
     image = Image.fromarray(picture)
-    return np.array(image.resize(size[::-1], Image.Resampling.BILINEAR))
+    return np.array(image.resize((width, height), Image.Resampling.BILINEAR, box))
+
+
+def short_size(
+    picture: UInt8[np.ndarray, "h w 3"], side: int, longest: int | None = None
+) -> tuple[int, int]:
+    """(height, width) with a short side of `side`, a long one of at most `longest`."""
+    h, w = picture.shape[:2]
+    scale = side / min(h, w)
+    if longest is not None:
+        scale = min(scale, longest / max(h, w))
+    return max(1, round(h * scale)), max(1, round(w * scale))
 
 
 def resize_short(
     picture: UInt8[np.ndarray, "h w 3"], side: int, longest: int | None = None
 ) -> UInt8[np.ndarray, "h2 w2 3"]:
-    """Resize so that the short side is `side`, but the long one at most `longest`."""
-    h, w = picture.shape[:2]
-    scale = side / min(h, w)
-    if longest is not None:
-        scale = min(scale, longest / max(h, w))
-    return resize(picture, (max(1, round(h * scale)), max(1, round(w * scale))))
+    """Resize to `short_size`."""
+    return resize(picture, short_size(picture, side, longest))
 
 
 def write(path: epath.PathLike, picture: UInt8[np.ndarray, "h w 3"]) -> None:
-    """Write a picture, tagged sRGB, in the format of the suffix; all of it or nothing."""
+    """Write a picture, tagged sRGB, in the suffix's format; whole or not at all."""
     kind = writable(path)
     options = {"quality": 95} if kind in ("JPEG", "WEBP") else {}
     encoded = io.BytesIO()
@@ -105,8 +149,8 @@ def writable(path: epath.PathLike) -> str:
 
 def grid(
     columns: dict[str, list[UInt8[np.ndarray, "h w 3"]]], margin: int = 4
-) -> UInt8[np.ndarray, "h w 3"]:
-    """A table of pictures of one size: a titled column for each entry, a row for each."""
+) -> UInt8[np.ndarray, "h2 w2 3"]:
+    """A table of pictures of one size: a titled column for each entry of `columns`."""
     height, width = next(iter(columns.values()))[0].shape[:2]
     rows = max(map(len, columns.values()))
     top = 16

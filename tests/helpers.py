@@ -1,4 +1,4 @@
-"""What several tests need: drawn pictures, folders of them, the commands as processes."""
+"""What tests share: drawn pictures, folders of them, commands run as processes."""
 
 import io
 import os
@@ -17,15 +17,16 @@ DATA = Path(__file__).parent / "data"
 # The exception is ml_collections' own, and not shown to users.
 WARNINGS = "error,ignore:the load_module() method:DeprecationWarning"
 
-# Compiled programs outlive the tests, so that a second run of them is quick.
+# Compiling is what takes the time of the tests; what is compiled outlives them.
+QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 CACHE = Path(tempfile.gettempdir()) / f"colorjax-tests-{os.getuid()}"
 
 
 def scene(seed: int, side: int = 32) -> np.ndarray:
     """A landscape, uint8 [side, side, 3], whose colours can be told from lightness.
 
-    The sky is light and blue, the meadow darker and green, the sun the lightest of all and
-    yellow; every other scene has a house, dark and red.
+    The sky is light and blue, the meadow darker and green, the sun the lightest of all
+    and yellow; every other scene has a house, dark and red.
     """
     random = np.random.default_rng(seed)
     y, x = (np.mgrid[:side, :side] + 0.5) / side
@@ -64,11 +65,11 @@ def encode(picture: np.ndarray | Image.Image, kind: str = "PNG", **options) -> b
     return data.getvalue()
 
 
-def write_folder(folder: Path, count: int, side: int = 32, suffix: str = ".png") -> Path:
+def write_folder(folder: Path, count: int, side: int = 32) -> Path:
     """Write `scene(0)`, `scene(1)`, ... as 000.png, 001.png, ...; the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(count):
-        Image.fromarray(scene(i, side)).save(folder / f"{i:03d}{suffix}")
+        (folder / f"{i:03d}.png").write_bytes(encode(scene(i, side)))
     return folder
 
 
@@ -113,23 +114,28 @@ class Result(NamedTuple):
     err: str
 
 
-def python(*args: str | Path, **kwargs) -> Result:
-    """Run `python ARGS` on the CPU, warnings as errors; `kwargs` go to `subprocess.run`.
-
-    `env` of `kwargs` is added to the environment.
-    """
-    env = {
+def environment(devices: int = 1, **changes: str) -> dict[str, str]:
+    """The environment of processes: virtual CPU devices, warnings as errors."""
+    return {
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "PYTHONWARNINGS": WARNINGS,
         "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": f"{QUICK} --xla_force_host_platform_device_count={devices}",
         "JAX_COMPILATION_CACHE_DIR": str(CACHE),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        **kwargs.pop("env", {}),
+        **changes,
     }
+
+
+def python(*args: str | Path, devices: int = 1, env=None, **kwargs) -> Result:
+    """Run `python ARGS`; `env` is added to the `environment` of so many devices.
+
+    `kwargs` are those of `subprocess.run`.
+    """
     done = subprocess.run(
         [sys.executable, *map(str, args)],
-        env=env,
+        env=environment(devices, **env or {}),
         capture_output=True,
         text=True,
         timeout=300,

@@ -55,7 +55,7 @@ def random_codes(shape):
     """Logits, and the code of random colours, of a shape."""
     random = np.random.default_rng(1)
     ab = random.uniform(-100, 100, (*shape, 2)).astype(np.float32)
-    logits = random.normal(0, 3, (*shape, Q)).astype(np.float32)
+    logits = jnp.asarray(random.normal(0, 3, (*shape, Q)), jnp.float32)
     return logits, *encode(ab)
 
 
@@ -122,7 +122,7 @@ def test_nearest_bin():
 @pytest.mark.parametrize("neighbors", [5, Q])
 def test_soft_code_of_any_shape(neighbors):
     plain = functools.partial(soft_encode, neighbors=neighbors)
-    ab = points("the whole plane")[:24].astype(np.float32).reshape(2, 3, 4, 2)
+    ab = jnp.asarray(points("the whole plane")[:24].reshape(2, 3, 4, 2), jnp.float32)
     expected = brute_force(ab, neighbors)
     if neighbors == Q:
         expected = np.broadcast_to(np.arange(Q), (2, 3, 4, Q)), dense(*expected)
@@ -157,7 +157,7 @@ def test_rebalancing_weights(mix):
 
 def test_annealed_mean():
     logits, _, _ = random_codes((4, 6))
-    p = np.exp(logits.astype(np.float64))
+    p = np.exp(np.asarray(logits, np.float64))
     p /= p.sum(-1, keepdims=True)
     np.testing.assert_allclose(annealed_mean(logits, 1.0), p @ ab_bins(), atol=1e-3)
     sharp = p ** (1 / 0.38) / (p ** (1 / 0.38)).sum(-1, keepdims=True)
@@ -192,7 +192,7 @@ def test_cross_entropy_gradient_is_that_of_the_dense_code():
 def test_cross_entropy_gradient_is_the_slope():
     logits, indices, weights = random_codes((4,))
     jax.test_util.check_grads(
-        lambda z: soft_cross_entropy(z, indices, weights),
+        jax.jit(lambda z: soft_cross_entropy(z, indices, weights)),
         (logits,),
         order=1,
         modes=["rev"],

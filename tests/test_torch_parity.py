@@ -33,17 +33,16 @@ def flat(tree):
     return flax.traverse_util.flatten_dict(tree, sep="/")
 
 
-def tiny(net, lightness):
-    """The golden's variables for a Flax net."""
-    init = functools.partial(net.init, train=True)
-    shapes = flat(jax.eval_shape(init, jax.random.key(0), lightness))
-    values = variables({path: leaf.shape for path, leaf in shapes.items()})
+def golden_variables(init, inputs):
+    """The golden's values for the variables that `init(key, inputs)` makes."""
+    leaves = flat(jax.eval_shape(init, jax.random.key(0), inputs))
+    values = variables({path: leaf.shape for path, leaf in leaves.items()})
     return flax.traverse_util.unflatten_dict(values, sep="/")
 
 
-def loss_and_gradients(method, net):
-    """Of the method's loss in the parameters of `net`, which the method is to hold."""
-    nets = {"G": tiny(net, examples()["lightness"])}
+def loss_and_gradients(method):
+    """Of the method's loss in the parameters of its net."""
+    nets = {"G": golden_variables(lambda *args: method.init(*args)["G"], examples())}
     loss = jax.value_and_grad(method.losses["G"], has_aux=True)
     (value, _), gradients = jax.jit(loss)(
         nets["G"]["params"], nets, examples(), jax.random.key(0)
@@ -60,8 +59,8 @@ def assert_gradients(gradients, theirs):
 @pytest.mark.parametrize("mode", ["eval", "train"])
 def test_network(mode):
     theirs = golden("network")
-    net = VGGDilated(outputs=8, width=1 / 32)
-    values = tiny(net, theirs["lightness"])
+    net = VGGDilated(outputs=8, width=1 / 32, dtype=jnp.dtype("float32"))
+    values = golden_variables(net.init, theirs["lightness"])
     apply = functools.partial(net.apply, train=mode == "train", mutable=["batch_stats"])
     output, _ = jax.jit(apply)(values, theirs["lightness"])
     np.testing.assert_allclose(output, theirs[mode], rtol=1e-4, atol=1e-4)
@@ -69,7 +68,8 @@ def test_network(mode):
 
 def test_transposed_conv():
     theirs = golden("transposed_conv")
-    y, pull = jax.vjp(layers.transposed_conv, theirs["x"], theirs["kernel"])
+    x, kernel = jnp.asarray(theirs["x"]), jnp.asarray(theirs["kernel"])
+    y, pull = jax.vjp(layers.transposed_conv, x, kernel)
     dx, dkernel = pull(jnp.asarray(theirs["gradient"]))
     for ours, name in ((y, "y"), (dx, "dx"), (dkernel, "dkernel")):
         np.testing.assert_allclose(ours, theirs[name], rtol=1e-4, atol=1e-5)
@@ -100,15 +100,15 @@ def test_zhang2016_loss_in_the_logits(monkeypatch):
 def test_zhang2016_gradients():
     theirs = golden("zhang2016")
     method = zhang2016.build(theirs["prior"], width=1 / 32)
-    loss, gradients = loss_and_gradients(method, VGGDilated(313, 1 / 32))
+    loss, gradients = loss_and_gradients(method)
     np.testing.assert_allclose(loss, theirs["loss"], rtol=1e-5)
     assert_gradients(gradients, theirs)
 
 
 def test_regression_gradients():
     theirs = golden("regression")
-    method = regression.build(None, width=1 / 64)
-    loss, gradients = loss_and_gradients(method, VGGDilated(2, 1 / 64))
+    method = regression.build(np.full(313, 1 / 313, np.float32), width=1 / 64)
+    loss, gradients = loss_and_gradients(method)
     np.testing.assert_allclose(loss, theirs["loss"], rtol=1e-5)
     assert_gradients(gradients, theirs)
 
@@ -118,7 +118,12 @@ def test_optimizer(name):
     theirs = golden("optimizers")
     params = {key: jnp.asarray(theirs[key]) for key in ("kernel", "bias")}
     optimizer = optim.adam(
-        5, learning_rate=0.01, weight_decay=1e-3, decoupled=name == "adamw"
+        steps=5,
+        learning_rate=0.01,
+        b1=0.9,
+        b2=0.99,
+        weight_decay=1e-3,
+        decoupled=name == "adamw",
     )
     state = optimizer.init(params)
     for step in range(5):
@@ -131,9 +136,8 @@ def test_optimizer(name):
 
 
 @pytest.mark.slow
-def test_goldens_are_reproducible(tmp_path, monkeypatch):
+def test_goldens_are_reproducible(tmp_path):
     pytest.importorskip("torch")
-    monkeypatch.syspath_prepend(GOLDEN.parent.parent)  # for benchmarks.torch_net
     from golden import make_torch
 
     make_torch.main(tmp_path)

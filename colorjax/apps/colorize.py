@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     for done, (source, target) in enumerate(jobs, start=1):
         try:
             images.write(target, colorizer(source))
-        except UserError as error:
+        except (UserError, OSError) as error:
             failed.append(str(error))
         progress.update(done, source.name)
     for line in failed:
@@ -50,13 +50,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def plan(inputs: list[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Pairs of a picture and the file to write; the tree of a folder is kept."""
+    """Pairs of a picture and the file to write; the tree of a folder is kept.
+
+    Raises `UserError` where an input is missing, or where a file would be lost: an
+    input, or one of two results of the same name.
+    """
     jobs = []
     for source in inputs:
         if source.is_dir():
-            found = sorted(
-                p for p in source.rglob("*") if p.suffix.lower() in images.SUFFIXES
-            )
+            found = sorted(filter(_is_picture, source.rglob("*")))
             if not found:
                 raise UserError(f"{source}: no pictures in this folder")
             jobs += [(p, out / p.relative_to(source)) for p in found]
@@ -65,4 +67,21 @@ def plan(inputs: list[Path], out: Path) -> list[tuple[Path, Path]]:
             jobs.append((source, out if single else out / source.name))
         else:
             raise UserError(f"{source}: no such file or folder")
+    originals = {source.resolve() for source, _ in jobs}
+    targets = {}
+    for source, target in jobs:
+        place = target.resolve()
+        if place in originals:
+            raise UserError(f"{target} is an input too; give another --out")
+        if place in targets:
+            raise UserError(
+                f"{targets[place]} and {source} would both be written to {target}; "
+                "colorize them one by one"
+            )
+        targets[place] = source
     return jobs
+
+
+def _is_picture(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    return suffix in images.SUFFIXES and path.is_file() and path.name[0] != "."

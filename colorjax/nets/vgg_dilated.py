@@ -57,7 +57,7 @@ class VGGDilated(nn.Module):
         def norm(x, name):
             layer = nn.BatchNorm(
                 use_running_average=not train,
-                momentum=0.99,
+                momentum=0.9,
                 epsilon=1e-5,
                 use_bias=self.affine,
                 use_scale=self.affine,

@@ -1,6 +1,6 @@
-"""Prepare the TFDS data set "drawings" of the tests, in ArrayRecord form, beside this file.
+"""Prepare "drawings", the TFDS data set of the tests, in ArrayRecord form.
 
-    PYTHONPATH=tests python tests/data/make.py
+Run it again with: PYTHONPATH=tests python tests/data/make.py
 """
 
 import io
@@ -24,7 +24,7 @@ class Drawings(tfds.core.GeneratorBasedBuilder):
         return tfds.core.DatasetInfo(builder=self, features=features)
 
     def _split_generators(self, download_manager):
-        return {split: self._generate_examples(seeds) for split, seeds in SPLITS.items()}
+        return {name: self._generate_examples(seeds) for name, seeds in SPLITS.items()}
 
     def _generate_examples(self, seeds):
         for seed in seeds:

@@ -1,0 +1,18 @@
+"""Reading everything that a checkpoint holds, for tests that compare runs."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+from orbax.checkpoint import v1 as ocp
+
+
+def saved_state(workdir: Path, step: int) -> dict[str, np.ndarray]:
+    """Every leaf of a checkpoint by its path, as numpy arrays."""
+    with ocp.training.Checkpointer(workdir / "checkpoints") as orbax:
+        stored = orbax.metadata(step).metadata
+        like = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), stored)
+        state = orbax.load(step, like)
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    name = jax.tree_util.keystr
+    return {name(path, simple=True, separator="/"): leaf for path, leaf in leaves}

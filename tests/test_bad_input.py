@@ -1,0 +1,305 @@
+"""Mistakes: one line that names what is wrong, no traceback, and nothing is lost."""
+
+import json
+import os
+import resource
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import encode, run_colorjax, run_train, scene, write_config, write_folder
+
+from colorjax import cli, images, run
+from colorjax import config as configs
+from colorjax.checkpoint import Checkpoints
+from colorjax.colorize import Colorizer
+from colorjax.errors import UserError
+from colorjax.quantize import Q
+
+BAD = {  # of 36 training pictures
+    "001.png": b"",
+    "002.png": b"Dear diary,",
+    "003.png": encode(scene(3))[:400],
+}
+BAD_TEST = "010.png"  # one of 4 held out
+
+
+def fails(result, *words, progress=()):
+    """The process told its failure in one line with the words, after its progress."""
+    assert result.code != 0, result
+    assert "Traceback" not in result.err, result.err
+    *told, failure = result.err.splitlines()
+    assert all(line.startswith(tuple(progress)) for line in told), result.err
+    assert failure.startswith(("train.py: ", "colorjax: ")), result.err
+    for word in words:
+        assert str(word) in failure, (word, failure)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """40 pictures, of which four cannot be read and one has only broken EXIF."""
+    folder = write_folder(tmp_path_factory.mktemp("pictures"), 40)
+    for name, data in {**BAD, BAD_TEST: b""}.items():
+        (folder / name).write_bytes(data)
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x05\x01\x12"
+    (folder / "039.png").write_bytes(encode(scene(39), exif=exif))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory, folder):
+    """The config file of a run on that folder."""
+    path = tmp_path_factory.mktemp("configs") / "tiny.py"
+    return write_config(path, data=dict(root=str(folder), holdout="sorted"))
+
+
+# ---- Configs and flags.
+
+FLAGS = {  # on the command line, and what the line names
+    "unknown key": (["--config.stepz=3"], "config.stepz"),
+    "unknown key of a section": (["--config.data.rot=x"], "config.data.rot"),
+    "wrong type": (["--config.steps=many"], "--config.steps=many"),
+    "wrong value": (["--config.data.holdout=no"], "data.holdout"),
+    "unknown flag": (["--wrokdir=x"], "wrokdir"),
+    "no config": (["--config=no/such.py"], "no/such.py"),
+}
+
+
+@pytest.mark.parametrize("mistake", FLAGS)
+def test_flags(mistake, config, tmp_path):
+    flags, word = FLAGS[mistake]
+    workdir = tmp_path / "run"
+    fails(run_train(f"--config={config}", f"--workdir={workdir}", *flags), word)
+    assert not workdir.exists()
+
+
+def checked(path):
+    """A config file, read and checked at its top level."""
+    space = {}
+    exec(path.read_text(), space)
+    config = configs.to_dict(space["get_config"]())
+    configs.check_keys(config)
+    return config
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(stepz=3), "config.stepz: no such key; there are seed, steps"),
+        (dict(batch=None), "config.batch is missing"),
+        (dict(optimizer=None), "config.optimizer is missing"),
+        (dict(optimizer=3), "config.optimizer is 3"),
+        (dict(steps="many"), "config.steps is 'many'"),
+        (dict(steps=1.5), "config.steps is 1.5"),
+        (dict(seed=-1), "config.seed is -1"),
+        (dict(batch=0), "config.batch is 0"),
+    ],
+)
+def test_config_file(changes, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        checked(write_config(tmp_path / "tiny.py", **changes))
+
+
+SECTIONS = {
+    "data": run.make_pictures,
+    "method": lambda section: run.make_method(section, np.full(Q, 1 / Q, np.float32)),
+    "optimizer": lambda section: run.make_optimizer(section, 10),
+    "checkpoint": lambda section: configs.check_section(
+        "checkpoint", Checkpoints, section, ["workdir"]
+    ),
+    "evaluation": run.make_evaluation,
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("data.rot", 3, "no such key; there are name, root"),
+        ("method.widht", 1.0, "no such key; there are width"),
+        ("optimizer.lr", 1e-3, "no such key; there are learning_rate"),
+        ("checkpoint.workdir", "x", "no such key; there are every, keep"),
+        ("evaluation.size", 4, "no such key; there are every"),
+        ("optimizer.learning_rate", None, "is missing"),
+        ("data.crop", "16", "is '16', which is not of type int"),
+        ("data.root", 16, "is 16, which is not of type str"),
+        ("data.mirror", 1, "is 1, which is not of type bool"),
+        ("data.holdout", "none", "is 'none', which is not of .*'hash', 'sorted'"),
+        ("method.width", "wide", "is 'wide', which is not of type float"),
+        ("method.dtype", "float99", "is 'float99', which is not of .*'bfloat16'"),
+        ("optimizer.learning_rate", "fast", "is 'fast', which is not of type float"),
+        ("optimizer.clip", "no", "is 'no', which is not of type float | None"),
+        ("optimizer.boundaries", 3, "is 3, which is not of type tuple"),
+        ("checkpoint.every", True, "is True, which is not of type int"),
+        ("evaluation.batch", 2.5, "is 2.5, which is not of type int"),
+    ],
+)
+def test_config_section(key, value, message, tmp_path):
+    name, option = key.split(".")
+    file = write_config(tmp_path / "tiny.py", **{name: {option: value}})
+    with pytest.raises(UserError, match=f"^config.{key}:? {message}"):
+        SECTIONS[name](checked(file)[name])
+
+
+@pytest.mark.parametrize("name", ["nosuch", "os", "..cli", ""])
+def test_no_such_method(name):
+    message = f"method.name '{name}': no such method; there are .*zhang2016"
+    with pytest.raises(UserError, match=message):
+        SECTIONS["method"](dict(name=name))
+
+
+def test_what_a_resumed_run_may_change(tmp_path):
+    old = checked(write_config(tmp_path / "old.py", data=dict(root="x")))
+    changes = dict(steps=9, evaluation=dict(batch=9), checkpoint=dict(every=9))
+    data = dict(root="x", workers=2, max_unreadable=0.5)
+    new = checked(write_config(tmp_path / "new.py", data=data, **changes))
+    configs.check_same(old, new, "runs/x")
+    new = checked(write_config(tmp_path / "new.py", data=dict(root="y"), batch=8))
+    with pytest.raises(UserError, match="runs/x .*batch: 4 -> 8; data.root: x -> y"):
+        configs.check_same(old, new, "runs/x")
+
+
+# ---- Training.
+
+
+def test_empty_folder(config, tmp_path):
+    (tmp_path / "empty").mkdir()
+    result = run_train(f"--config={config}", f"--config.data.root={tmp_path}/empty")
+    fails(result, f"{tmp_path}/empty: no pictures found", ".jpg")
+
+
+def test_batch_that_the_devices_do_not_divide(config, tmp_path):
+    flags = f"--config={config}", f"--workdir={tmp_path}/run", "--config.batch=6"
+    fails(run_train(*flags, devices=4), "batch 6", "4 devices", "for example 8")
+
+
+@pytest.fixture(scope="module")
+def trained(config, tmp_path_factory):
+    """A run of two steps, and what its process told."""
+    workdir = tmp_path_factory.mktemp("trained") / "run"
+    return workdir, run_train(f"--config={config}", f"--workdir={workdir}")
+
+
+def test_bad_files_among_good_ones(trained, folder):
+    workdir, result = trained
+    assert result.code == 0, result.err
+    assert "Traceback" not in result.err
+    listed = ", ".join(str(folder / name) for name in BAD)
+    assert f"3 unreadable pictures ({listed})" in result.out.splitlines()
+    assert f"1 unreadable pictures ({folder / BAD_TEST})" in result.err.splitlines()
+    assert json.loads((workdir / "metrics.json").read_text())["pictures"] == 3
+
+
+def test_workdir_of_another_config(trained, config):
+    workdir, _ = trained
+    flags = "--config.batch=8", "--config.method.width=0.125"
+    result = run_train(f"--config={config}", f"--workdir={workdir}", *flags)
+    fails(result, workdir, "batch: 4 -> 8", "method.width: 0.0625 -> 0.125")
+
+
+def test_full_disk(trained, config, tmp_path):
+    """The checkpoint, a megabyte, cannot be written; the one before can be used."""
+    workdir = tmp_path / "run"
+    shutil.copytree(trained[0], workdir)
+    command = f"--config={config}", f"--workdir={workdir}", "--config.steps=4"
+
+    def fill():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+
+    result = run_train(*command, preexec_fn=fill)
+    progress = f"{workdir}: going", "first step", "step", "evaluating", "1 unreadable"
+    fails(result, workdir, "File too large", "make room", progress=progress)
+    result = run_train(*command)
+    assert result.code == 0, result.err
+    assert "going on from step 2" in result.err
+    assert {path.name for path in (workdir / "checkpoints").iterdir()} == {"2", "4"}
+
+
+# ---- The command.
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """A folder with a good picture, one that is no picture, and one deeper down."""
+    write_folder(tmp_path / "mixed/deeper", 1)
+    (tmp_path / "mixed/good.png").write_bytes(encode(scene(1)))
+    (tmp_path / "mixed/diary.jpg").write_text("Dear diary,")
+    return tmp_path / "mixed"
+
+
+def test_colorize_the_good_ones(trained, mixed, tmp_path):
+    out = tmp_path / "out"
+    result = run_colorjax("colorize", mixed, "--run", trained[0], "--out", out)
+    fails(result, f"{mixed}/diary.jpg: not a picture", progress=["colorized"])
+    assert result.code == 1
+    assert f"2 of 3 pictures written to {out}" in result.out
+    written = {p.relative_to(out) for p in out.rglob("*") if p.is_file()}
+    assert written == {Path("good.png"), Path("deeper/000.png")}
+
+
+def test_colorize_with_a_run_that_saved_nothing(trained, mixed, tmp_path):
+    workdir = tmp_path / "run"
+    workdir.mkdir()
+    for name in ("config.json", "prior.npy"):
+        shutil.copy(trained[0] / name, workdir)
+    result = run_colorjax("colorize", mixed, "--run", workdir, "--out", tmp_path)
+    fails(result, f"{workdir}: no checkpoint")
+    assert result.code == 2
+
+
+@pytest.fixture
+def colorize(monkeypatch, capsys):
+    """`colorjax colorize` with a run that whitens: its exit code and last line."""
+
+    def whiten(path):
+        return np.full_like(images.read(path.read_bytes(), str(path)), 255)
+
+    def command(*arguments):
+        monkeypatch.setattr(Colorizer, "load", lambda *_: whiten)
+        code = cli.main(["colorize", "--run", "x", *map(str, arguments)])
+        return code, capsys.readouterr().err.splitlines()[-1]
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("inputs", "out", "message"),
+    [
+        (["mixed/none.jpg"], "out", "mixed/none.jpg: no such file or folder"),
+        (["mixed/empty"], "out", "mixed/empty: no pictures in this folder"),
+        (["mixed/good.png"], "out.xyz", "out.xyz: cannot write '.xyz' files"),
+        (["mixed"], "mixed", "mixed/deeper/000.png is an input too"),
+        (["mixed/good.png"], "mixed/good.png", "mixed/good.png is an input too"),
+        (["mixed/good.png", "other/good.png"], "out", "would both be written to out/"),
+    ],
+)
+def test_colorize_nothing(inputs, out, message, mixed, colorize, monkeypatch):
+    monkeypatch.chdir(mixed.parent)
+    (mixed / "empty").mkdir()
+    (mixed / "empty/notes.txt").touch()
+    shutil.copytree(mixed, "other")
+    before = (mixed / "good.png").read_bytes()
+    code, line = colorize(*inputs, "--out", out)
+    assert code == 2 and message in line
+    assert (mixed / "good.png").read_bytes() == before
+    assert {p.name for p in mixed.parent.iterdir()} == {"mixed", "other"}
+
+
+def test_colorize_skips_what_is_no_picture_file(mixed, colorize, tmp_path):
+    (mixed / "._good.png").write_bytes(b"what a Macintosh leaves")
+    (mixed / "folder.png").mkdir()
+    (mixed / "diary.jpg").unlink()
+    code, line = colorize(mixed, "--out", tmp_path / "out")
+    assert code == 0 and line.startswith("colorized 2/2")
+
+
+@pytest.mark.parametrize(
+    ("out", "reason"), [("file", "File exists"), ("shut", "denied")]
+)
+def test_colorize_cannot_write(out, reason, mixed, colorize, tmp_path):
+    if out == "shut" and os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    (tmp_path / "file").touch()
+    (tmp_path / "shut").mkdir(mode=0o500)
+    code, line = colorize(mixed / "good.png", "--out", tmp_path / out)
+    assert code == 1 and f"{out}/good.png: cannot be written" in line and reason in line

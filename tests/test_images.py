@@ -1,0 +1,373 @@
+"""Reading pictures of every kind, writing them whole, resizing, the grid."""
+
+import io
+import resource
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+from helpers import encode, scene
+from PIL import Image, ImageCms
+
+from colorjax import images
+from colorjax.errors import UserError
+
+COLOR, HALF, WHITE = (10, 128, 200), (132, 191, 227), (255, 255, 255)
+RGB = np.full((4, 6, 3), COLOR, np.uint8)
+GREY = np.full((4, 6), 128, np.uint8)
+RAMP = np.linspace(0, 255, 24).astype(np.uint8).reshape(4, 6)
+RGB16, RAMP16 = RGB * np.uint16(257), RAMP * np.uint16(257)
+
+
+def tiff(picture, **options):
+    """A TIFF file of what Pillow cannot write."""
+    data = io.BytesIO()
+    tifffile.imwrite(data, picture, **options)
+    return data.getvalue()
+
+
+def png(width, height, depth=8, pixels=b""):
+    """An RGB PNG file of any depth, or of no pixels at all."""
+
+    def chunk(kind, body):
+        checked = kind + body
+        return struct.pack(">I", len(body)) + checked + crc(checked)
+
+    def crc(data):
+        return struct.pack(">I", zlib.crc32(data))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(pixels))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b"")
+
+
+def png16(picture):
+    """A 16-bit RGB picture as PNG."""
+    rows = (b"\0" + row.astype(">u2").tobytes() for row in picture)
+    return png(picture.shape[1], len(picture), 16, b"".join(rows))
+
+
+def transparent(mode, alpha, **options):
+    """The colour or the grey with `alpha` everywhere, as PNG."""
+    picture = Image.fromarray(RGB if mode == "RGBA" else GREY)
+    picture.putalpha(Image.new("L", picture.size, alpha))
+    return encode(picture, **options)
+
+
+def palette(kind="PNG", **options):
+    """The colour as a file with a palette."""
+    return encode(Image.fromarray(RGB).quantize(2), kind, **options)
+
+
+# ---- Kinds of files, and what is to be read from them.
+
+KINDS = {
+    "rgb": (encode(RGB), COLOR),
+    "bmp": (encode(RGB, "BMP"), COLOR),
+    "webp": (encode(RGB, "WEBP", lossless=True), COLOR),
+    "jpeg": (encode(RGB, "JPEG", quality=100), COLOR),
+    "grey": (encode(RAMP), RAMP[..., None]),
+    "grey jpeg": (encode(GREY, "JPEG", quality=100), 128),
+    "bilevel": (encode(Image.fromarray(RAMP > 99)), 255 * (RAMP > 99)[..., None]),
+    "16-bit rgb png": (png16(RGB16), COLOR),
+    "16-bit rgb tiff": (tiff(RGB16, photometric="rgb"), COLOR),
+    "16-bit big-endian": (tiff(RGB16, photometric="rgb", byteorder=">"), COLOR),
+    "16-bit grey png": (encode(RAMP16), RAMP[..., None]),
+    "16-bit grey tiff": (encode(RAMP16, "TIFF"), RAMP[..., None]),
+    "16-bit white is 0": (
+        tiff(RAMP16, photometric="miniswhite"),
+        255 - RAMP[..., None],
+    ),
+    "8-bit white is 0": (tiff(RAMP, photometric="miniswhite"), 255 - RAMP[..., None]),
+    "float up to 1": (tiff(np.float32(RAMP / 255)), RAMP[..., None]),
+    "float up to 255": (tiff(np.float32(RAMP)), RAMP[..., None]),
+    "palette": (palette(), COLOR),
+    "gif": (palette("GIF"), COLOR),
+    "opaque rgba": (transparent("RGBA", 255), COLOR),
+    "half rgba": (transparent("RGBA", 128), HALF),
+    "clear rgba": (transparent("RGBA", 0), WHITE),
+    "opaque la": (transparent("LA", 255), 128),
+    "clear la": (transparent("LA", 0), 255),
+    "half palette": (palette(transparency=bytes([128])), HALF),
+    "clear palette": (palette(transparency=0), WHITE),
+    "clear gif": (palette("GIF", transparency=0), WHITE),
+    "clear grey": (encode(GREY, transparency=128), 255),
+    "clear rgb": (encode(RGB, transparency=COLOR), WHITE),
+    "cmyk jpeg": (
+        encode(Image.new("CMYK", (6, 4), (0, 255, 255, 0)), "JPEG"),
+        (255, 0, 0),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kind(kind):
+    data, expected = KINDS[kind]
+    picture = images.read(data)
+    assert picture.dtype == np.uint8
+    expected = np.broadcast_to(expected, (4, 6, 3))
+    np.testing.assert_allclose(np.int32(picture), expected, rtol=0, atol=2)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 20000), (20000, 1), (7, 3)])
+def test_any_size(size):
+    picture = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    np.testing.assert_array_equal(images.read(encode(picture)), picture)
+
+
+# ---- Orientation.
+
+UPRIGHT = np.zeros((16, 24, 3), np.uint8)
+UPRIGHT[:8, :8], UPRIGHT[8:, 16:] = (255, 0, 0), (0, 0, 255)
+STORED = {  # from the EXIF standard: where row 0 and column 0 of the file are seen
+    1: UPRIGHT,  # top, left
+    2: UPRIGHT[:, ::-1],  # top, right
+    3: UPRIGHT[::-1, ::-1],  # bottom, right
+    4: UPRIGHT[::-1],  # bottom, left
+    5: UPRIGHT.swapaxes(0, 1),  # left, top
+    6: UPRIGHT.swapaxes(0, 1)[::-1],  # right, top
+    7: UPRIGHT.swapaxes(0, 1)[::-1, ::-1],  # right, bottom
+    8: UPRIGHT.swapaxes(0, 1)[:, ::-1],  # left, bottom
+}
+
+
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
+def test_orientation(kind, orientation):
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    options = {"subsampling": 0, "quality": 100} if kind == "JPEG" else {}
+    stored = np.ascontiguousarray(STORED[orientation])
+    picture = images.read(encode(stored, kind, exif=exif, **options))
+    np.testing.assert_allclose(np.int32(picture), UPRIGHT, rtol=0, atol=3)
+
+
+BROKEN = {  # beside orientation 6
+    "pointer to nowhere": struct.pack(">HHII", 0x8769, 4, 1, 0xFFFFFF),
+    "text where a number belongs": struct.pack(">HHI4s", 0x11A, 2, 4, b"abc"),
+    "missing": b"",
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # pytest undoes the filter of colorjax.images
+@pytest.mark.parametrize("broken", BROKEN)
+def test_other_exif_tags_may_be_broken(broken):
+    tag = struct.pack(">HHIHH", 0x112, 3, 1, 6, 0)
+    exif = b"Exif\0\0MM\0*" + struct.pack(">IH", 8, 2) + tag + BROKEN[broken]
+    picture = images.read(encode(UPRIGHT, "JPEG", exif=exif + bytes(4)))
+    assert picture.shape == (24, 16, 3)
+
+
+# ---- Colour profiles.
+
+PRIMARIES = {  # of sRGB, adapted to D50
+    b"rXYZ": (0.4361, 0.2225, 0.0139),
+    b"gXYZ": (0.3851, 0.7169, 0.0971),
+    b"bXYZ": (0.1431, 0.0606, 0.7141),
+}
+D50 = (0.9642, 1.0, 0.8249)
+
+
+def profile(space, points, curves):
+    """An ICC profile with straight curves: a pixel of it is linear in light."""
+
+    def xyz(values):
+        return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(65536 * v) for v in values))
+
+    tags = {name: xyz(values) for name, values in {b"wtpt": D50, **points}.items()}
+    tags |= dict.fromkeys(curves, b"curv" + bytes(8))
+    place = 128 + 4 + 12 * len(tags)
+    table, body = struct.pack(">I", len(tags)), b""
+    for name, value in tags.items():
+        table += name + struct.pack(">II", place + len(body), len(value))
+        body += value
+    head = (
+        struct.pack(">I4xI", place + len(body), 0x02100000) + b"mntr" + space + b"XYZ "
+    )
+    head = head.ljust(36, b"\0") + b"acsp"
+    return head.ljust(68, b"\0") + xyz(D50)[8:] + bytes(48) + table + body
+
+
+CURVES = (b"rTRC", b"gTRC", b"bTRC")
+SWAPPED = dict(zip(PRIMARIES, [*PRIMARIES.values()][::-1], strict=True))
+LINEAR = profile(b"RGB ", PRIMARIES, CURVES)
+LINEAR_BGR = profile(b"RGB ", SWAPPED, CURVES)
+LINEAR_GREY = profile(b"GRAY", {}, (b"kTRC",))
+LAB = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+
+
+def srgb(linear):
+    """8-bit sRGB of 8-bit linear light (IEC 61966-2-1)."""
+    x = linear / 255
+    curve = np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
+    return 255 * curve
+
+
+@pytest.mark.parametrize("encoded", [encode, lambda p, **o: encode(p, "TIFF", **o)])
+@pytest.mark.parametrize(
+    ("icc", "stored", "expected"),
+    [
+        pytest.param(LINEAR, RGB, srgb(RGB), id="converted"),
+        pytest.param(LINEAR_BGR, RGB, srgb(RGB[..., ::-1]), id="other primaries"),
+        pytest.param(LINEAR_GREY, RAMP, srgb(RAMP)[..., None], id="grey on grey"),
+        pytest.param(LINEAR_GREY, RAMP16, srgb(RAMP)[..., None], id="on 16-bit grey"),
+        pytest.param(LINEAR_GREY, RGB, RGB, id="grey on rgb says nothing"),
+        pytest.param(LINEAR, GREY, GREY[..., None], id="rgb on grey says nothing"),
+        pytest.param(LAB, RGB, RGB, id="lab on rgb says nothing"),
+        pytest.param(b"no profile", RGB, RGB, id="broken says nothing"),
+        pytest.param(images.SRGB.tobytes(), RGB, RGB, id="srgb"),
+    ],
+)
+def test_profile(encoded, icc, stored, expected):
+    picture = images.read(encoded(stored, icc_profile=icc))
+    expected = np.broadcast_to(expected, (4, 6, 3))
+    np.testing.assert_allclose(np.int32(picture), expected, rtol=0, atol=2)
+
+
+# ---- What is no picture.
+
+NOISE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        pytest.param(b"", "empty", id="empty"),
+        pytest.param(b"Dear diary,\n" * 9, "not a picture", id="text"),
+        pytest.param(encode(NOISE, "JPEG")[:2000], "truncated", id="truncated jpeg"),
+        pytest.param(encode(NOISE)[:2000], "truncated", id="truncated png"),
+        pytest.param(encode(NOISE)[:20], "not a", id="truncated header"),
+        pytest.param(png(64, 64), "not a readable", id="no pixels"),
+        pytest.param(
+            tiff(np.float32(NOISE), photometric="rgb"), "not a", id="float rgb"
+        ),
+    ],
+)
+def test_unreadable(data, reason):
+    with pytest.raises(UserError, match=f"^scan.jpg: .*{reason}") as caught:
+        images.read(data, "scan.jpg")
+    assert "\n" not in str(caught.value) and "BytesIO" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [(40_000, 40_000), (2**31 - 1, 1), (1, 200_000_001)])
+def test_too_large_is_refused_by_its_header(size):
+    # There are no pixels in the file: decoding it would fail in another way.
+    with pytest.raises(UserError, match=f"{size[0]}x{size[1]} pixels.* 200 million"):
+        images.read(png(*size))
+
+
+# ---- Writing.
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".tiff", ".PNG"])
+def test_written_without_loss(tmp_path, suffix):
+    path = tmp_path / f"new/picture{suffix}"
+    images.write(path, NOISE)
+    np.testing.assert_array_equal(images.read(path.read_bytes()), NOISE)
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".webp"])
+def test_written_nearly_without_loss(tmp_path, suffix):
+    images.write(tmp_path / f"picture{suffix}", scene(1, 128))
+    picture = images.read((tmp_path / f"picture{suffix}").read_bytes())
+    difference = np.int32(picture) - scene(1, 128)
+    lightness = difference @ (0.299, 0.587, 0.114)
+    assert np.abs(lightness).mean() < 1.5 and np.abs(difference).mean() < 3
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_written_as_srgb(tmp_path, suffix):
+    images.write(tmp_path / f"picture{suffix}", RGB)
+    with Image.open(tmp_path / f"picture{suffix}") as image:
+        icc = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+    assert "sRGB" in ImageCms.getProfileDescription(icc)
+
+
+@pytest.mark.parametrize("name", ["picture", "picture.xyz", "picture.jp2", ".png"])
+def test_no_format_of_that_suffix(tmp_path, name):
+    with pytest.raises(UserError, match=f"/{name}: cannot write .*use .png or .jpg"):
+        images.write(tmp_path / name, RGB)
+    assert not any(tmp_path.iterdir())
+
+
+def test_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "picture.png"
+    images.write(path, RGB)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))  # a disk that is full
+    try:
+        with pytest.raises(UserError, match="picture.png: cannot be written .File too"):
+            images.write(path, NOISE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    np.testing.assert_array_equal(images.read(path.read_bytes()), RGB)
+    assert [p.name for p in tmp_path.iterdir()] == ["picture.png"]
+
+
+def test_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    (tmp_path / "folder.png").mkdir()
+    for name in ("file/picture.png", "folder.png"):
+        with pytest.raises(UserError, match=f"{name}: cannot be written"):
+            images.write(tmp_path / name, RGB)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.png"]
+
+
+# ---- Sizes.
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "longest", "expected"),
+    [
+        ((100, 200), 50, None, (50, 100)),
+        ((200, 100), 50, None, (100, 50)),
+        ((100, 150), 64, None, (64, 96)),
+        ((1, 1), 32, None, (32, 32)),
+        ((1, 20000), 32, 128, (1, 128)),
+        ((20000, 1), 32, 128, (128, 1)),
+        ((100, 1000), 50, 200, (20, 200)),
+        ((100, 200), 50, 200, (50, 100)),
+    ],
+)
+def test_resize_short(size, side, longest, expected):
+    picture = np.zeros((*size, 3), np.uint8)
+    assert images.short_size(picture, side, longest) == expected
+    assert images.resize_short(picture, side, longest).shape == (*expected, 3)
+
+
+def test_resize_is_antialiased():
+    board = np.uint8(255 * (np.indices((64, 64)).sum(0) % 2))
+    small = images.resize(np.repeat(board[..., None], 3, axis=2), (8, 8))
+    assert np.abs(np.int32(small) - 127).max() <= 2
+
+
+def test_resize_interpolates_planes_of_floats():
+    plane = np.float32([[-80.0, 80.0]])
+    wide = images.resize(plane, (1, 8))
+    assert wide.dtype == np.float32
+    np.testing.assert_allclose(wide[0], [-80, -80, -70, -30, 30, 70, 80, 80], atol=20)
+
+
+@pytest.mark.parametrize("size", [(20, 30), (64, 64), (100, 333)])
+@pytest.mark.parametrize("place", [(0, 0), (3, 4), (4, 14)])
+def test_resize_to_a_part(size, place):
+    top, left = place
+    whole = images.resize(NOISE, size)[top : top + 16, left : left + 16]
+    part = images.resize(NOISE, size, (top, left, 16, 16))
+    np.testing.assert_allclose(np.int32(part), whole, rtol=0, atol=1)
+
+
+def test_grid():
+    red, blue = np.full((2, 10, 20, 3), [[[[255, 0, 0]]], [[[0, 0, 255]]]], np.uint8)
+    page = images.grid({"one": [red, blue], "two": [blue]}, margin=4)
+    top = 4 + 16
+    assert page.shape == (top + 2 * (10 + 4), 4 + 2 * (20 + 4), 3)
+    np.testing.assert_array_equal(page[top : top + 10, 4:24], red)
+    np.testing.assert_array_equal(page[top + 14 : top + 24, 4:24], blue)
+    np.testing.assert_array_equal(page[top : top + 10, 28:48], blue)
+    assert (page[top + 14 :, 28:] == 255).all()  # the shorter column ends
+    for left in (4, 28):
+        assert (page[:top, left : left + 20] < 128).any()  # its title

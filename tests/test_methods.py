@@ -1,0 +1,144 @@
+"""The contract that every method in colorjax/methods keeps."""
+
+import pkgutil
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from helpers import scene
+
+from colorjax import methods
+from colorjax.method import to_examples
+from colorjax.nets.layers import upsample
+from colorjax.nets.vgg_dilated import VGGDilated
+from colorjax.quantize import Q, annealed_mean
+from colorjax.sharding import make_mesh
+from colorjax.training import make_init, make_step
+
+NAMES = sorted(module.name for module in pkgutil.iter_modules(methods.__path__))
+PRIOR = np.full(Q, 1 / Q, np.float32)
+
+
+def batch(size=4, side=32):
+    pictures = np.stack([scene(i, side) for i in range(size)])
+    return {
+        "image": jnp.asarray(pictures),
+        "mask": jnp.ones(size),
+        "index": jnp.arange(size),
+    }
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def built(request):
+    method = methods.builder(request.param)(PRIOR, width=1 / 16)
+    nets = jax.jit(method.init)(jax.random.key(0), to_examples(batch()))
+    return method, nets
+
+
+def test_nets_and_losses(built):
+    method, nets = built
+    assert set(method.losses) <= set(nets)
+    for name, loss in method.losses.items():
+        params, examples = nets[name]["params"], to_examples(batch())
+        key = jax.random.key(1)
+        gradient, (collections, metrics) = jax.jit(jax.grad(loss, has_aux=True))(
+            params, nets, examples, key
+        )
+        chex.assert_tree_all_finite(gradient)
+        chex.assert_trees_all_equal_shapes_and_dtypes(gradient, params)
+        assert any(jnp.abs(leaf).max() > 0 for leaf in jax.tree.leaves(gradient))
+        assert metrics["loss"].shape == ()
+        for net, changed in collections.items():
+            before = {key: nets[net][key] for key in changed}
+            chex.assert_trees_all_equal_shapes_and_dtypes(changed, before)
+            assert "params" not in changed
+
+
+def test_masked_and_grey_pictures_teach_nothing(built):
+    """The output's gradient is zero there; statistics of the batch still see them."""
+    method, nets = built
+    examples = to_examples(batch())
+    grey = dict(examples, ab=examples["ab"].at[0].set(3.0))
+    masked = dict(examples, mask=examples["mask"].at[0].set(0.0))
+    for name, loss in method.losses.items():
+
+        def value(examples, name=name, loss=loss):
+            return loss(nets[name]["params"], nets, examples, jax.random.key(1))[0]
+
+        assert value(grey) == value(masked) < value(examples)
+
+
+def test_predict_is_of_each_picture_by_itself(built):
+    method, nets = built
+    predict = jax.jit(method.predict)
+    lightness = to_examples(batch(3))["lightness"]
+    prediction = predict(nets, lightness, jax.random.key(0))
+    assert prediction.ab.shape == (3, 32, 32, 2)
+    if prediction.logits is not None:
+        assert prediction.logits.shape == (3, 8, 8, Q)
+        assert prediction.logits.dtype == jnp.float32
+    alone = predict(nets, lightness[1:2], jax.random.key(0))
+    np.testing.assert_allclose(prediction.ab[1], alone.ab[0], atol=1e-3)
+    wide = predict(nets, jnp.concatenate([lightness] * 2, axis=2), jax.random.key(0))
+    assert wide.ab.shape == (3, 32, 64, 2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bfloat16_keeps_float32_parameters(name):
+    method = methods.builder(name)(PRIOR, width=1 / 16, dtype="bfloat16")
+    examples = to_examples(batch())
+    nets = jax.jit(method.init)(jax.random.key(0), examples)
+    assert {leaf.dtype for leaf in jax.tree.leaves(nets)} == {jnp.dtype("float32")}
+    text = str(jax.make_jaxpr(method.predict)(nets, examples["lightness"], None))
+    assert "bf16" in text
+
+
+def test_head_sits_on_every_fourth_pixel():
+    """A net that answers each sample's own L decodes to the colour at that pixel."""
+    samples = jax.random.uniform(jax.random.key(0), (1, 4, 6, 2))
+    full = upsample(samples, 4)
+    assert full.shape == (1, 16, 24, 2)
+    np.testing.assert_allclose(full[:, ::4, ::4], samples)
+    between = (samples[0, 0, 0] + samples[0, 0, 1]) / 2
+    np.testing.assert_allclose(full[0, 0, 2], between, rtol=1e-6)
+
+
+def test_initialisation_gives_unit_variance():
+    """Each convolution but the head is born with mean 0 and variance 1 outputs."""
+    net = VGGDilated(Q, width=1 / 8)
+    lightness = to_examples(batch())["lightness"]
+    variables = net.init(jax.random.key(0), lightness, train=True)
+    _, seen = net.apply(
+        variables,
+        lightness,
+        train=True,
+        mutable=["batch_stats", "intermediates"],
+        capture_intermediates=True,
+    )
+    for name, outputs in seen["intermediates"].items():
+        if name.startswith("conv"):
+            y = outputs["__call__"][0]
+            np.testing.assert_allclose(y.mean((0, 1, 2)), 0, atol=1e-3)
+            live = y.std((0, 1, 2)) > 1e-3  # a kernel can meet a constant input
+            np.testing.assert_allclose(y.std((0, 1, 2))[live], 1, atol=1e-2)
+            assert live.mean() > 0.9
+
+
+def test_training_brings_the_colours_back():
+    """Sixty steps on one batch: its colours are predicted far better than by grey."""
+    method = methods.builder("zhang2016")(PRIOR, width=1 / 8)
+    optimizer, mesh, examples = optax.adam(3e-3), make_mesh(), to_examples(batch())
+    state = make_init(method, optimizer, 0, mesh)(batch())
+    step = make_step(method, optimizer, 0, mesh)
+    for _ in range(60):
+        state, metrics = step(state, batch())
+    assert metrics["loss"] < 3  # log(313) = 5.7 at the start
+    output = VGGDilated(Q, width=1 / 8).apply(  # with the statistics of this batch
+        state.nets["G"], examples["lightness"], train=True, mutable=["batch_stats"]
+    )[0]
+    error = annealed_mean(output) - examples["ab"][:, ::4, ::4]
+    grey = jnp.linalg.norm(examples["ab"], axis=-1).mean()
+    assert jnp.linalg.norm(error, axis=-1).mean() < grey / 2

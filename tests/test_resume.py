@@ -1,0 +1,121 @@
+"""A run that was killed and started again is the run that was not, bit for bit."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from helpers import DATA, ROOT, environment, run_train, write_config
+from states import saved_state
+
+STEPS, EVERY = 12, 5
+CHANGES = dict(
+    steps=STEPS,
+    data=dict(name="drawings", data_dir=str(DATA), root=None, resize=32, crop=24),
+    optimizer=dict(learning_rate=1e-3, decay="cosine"),
+    checkpoint=dict(every=EVERY, keep=2),
+)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("resume")
+    config = write_config(folder / "resume.py", **CHANGES)
+    workdir = folder / "undisturbed"
+    result = run_train(f"--config={config}", f"--workdir={workdir}")
+    assert result.code == 0, result.err
+    return config, workdir
+
+
+def start(config, workdir):
+    """train.py as a process that can be killed."""
+    command = [sys.executable, str(ROOT / "train.py"), f"--config={config}"]
+    log = (workdir.parent / f"{workdir.name}.txt").open("a")
+    return subprocess.Popen(
+        [*command, f"--workdir={workdir}"],
+        env=environment(),
+        stdout=log,
+        stderr=log,
+    )
+
+
+def wait_for(condition, process):
+    deadline = time.monotonic() + 120
+    while not condition() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    assert condition(), "it ended, or took too long"
+
+
+def checkpoint_begun(workdir):
+    """Whether any checkpoint is there, finished or being written."""
+    folder = workdir / "checkpoints"
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def assert_same_run(found, expected):
+    a, b = saved_state(found, STEPS), saved_state(expected, STEPS)
+    assert a.keys() == b.keys()
+    for key in a:
+        np.testing.assert_array_equal(a[key], b[key], err_msg=key)
+    assert losses(found) == losses(expected)
+    assert len(losses(found)) == STEPS
+
+
+def losses(workdir):
+    lines = [json.loads(line) for line in (workdir / "log.jsonl").open()]
+    return {line["step"]: line["loss"] for line in lines}
+
+
+def test_killed_while_saving(undisturbed, tmp_path):
+    """kill -9 as soon as a checkpoint is begun, finished or not; then again, and on."""
+    config, expected = undisturbed
+    workdir = tmp_path / "killed"
+    process = start(config, workdir)
+    wait_for(lambda: checkpoint_begun(workdir), process)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    result = run_train(f"--config={config}", f"--workdir={workdir}")
+    assert result.code == 0, result.err
+    assert_same_run(workdir, expected)
+
+
+def test_sigterm_saves_and_stops(undisturbed, tmp_path):
+    config, expected = undisturbed
+    workdir = tmp_path / "terminated"
+    process = start(config, workdir)
+    wait_for(lambda: checkpoint_begun(workdir), process)
+    process.terminate()
+    assert process.wait() == 128 + signal.SIGTERM
+    text = (tmp_path / "terminated.txt").read_text()
+    assert "the same command goes on" in text and "Traceback" not in text
+    result = run_train(f"--config={config}", f"--workdir={workdir}")
+    assert result.code == 0, result.err
+    assert "going on from step" in result.err
+    assert_same_run(workdir, expected)
+
+
+def test_finished_run_evaluates_again(undisturbed):
+    config, workdir = undisturbed
+    before = (workdir / "metrics.json").read_text()
+    result = run_train(f"--config={config}", f"--workdir={workdir}")
+    assert result.code == 0, result.err
+    assert (workdir / "metrics.json").read_text() == before
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments(undisturbed, tmp_path):
+    config, expected = undisturbed
+    workdir = tmp_path / "killed"
+    moments = random.Random(0)
+    for _ in range(10):
+        process = start(config, workdir)
+        time.sleep(moments.uniform(1, 14))
+        process.kill()
+        process.wait()
+    result = run_train(f"--config={config}", f"--workdir={workdir}")
+    assert result.code == 0, result.err
+    assert_same_run(workdir, expected)

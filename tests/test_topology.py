@@ -1,0 +1,96 @@
+"""The same gradients and figures on any number of devices, processes and hosts."""
+
+import json
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from helpers import DATA, ROOT, run_train, write_config
+from states import saved_state
+
+TFDS = dict(name="drawings", data_dir=str(DATA), root=None, resize=32, crop=32)
+
+
+def devices(count):
+    return {"XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        return listener.getsockname()[1]
+
+
+def train(tmp_path, name, config, processes=1, per_process=1, **changes):
+    """Run train.py as one or several processes; its state, first loss and metrics."""
+    workdir = tmp_path / name
+    flags = [f"--config={config}", f"--workdir={workdir}"]
+    if processes > 1:
+        flags += [f"--coordinator=localhost:{free_port()}", f"--processes={processes}"]
+    with ThreadPoolExecutor(processes) as pool:
+        runs = [
+            pool.submit(
+                run_train,
+                *flags,
+                *([f"--process={i}"] if processes > 1 else []),
+                env=devices(per_process),
+            )
+            for i in range(processes)
+        ]
+    for result in runs:
+        assert result.result().code == 0, result.result().err
+    losses = [json.loads(x)["loss"] for x in (workdir / "log.jsonl").open()]
+    metrics = json.loads((workdir / "metrics.json").read_text())
+    return saved_state(workdir, 1), losses, metrics["rows"]
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("topology")
+    # After one step of Adam its first moment is the gradient times 1 - b1.
+    config = write_config(
+        folder / "one_step.py",
+        steps=1,
+        batch=8,
+        data=TFDS,
+        evaluation=dict(batch=5, replicates=5),
+    )
+    return folder, config, train(folder, "one", config)
+
+
+@pytest.mark.parametrize("processes, per_process", [(1, 4), (2, 1), (2, 2)])
+def test_gradients_and_figures_equal_one_device(reference, processes, per_process):
+    folder, config, (state, losses, rows) = reference
+    name = f"{processes}x{per_process}"
+    again, losses2, rows2 = train(folder, name, config, processes, per_process)
+    moments = [key for key in state if "/mu/" in key]
+    assert len(moments) > 20
+    for key in moments:
+        scale = np.abs(state[key]).max()
+        np.testing.assert_allclose(again[key], state[key], atol=1e-4 * scale, err_msg=key)
+    np.testing.assert_allclose(losses2, losses, rtol=1e-5)
+    for figure, value in rows["grey"].items():
+        found = [rows2["grey"][figure][k] for k in value]
+        np.testing.assert_allclose(found, list(value.values()), rtol=1e-4)
+
+
+def test_two_processes_see_one_global_batch():
+    """No process reads what another does: their parts make up the batch of one."""
+    code = (
+        "import sys; from colorjax.data import Pictures;"
+        f"p = Pictures(name='drawings', data_dir={str(DATA)!r}, resize=32, crop=24);"
+        "i, n = map(int, sys.argv[1:]);"
+        "b = p.training(p.source('train'), seed=1, batch=8, start=3, steps=5,"
+        " process=i, processes=n);"
+        "print([x['image'].sum(axis=(1, 2, 3)).tolist() for x in b])"
+    )
+
+    def parts(process, processes):
+        command = [sys.executable, "-c", code, str(process), str(processes)]
+        return json.loads(subprocess.check_output(command, text=True, cwd=ROOT))
+
+    whole, first, second = parts(0, 1), parts(0, 2), parts(1, 2)
+    assert whole == [a + b for a, b in zip(first, second, strict=True)]
