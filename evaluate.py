@@ -40,6 +40,7 @@ if __name__ == "__main__":
         configs.parse_flags(sys.argv)
         main()
     except UserError as error:
-        sys.exit(f"evaluate.py: {error}")
+        print(f"evaluate.py: {error}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

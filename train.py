@@ -33,7 +33,13 @@ from colorjax.report import TrainingLog
 from colorjax.sharding import check_divides, make_mesh, replicated, to_devices
 from colorjax.training import make_init, make_step, start_from
 
-CONFIG = config_flags.DEFINE_config_file("config", None, "The config file of the run.")
+CONFIG = config_flags.DEFINE_config_file(  # which keys there are, our checks know
+    "config",
+    None,
+    "The config file of the run.",
+    lock_config=False,
+    accept_new_attributes=True,
+)
 WORKDIR = flags.DEFINE_string(
     "workdir", None, "Where the run lives, or else runs/NAME."
 )
@@ -44,6 +50,12 @@ PROCESS = flags.DEFINE_integer("process", None, "Which one this is, from 0.")
 
 
 def main(started: float) -> int:
+    # ---- Processes, before anything else touches a device.
+    if DISTRIBUTED.value or COORDINATOR.value:
+        jax.distributed.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value)
+    first_process = jax.process_index() == 0
+    mesh = make_mesh()
+
     # ---- The config. Every mistake in it shows before anything is compiled.
     if CONFIG.value is None:
         raise UserError("give a config: --config=configs/quick.py")
@@ -58,22 +70,16 @@ def main(started: float) -> int:
     optimizer = run.make_optimizer(config["optimizer"], config["steps"])
     configs.check_section("checkpoint", Checkpoints, config["checkpoint"], ["workdir"])
     evaluation = run.make_evaluation(config["evaluation"])
-
-    # ---- Devices, of this host or of several.
-    if DISTRIBUTED.value or COORDINATOR.value:
-        jax.distributed.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value)
-    mesh = make_mesh()
     check_divides(config["batch"], mesh)
-    first_process = jax.process_index() == 0
 
     # ---- The workdir: a new run, or the same one again.
     before, prior = run.read_config(workdir), run.read_prior(workdir)
-    if before is not None:
+    if before is None:
+        prior = None  # of a start that failed, perhaps with other pictures
+    else:
         configs.check_same(before, config, workdir)
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("workdir read")
-    if first_process:
-        files.write_json(workdir / "config.json", config)
 
     # ---- How frequent the colours are, which the method and the figures need.
     unreadable = Unreadable(source, pictures.max_unreadable)
@@ -81,10 +87,11 @@ def main(started: float) -> int:
         batch = evaluation.whole_batch(mesh)
         passed = run.single_pass(pictures, source, batch, "estimating the prior")
         prior = estimate_prior(unreadable.watch(passed), mesh)
-        if first_process:
-            encoded = io.BytesIO()
-            np.save(encoded, prior)
-            files.write_bytes(workdir / "prior.npy", encoded.getvalue())
+    if first_process:
+        encoded = io.BytesIO()
+        np.save(encoded, prior)
+        files.write_bytes(workdir / "prior.npy", encoded.getvalue())
+        files.write_json(workdir / "config.json", config)
 
     # ---- The state: resumed, or new, perhaps with the nets of another run.
     method = run.make_method(config["method"], prior)
@@ -176,6 +183,7 @@ if __name__ == "__main__":
         configs.parse_flags(sys.argv)
         sys.exit(main(begun))
     except UserError as error:
-        sys.exit(f"train.py: {error}")
+        print(f"train.py: {error}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

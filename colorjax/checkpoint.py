@@ -12,7 +12,8 @@ from colorjax.errors import UserError
 
 BEST = "auc_balanced"  # the figure by which the best checkpoint is chosen
 
-logging.getLogger("absl").setLevel(logging.WARNING)  # Orbax tells 25 lines a save
+# Orbax tells 25 lines a save, and an error that it raises five times with a traceback.
+logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
 
 
 class Checkpoints:
@@ -23,6 +24,8 @@ class Checkpoints:
     """
 
     def __init__(self, workdir: epath.PathLike, *, every: int = 1000, keep: int = 2):
+        if min(every, keep) < 1:
+            raise UserError("checkpoint.every and checkpoint.keep are 1 or more")
         self.directory = epath.Path(workdir) / "checkpoints"
         self.every = every
         policies = ocp.training.preservation_policies
@@ -100,4 +103,5 @@ def load_nets(
 
 
 def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
+    line = next(iter(str(error).splitlines()), type(error).__name__)
+    return line.rsplit('": ', 1)[-1][:200]  # after the long name of a temporary file

@@ -38,12 +38,12 @@ class Colorizer:
         return cls(loaded.method, loaded.nets, loaded.pictures.resize)
 
     def __call__(
-        self, picture: UInt8[np.ndarray, "h w *rgb"] | str | os.PathLike
+        self, picture: np.ndarray | str | os.PathLike
     ) -> UInt8[np.ndarray, "h w 3"]:
-        """Colorize an array, grey or RGB (whose colours are ignored), or a file."""
+        """Colorize uint8 [h w] or [h w 3], whose colours are ignored, or a file."""
         if isinstance(picture, (str, os.PathLike)):
-            picture = images.read(epath.Path(picture).read_bytes(), str(picture))
-        if picture.dtype != np.uint8 or picture.ndim not in (2, 3):
+            picture = images.load(picture)
+        if picture.dtype != np.uint8 or picture.shape[2:] not in ((), (3,)):
             raise TypeError(
                 f"a picture is uint8 [h, w] or [h, w, 3], not {picture.dtype} of shape "
                 f"{picture.shape}"

@@ -8,32 +8,43 @@ start.
 import inspect
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from absl import flags
+from absl import app, flags
 from ml_collections import ConfigDict
 
 from colorjax.errors import UserError
 
-KEYS = (
-    "seed",
+KEYS = {
+    "seed": int,
+    "steps": int,
+    "batch": int,
+    "init_from": str,
+    "data": dict,
+    "method": dict,
+    "optimizer": dict,
+    "checkpoint": dict,
+    "evaluation": dict,
+}
+MAY_CHANGE = (  # when a run is resumed
     "steps",
-    "batch",
-    "init_from",
-    "data",
-    "method",
-    "optimizer",
     "checkpoint",
     "evaluation",
+    "data.workers",
+    "data.max_unreadable",
+    "data.data_dir",
 )
-MAY_CHANGE = ("steps", "checkpoint", "evaluation")  # when a run is resumed
 
 
 def parse_flags(argv: Sequence[str]) -> None:
     """Parse absl flags, a config file and its overrides among them."""
+    app.define_help_flags()
     try:
         rest = flags.FLAGS(list(argv))
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise UserError(f"--config: no such section {error}") from error
+    except (flags.Error, AttributeError, TypeError, ValueError) as error:
         raise UserError(_one_line(error)) from error
     except (ImportError, OSError, SyntaxError, NameError) as error:
         raise UserError(f"--config: {_one_line(error)}") from error
@@ -43,7 +54,10 @@ def parse_flags(argv: Sequence[str]) -> None:
 
 def to_dict(config: ConfigDict) -> dict[str, Any]:
     """A config as plain values, the way `config.json` keeps it."""
-    return json.loads(config.to_json_best_effort())
+    try:
+        return json.loads(ConfigDict(config).to_json_best_effort())
+    except OSError as error:  # why the file could not be read, told on first use only
+        raise UserError(f"--config: {_one_line(error)}") from error
 
 
 def check_keys(config: dict[str, Any]) -> None:
@@ -54,23 +68,50 @@ def check_keys(config: dict[str, Any]) -> None:
     for key in KEYS:
         if key not in config:
             raise UserError(f"config.{key} is missing")
+        check_type(f"config.{key}", config[key], KEYS[key])
+    for key, least in {"seed": 0, "steps": 0, "batch": 1}.items():
+        if config[key] < least:
+            raise UserError(f"config.{key} is {config[key]}, less than {least}")
+
+
+def check_type(key: str, value: Any, wanted: Any) -> None:
+    """Raise `UserError` unless `value`, as JSON has it, is of the annotated type."""
+    if not _fits(value, wanted):
+        name = wanted.__name__ if inspect.isclass(wanted) else wanted
+        raise UserError(f"{key} is {value!r}, which is not of type {name}")
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    origin = get_origin(wanted)
+    if origin in (Union, UnionType):
+        return any(_fits(value, option) for option in get_args(wanted))
+    if origin is Literal:
+        return value in get_args(wanted)
+    if isinstance(value, bool) and wanted in (int, float):
+        return False
+    accepted = {float: (float, int), tuple: (tuple, list)}
+    wanted = origin or wanted
+    return wanted is Any or isinstance(value, accepted.get(wanted, wanted))
 
 
 def check_section(
     name: str, function: Callable, section: dict[str, Any], given: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """The section, once every key is a keyword of `function` and no required one is
-    missing.
+    """The section, once every key is a keyword of `function`, every value of its
+    annotated type, and no required one is missing.
 
     `given` are parameters that the caller passes itself.
     """
     parameters = inspect.signature(function).parameters
+    is_class = inspect.isclass(function)
+    hints = get_type_hints(function.__init__ if is_class else function)
     known = [key for key in parameters if key not in given]
     for key in section:
         if key not in known:
             raise UserError(
                 f"config.{name}.{key}: no such key; there are {', '.join(known)}"
             )
+        check_type(f"config.{name}.{key}", section[key], hints.get(key, Any))
     for key in known:
         if parameters[key].default is inspect.Parameter.empty and key not in section:
             raise UserError(f"config.{name}.{key} is missing")
@@ -84,7 +125,7 @@ def check_same(old: dict[str, Any], new: dict[str, Any], workdir: Any) -> None:
     differences = [
         f"{key}: {before.get(key)} -> {after.get(key)}"
         for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key) and key.split(".")[0] not in MAY_CHANGE
+        if before.get(key) != after.get(key) and not key.startswith(MAY_CHANGE)
     ]
     if differences:
         raise UserError(

@@ -92,6 +92,15 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.uint8(np.round(255 * levels.clip(0, 1))))
 
 
+def load(path: epath.PathLike) -> UInt8[np.ndarray, "h w 3"]:
+    """Read a picture file. Raises `UserError`, naming it, where it cannot."""
+    try:
+        data = epath.Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from error
+    return read(data, str(path))
+
+
 def resize(
     picture: UInt8[np.ndarray, "h w 3"] | Float[np.ndarray, "h w"],
     size: tuple[int, int],

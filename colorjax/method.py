@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from colorjax.color import rgb_to_lab
 
@@ -41,12 +41,12 @@ class Method(NamedTuple):
     predict: Callable[[Nets, Float[Array, "b h w 1"], PRNGKeyArray], Prediction]
 
 
-def to_examples(batch: dict[str, Array]) -> Examples:
+def to_examples(batch: Mapping[str, ArrayLike]) -> Examples:
     """What losses and metrics see of a batch of `colorjax.data`.
 
     Adds to "mask" and "index": "lightness" [b h w 1] and "ab" [b h w 2] of Lab.
     """
-    lab = rgb_to_lab(batch["image"].astype(jnp.float32) / 255)
+    lab = rgb_to_lab(jnp.asarray(batch["image"], jnp.float32) / 255)
     return {
         "lightness": lab[..., :1],
         "ab": lab[..., 1:],

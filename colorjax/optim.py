@@ -1,6 +1,8 @@
 """The optimizer of a run from the `optimizer` section of its config: `adam`,
 `schedule`."""
 
+from collections.abc import Sequence
+
 import optax
 
 from colorjax.errors import UserError
@@ -11,7 +13,7 @@ def schedule(
     learning_rate: float,
     decay: str = "constant",
     warmup: int = 0,
-    boundaries: tuple[tuple[int, float], ...] = (),
+    boundaries: Sequence[Sequence[float]] = (),
 ) -> optax.Schedule:
     """Learning rate by step: linear `warmup`, then "constant" or "cosine" to 0 at
     `steps`.
@@ -42,7 +44,7 @@ def adam(
     learning_rate: float,
     decay: str = "constant",
     warmup: int = 0,
-    boundaries: tuple[tuple[int, float], ...] = (),
+    boundaries: Sequence[Sequence[float]] = (),
     b1: float = 0.9,
     b2: float = 0.999,
     weight_decay: float = 0.0,

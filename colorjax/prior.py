@@ -5,6 +5,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
+from colorjax.errors import UserError
 from colorjax.evaluation import masked_sums
 from colorjax.quantize import Q, soft_encode
 
@@ -25,4 +26,6 @@ def estimate_prior(batches, mesh: Mesh) -> Float[np.ndarray, "313"]:
         return jax.vmap(mean_code)(indices, weights)
 
     code = masked_sums(stats, {}, batches, mesh)[0]
+    if code.sum() == 0:
+        raise UserError("data: not one picture of the training split can be read")
     return (code / code.sum()).astype(np.float32)

@@ -81,14 +81,14 @@ class TrainingLog:
         if step <= self.ALL or step % self.EVERY == 0 or step == self.steps:
             self.late = (step, scalars)
 
-    def _fetch(self) -> None:
+    def _fetch(self, timed: bool = True) -> None:
         if self.late is None:
             return
         (step, scalars), self.late = self.late, None
         figures = {key: float(value) for key, value in scalars.items()}
         now = time.monotonic()
         speed = None
-        if self.clock is not None:
+        if self.clock is not None and timed:
             speed = (step - self.clock[0]) * self.batch / (now - self.clock[1])
         elif step == self.start + 1:
             print(f"first step after {now - self.started:.1f} s", file=sys.stderr)
@@ -106,7 +106,7 @@ class TrainingLog:
 
     def flush(self) -> None:
         """Write the file with everything added so far."""
-        self._fetch()
+        self._fetch(timed=False)  # right after the fetch of the step before
         self._write()
 
     def _write(self) -> None:

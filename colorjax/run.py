@@ -3,6 +3,7 @@
 
 import json
 import math
+import sys
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from optax import GradientTransformation
 from colorjax import config as configs
 from colorjax import methods, optim
 from colorjax.checkpoint import BEST, load_nets
-from colorjax.data import Pictures, Source
+from colorjax.data import Pictures, Source, Unreadable
 from colorjax.errors import UserError
 from colorjax.evaluation import Row, Value, evaluate
 from colorjax.evaluators import standard
@@ -101,6 +102,10 @@ class Evaluation:
     batch: int = 100
     replicates: int = 200
 
+    def __post_init__(self):
+        if self.batch < 1:
+            raise UserError(f"evaluation.batch is {self.batch}, less than 1")
+
     def due(self, step: int) -> bool:
         """Whether training evaluates after `step`."""
         return self.every > 0 and step % self.every == 0
@@ -120,9 +125,14 @@ class Evaluation:
         """Evaluate `rows` on a split: what `metrics.json` holds."""
         source = pictures.source(split)
         batch = self.whole_batch(mesh)
+        unreadable = Unreadable(source, 1.0)
         batches = single_pass(pictures, source, batch, f"evaluating {split}")
+        batches = unreadable.watch(batches)
         figures = evaluate(rows, standard(prior), batches, mesh, self.replicates)
-        return {"split": split, "pictures": len(source), "rows": _plain(figures)}
+        if unreadable.indices:
+            print(unreadable, file=sys.stderr)
+        read = len(source) - len(unreadable.indices)
+        return {"split": split, "pictures": read, "rows": _plain(figures)}
 
 
 def single_pass(pictures: Pictures, source: Source, batch: int, label: str):

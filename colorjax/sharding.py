@@ -17,9 +17,10 @@ def make_mesh() -> Mesh:
 def check_divides(batch: int, mesh: Mesh) -> None:
     """Raise `UserError` unless the devices of `mesh` divide a global batch."""
     if batch % mesh.size:
+        fitting = -(-batch // mesh.size) * mesh.size
         raise UserError(
             f"batch {batch} cannot be divided among {mesh.size} devices; set batch to "
-            f"a multiple of {mesh.size}, for example {-(-batch // mesh.size) * mesh.size}"
+            f"a multiple of {mesh.size}, for example {fitting}"
         )
 
 

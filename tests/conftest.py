@@ -1,4 +1,4 @@
-"""Before JAX starts: four virtual CPU devices, and shapes checked as they are written."""
+"""Before JAX starts: four virtual CPU devices, and shapes checked as written."""
 
 import os
 import sys

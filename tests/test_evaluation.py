@@ -61,7 +61,9 @@ def test_no_figure_depends_on_batch_padding_or_devices(size, devices):
     found = evaluate(rows, metrics, batches(size), small_mesh(devices), 20)
     for row in rows:
         for figure, value in expected[row].items():
-            np.testing.assert_allclose(found[row][figure], value, rtol=2e-5, err_msg=figure)
+            np.testing.assert_allclose(
+                found[row][figure], value, rtol=2e-5, err_msg=figure
+            )
 
 
 def test_figures_against_an_independent_computation():
@@ -69,7 +71,11 @@ def test_figures_against_an_independent_computation():
     images = np.stack([scene(i, 32) for i in range(6)])
     guess = np.array([12.0, -7.0])
     values = evaluate(
-        {"row": constant_row(guess)}, standard(PRIOR), batches(6, images), small_mesh(1), 0
+        {"row": constant_row(guess)},
+        standard(PRIOR),
+        batches(6, images),
+        small_mesh(1),
+        0,
     )["row"]
     lab = rgb2lab(images)
     ab = lab[..., 1:].reshape(-1, 2)

@@ -63,7 +63,9 @@ def test_module(path):
 
 
 def test_import_is_light():
-    code = "import colorjax, sys; print([m for m in ('jax', 'numpy') if m in sys.modules])"
+    code = (
+        "import colorjax, sys; print([m for m in ('jax', 'numpy') if m in sys.modules])"
+    )
     out = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT)
     assert out.strip() == "[]"
 

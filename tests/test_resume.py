@@ -34,13 +34,13 @@ def undisturbed(tmp_path_factory):
 def start(config, workdir):
     """train.py as a process that can be killed."""
     command = [sys.executable, str(ROOT / "train.py"), f"--config={config}"]
-    log = (workdir.parent / f"{workdir.name}.txt").open("a")
-    return subprocess.Popen(
-        [*command, f"--workdir={workdir}"],
-        env=environment(),
-        stdout=log,
-        stderr=log,
-    )
+    with (workdir.parent / f"{workdir.name}.txt").open("a") as log:
+        return subprocess.Popen(
+            [*command, f"--workdir={workdir}"],
+            env=environment(),
+            stdout=log,
+            stderr=log,
+        )
 
 
 def wait_for(condition, process):

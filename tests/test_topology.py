@@ -14,10 +14,6 @@ from states import saved_state
 TFDS = dict(name="drawings", data_dir=str(DATA), root=None, resize=32, crop=32)
 
 
-def devices(count):
-    return {"XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
-
-
 def free_port():
     with socket.socket() as listener:
         listener.bind(("localhost", 0))
@@ -36,7 +32,7 @@ def train(tmp_path, name, config, processes=1, per_process=1, **changes):
                 run_train,
                 *flags,
                 *([f"--process={i}"] if processes > 1 else []),
-                env=devices(per_process),
+                devices=per_process,
             )
             for i in range(processes)
         ]
@@ -70,7 +66,9 @@ def test_gradients_and_figures_equal_one_device(reference, processes, per_proces
     assert len(moments) > 20
     for key in moments:
         scale = np.abs(state[key]).max()
-        np.testing.assert_allclose(again[key], state[key], atol=1e-4 * scale, err_msg=key)
+        np.testing.assert_allclose(
+            again[key], state[key], atol=1e-4 * scale, err_msg=key
+        )
     np.testing.assert_allclose(losses2, losses, rtol=1e-5)
     for figure, value in rows["grey"].items():
         found = [rows2["grey"][figure][k] for k in value]

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     for done, (source, target) in enumerate(jobs, start=1):
         try:
             images.write(target, colorizer(source))
-        except (UserError, OSError) as error:
+        except UserError as error:
             failed.append(str(error))
         progress.update(done, source.name)
     for line in failed:

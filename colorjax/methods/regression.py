@@ -4,6 +4,8 @@ Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016. Started w
 `init_from` a classification run it is the paper's "L2, fine-tuned".
 """
 
+from typing import Literal
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -17,7 +19,10 @@ AB_UNIT = 50.0  # ab units of one unit of the net's output
 
 
 def build(
-    prior: Float[np.ndarray, "313"], *, width: float = 1.0, dtype: str = "float32"
+    prior: Float[np.ndarray, "313"],
+    *,
+    width: float = 1.0,
+    dtype: Literal["float32", "bfloat16"] = "float32",
 ) -> Method:
     """The method; it has no use for `prior`. `width` and `dtype` as in zhang2016.
 

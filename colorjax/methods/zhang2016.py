@@ -6,10 +6,13 @@ the true colour; rare colours weigh more; the annealed mean decodes. `mix` = 1 i
 paper's plain classification, without rebalancing.
 """
 
+from typing import Literal
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from colorjax.errors import UserError
 from colorjax.method import Method, Prediction
 from colorjax.nets.layers import upsample
 from colorjax.nets.vgg_dilated import SCALE, VGGDilated
@@ -32,7 +35,7 @@ def build(
     neighbors: int = 5,
     sigma: float = 5.0,
     temperature: float = 0.38,
-    dtype: str = "float32",
+    dtype: Literal["float32", "bfloat16"] = "float32",
 ) -> Method:
     """The method for a data set whose bins have the frequencies `prior`.
 
@@ -40,6 +43,11 @@ def build(
     (in ab units) make the soft code, `temperature` decodes, `dtype` is what the net
     computes in ("float32" or "bfloat16"). The loss is a sum over pixels per picture.
     """
+    if not (0 <= mix <= 1 and neighbors >= 1 and sigma > 0 and temperature > 0):
+        raise UserError(
+            "config.method: mix lies in [0, 1], neighbors is 1 or more, sigma and "
+            "temperature are positive"
+        )
     net = VGGDilated(Q, width, head_scale=0.1, dtype=jnp.dtype(dtype))
     weights = rebalancing_weights(jnp.asarray(prior, jnp.float32), mix)
 

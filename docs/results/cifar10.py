@@ -1,9 +1,9 @@
-"""The paper's ordering on CIFAR-10: trains four runs, one after another, writes a table.
+"""The paper's ordering on CIFAR-10: trains four runs in turn, writes a table.
 
     python docs/results/cifar10.py --data_dir=DIR
 
-DIR holds TFDS' cifar10 in ArrayRecord form. About ten minutes a run on 2 cores; the runs
-live in runs/ and a finished one is not trained again. Writes docs/results/cifar10.md.
+DIR holds TFDS' cifar10 in ArrayRecord form. About ten minutes a run on 2 cores; the
+runs live in runs/, a finished one is not trained again. Writes docs/results/cifar10.md.
 """
 
 import argparse
@@ -74,9 +74,10 @@ def report() -> str:
     return f"""# The paper's ordering on CIFAR-10
 
 Made by `python docs/results/cifar10.py --data_dir=DIR`: a quarter of the net's width,
-{steps} steps of 128 pictures of the train split, Adam with a cosine, float32 on a CPU of 2
-cores ({platform.machine()}). Evaluated on {count} held-out pictures, every pixel; ± is half the 95 %
-bootstrap interval over pictures. The originals' mean chroma is {original:.2f} ab units.
+{steps} steps of 128 pictures of the train split, Adam with a cosine, float32, on a CPU
+of 2 cores ({platform.machine()}). Evaluated on {count} held-out pictures, every pixel;
+± is half the 95 % bootstrap interval over pictures. The originals' mean chroma is
+{original:.2f} ab units.
 
 """ + "\n".join(lines)
 
