@@ -26,7 +26,7 @@ class Checkpoints:
     def __init__(self, workdir: epath.PathLike, *, every: int = 1000, keep: int = 2):
         if min(every, keep) < 1:
             raise UserError("checkpoint.every and checkpoint.keep are 1 or more")
-        self.directory = epath.Path(workdir) / "checkpoints"
+        self.directory = _directory(workdir)
         self.every = every
         policies = ocp.training.preservation_policies
         best = policies.BestN(
@@ -81,7 +81,7 @@ def load_nets(
     workdir: epath.PathLike, step: int | None = None
 ) -> tuple[int, dict[str, Any]]:
     """The step and the nets, as numpy arrays, of a run's checkpoint (the last one)."""
-    directory = epath.Path(workdir) / "checkpoints"
+    directory = _directory(workdir)
     if not directory.is_dir():
         raise UserError(f"{workdir}: no checkpoint here; is it the workdir of a run?")
     with ocp.training.Checkpointer(directory) as orbax:
@@ -100,6 +100,13 @@ def load_nets(
         context.pytree.loading.partial_load = True
         with context:
             return step, orbax.load(step, {"nets": like})["nets"]
+
+
+def _directory(workdir: epath.PathLike) -> epath.Path:
+    path = epath.Path(workdir)
+    if "://" not in str(path):
+        path = path.absolute()  # Orbax takes no other
+    return path / "checkpoints"
 
 
 def _first_line(error: BaseException) -> str:

@@ -30,7 +30,7 @@ def _apply(matrix, x):
 
 
 def rgb_to_lab(rgb: Float[Array, "... 3"]) -> Float[Array, "... 3"]:
-    """sRGB in [0, 1] to Lab: L in [0, 100], a in [-86.2, 98.3], b in [-107.9, 94.5]."""
+    """sRGB in [0, 1] to Lab: L in [0, 100], a in [-86.2, 98.2], b in [-107.9, 94.5]."""
     linear = jnp.where(
         rgb > 0.04045,
         jnp.power((jnp.maximum(rgb, 0.04045) + 0.055) / 1.055, 2.4),

@@ -145,7 +145,8 @@ def _values(metric: Metric, sums: Sums) -> dict[str, Value]:
     ]
     values = {}
     for name, value in figures[0].items():
-        spread = [f[name] for f in figures[1:]] or [value]
-        low, high = np.nanpercentile(spread, [2.5, 97.5])
+        spread = np.array([f[name] for f in figures[1:]] or [value])
+        known = spread[np.isfinite(spread)]
+        low, high = np.percentile(known, [2.5, 97.5]) if known.size else (np.nan,) * 2
         values[name] = Value(float(value), float(low), float(high))
     return values

@@ -13,7 +13,7 @@ def schedule(
     learning_rate: float,
     decay: str = "constant",
     warmup: int = 0,
-    boundaries: Sequence[Sequence[float]] = (),
+    boundaries: Sequence[Sequence[int | float]] = (),
 ) -> optax.Schedule:
     """Learning rate by step: linear `warmup`, then "constant" or "cosine" to 0 at
     `steps`.
@@ -44,7 +44,7 @@ def adam(
     learning_rate: float,
     decay: str = "constant",
     warmup: int = 0,
-    boundaries: Sequence[Sequence[float]] = (),
+    boundaries: Sequence[Sequence[int | float]] = (),
     b1: float = 0.9,
     b2: float = 0.999,
     weight_decay: float = 0.0,

@@ -14,7 +14,7 @@ def get_config() -> ConfigDict:
     return ConfigDict(
         dict(
             seed=0,
-            steps=1200,
+            steps=700,
             batch=128,
             init_from="",
             data=dict(
@@ -26,7 +26,7 @@ def get_config() -> ConfigDict:
                 workers=0,
             ),
             method=dict(name="zhang2016", width=0.25, mix=0.5, dtype="float32"),
-            optimizer=dict(learning_rate=5e-4, decay="cosine", warmup=50),
+            optimizer=dict(learning_rate=7e-4, decay="cosine", warmup=50),
             checkpoint=dict(every=500, keep=2),
             evaluation=dict(every=0, batch=250),
         )

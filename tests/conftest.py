@@ -4,11 +4,13 @@ import os
 import sys
 from pathlib import Path
 
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
-os.environ["JAX_PLATFORMS"] = "cpu"
-
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # configs, and the tests' helpers
+
+from helpers import environment  # noqa: E402
+
+for key in ("XLA_FLAGS", "JAX_PLATFORMS"):
+    os.environ[key] = environment(devices=4)[key]
 
 from jaxtyping import install_import_hook  # noqa: E402
 

@@ -19,6 +19,7 @@ from colorjax.nets.vgg_dilated import SCALE, VGGDilated
 from colorjax.quantize import (
     Q,
     annealed_mean,
+    nearest_bin,
     rebalancing_weights,
     soft_cross_entropy,
     soft_encode,
@@ -43,9 +44,9 @@ def build(
     (in ab units) make the soft code, `temperature` decodes, `dtype` is what the net
     computes in ("float32" or "bfloat16"). The loss is a sum over pixels per picture.
     """
-    if not (0 <= mix <= 1 and neighbors >= 1 and sigma > 0 and temperature > 0):
+    if not (0 < mix <= 1 and neighbors >= 1 and sigma > 0 and temperature > 0):
         raise UserError(
-            "config.method: mix lies in [0, 1], neighbors is 1 or more, sigma and "
+            "config.method: mix lies in (0, 1], neighbors is 1 or more, sigma and "
             "temperature are positive"
         )
     net = VGGDilated(Q, width, head_scale=0.1, dtype=jnp.dtype(dtype))
@@ -61,12 +62,11 @@ def build(
             train=True,
             mutable=["batch_stats"],
         )
-        indices, code = soft_encode(
-            examples["ab"][:, ::SCALE, ::SCALE], neighbors, sigma
-        )
+        target = examples["ab"][:, ::SCALE, ::SCALE]
+        indices, code = soft_encode(target, neighbors, sigma)
         entropy = soft_cross_entropy(logits, indices, code)
         counted = colourful(examples)[:, None, None]
-        total = (counted * weights[indices[..., 0]] * entropy).sum()
+        total = (counted * weights[nearest_bin(target)] * entropy).sum()
         pixels = counted.sum() * entropy[0].size
         metrics = {"loss": total / jnp.maximum(pixels, 1)}
         return total / len(counted), ({"G": updates}, metrics)

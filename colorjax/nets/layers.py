@@ -1,5 +1,5 @@
 """Layers that the nets share: `Conv` with data-dependent initialisation,
-`upsample_conv`.
+`upsample`.
 
 Data-dependent initialisation (Kraehenbuehl et al., ICLR 2016, the within-layer step):
 when parameters are created, the kernel is scaled and the bias set so that on the batch

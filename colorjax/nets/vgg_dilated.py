@@ -41,7 +41,7 @@ class VGGDilated(nn.Module):
     width: float = 1.0
     affine: bool = False
     head_scale: float = 1.0
-    dtype: jnp.dtype = jnp.float32
+    dtype: jnp.dtype = jnp.dtype("float32")
 
     @nn.compact
     def __call__(
