@@ -5,7 +5,6 @@ resolution, brought back to the size of the picture and joined with the original
 """
 
 import os
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -28,8 +27,13 @@ class Colorizer:
 
     def __init__(self, method: Method, nets: Nets, side: int):
         """`side` is the short side, in pixels, of the picture that the net sees."""
+
+        def predict(nets, rgb):
+            lightness = rgb_to_lab(rgb.astype(jnp.float32) / 255)[..., :1]
+            return method.predict(nets, lightness, jax.random.key(0)).ab
+
         self.nets, self.side = nets, side
-        self._predict = jax.jit(partial(_predict_ab, method))
+        self._predict = jax.jit(predict)
 
     @classmethod
     def load(cls, workdir: epath.PathLike, step: int | None = None) -> "Colorizer":
@@ -73,11 +77,6 @@ class Colorizer:
         sides = [-(-round(self.side * a) // STRIDE) * STRIDE for a in ASPECTS]
         long = next(side for side in sides if side >= longer)
         return (long, sides[0]) if height > width else (sides[0], long)
-
-
-def _predict_ab(method, nets, rgb):
-    lightness = rgb_to_lab(rgb.astype(jnp.float32) / 255)[..., :1]
-    return method.predict(nets, lightness, jax.random.key(0)).ab
 
 
 def join(

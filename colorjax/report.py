@@ -72,6 +72,7 @@ class TrainingLog:
             self.lines = [line for line in lines if json.loads(line)["step"] <= start]
         self.progress = Progress("step", steps, start)
         self.written = time.monotonic()
+        self.speed: float | None = None  # the last one measured
         self.late: tuple[int, Mapping[str, Any]] | None = None
         self.pause()
 
@@ -95,7 +96,8 @@ class TrainingLog:
         self.clock = (step, now)
         line = {"step": step, **figures, "images_per_second": speed}
         self.lines.append(json.dumps(line | {"seconds": now - self.started}))
-        rate = "" if speed is None else f"  {speed:.0f} images/s"
+        self.speed = speed or self.speed
+        rate = "" if self.speed is None else f"  {self.speed:.0f} images/s"
         self.progress.update(step, f"loss {figures['loss']:.4f}{rate}")
         if now - self.written > EVERY:
             self._write()

