@@ -72,7 +72,7 @@ class TrainingLog:
             self.lines = [line for line in lines if json.loads(line)["step"] <= start]
         self.progress = Progress("step", steps, start)
         self.written = time.monotonic()
-        self.speed: float | None = None  # the last one measured
+        self.rate = ""  # the last one measured, as text
         self.late: tuple[int, Mapping[str, Any]] | None = None
         self.pause()
 
@@ -88,17 +88,23 @@ class TrainingLog:
         (step, scalars), self.late = self.late, None
         figures = {key: float(value) for key, value in scalars.items()}
         now = time.monotonic()
-        speed = None
+        taken = None  # seconds a step
         if self.clock is not None and timed:
-            speed = (step - self.clock[0]) * self.batch / (now - self.clock[1])
+            taken = (now - self.clock[1]) / (step - self.clock[0])
+            speed = self.batch / taken
+            self.rate = f"{1e3 * taken:.0f} ms a step  {speed:.0f} images/s"
         elif step == self.start + 1:
             print(f"first step after {now - self.started:.1f} s", file=sys.stderr)
         self.clock = (step, now)
-        line = {"step": step, **figures, "images_per_second": speed}
-        self.lines.append(json.dumps(line | {"seconds": now - self.started}))
-        self.speed = speed or self.speed
-        rate = "" if self.speed is None else f"  {self.speed:.0f} images/s"
-        self.progress.update(step, f"loss {figures['loss']:.4f}{rate}")
+        line = {
+            "step": step,
+            **figures,
+            "step_seconds": taken,
+            "images_per_second": taken and self.batch / taken,
+            "seconds": now - self.started,
+        }
+        self.lines.append(json.dumps(line))
+        self.progress.update(step, f"loss {figures['loss']:.4f}  {self.rate}")
         if now - self.written > EVERY:
             self._write()
 

@@ -3,9 +3,10 @@
     python train.py --config=configs/quick.py
 
 The photographs, 120 pixels square, come with the `demo` extra; every tenth in sorted
-order is held out. An eighth of the net's width, pictures of 64 pixels, randomly enlarged
-up to twofold, because 827 photographs are soon known by heart. Decoded at temperature 1:
-the plain mean, which so small a net's broad distributions take best.
+order is held out. An eighth of the net's width, pictures of 64 pixels, randomly
+enlarged up to twofold, because 827 photographs are soon known by heart. Decoded at
+temperature 1, the plain mean, which suits so small a net's broad distributions best.
+docs/results/quick.md shows what to expect.
 """
 
 from ml_collections import ConfigDict
