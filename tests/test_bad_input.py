@@ -129,7 +129,11 @@ SECTIONS = {
         ("method.dtype", "float99", "is 'float99', which is not of .*'bfloat16'"),
         ("optimizer.learning_rate", "fast", "is 'fast', which is not of type float"),
         ("optimizer.clip", "no", "is 'no', which is not of type float | None"),
-        ("optimizer.boundaries", 3, "is 3, which is not of type tuple"),
+        (
+            "optimizer.boundaries",
+            3,
+            "is 3, which is not of type collections.abc.Sequence",
+        ),
         ("checkpoint.every", True, "is True, which is not of type int"),
         ("evaluation.batch", 2.5, "is 2.5, which is not of type int"),
     ],

@@ -71,7 +71,7 @@ of 2 cores ({platform.machine()}). Evaluated on {count} held-out pictures, every
 ± is half the 95 % bootstrap interval over pictures. The originals' mean chroma is
 {original:.2f} ab units.
 
-""" + "\n".join(lines)
+""" + "\n".join([*lines, ""])
 
 
 def read(workdir: str) -> dict:
