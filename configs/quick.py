@@ -16,7 +16,7 @@ def get_config() -> ConfigDict:
     return ConfigDict(
         dict(
             seed=0,
-            steps=1500,
+            steps=1000,
             batch=32,
             init_from="",
             data=dict(
