@@ -201,6 +201,8 @@ def test_workdir_of_another_config(trained, config):
     fails(result, workdir, "batch: 4 -> 8", "method.width: 0.0625 -> 0.125")
 
 
+# JAX warns of the fork that sets the child's limit; the child runs another program.
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 def test_full_disk(trained, config, tmp_path):
     """The checkpoint, a megabyte, cannot be written; the one before can be used."""
     workdir = tmp_path / "run"
