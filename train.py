@@ -148,7 +148,7 @@ def main(started: float) -> int:
     if metrics is None:
         metrics = evaluate(evaluation, method, state, pictures, prior, mesh)
     if first_process:
-        files.write_json(workdir / "metrics.json", {"step": steps, **metrics})
+        files.write_json(workdir / "metrics.json", {"step": int(state.step), **metrics})
         colorizer = Colorizer(method, jax.device_get(state.nets), pictures.resize)
         grid = picture_grid(colorizer, pictures, pictures.test_split)
         images.write(workdir / "grid.png", grid)
