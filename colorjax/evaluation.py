@@ -1,19 +1,21 @@
-"""Evaluation: masked sums over a split, `masked_sums`, and metrics of them, `evaluate`.
+"""Evaluation: `evaluate` gives every metric of every row in one pass over pictures.
 
 A `Metric` is a sum, then a function of the sum. `stats` gives, for each picture of a
 batch, what is to be added up; the sums are taken under the batch's mask, across devices
 and batches, so no result depends on batch size, padding or the number of devices. Every
 sum is taken once plainly and once for each bootstrap replicate, with Poisson weights
-that are a function of the picture's index, and `finalize` turns each into numbers.
+that are a function of the picture's index, and `finalize` turns each into numbers. A
+metric that is no sum (FID) has its stats kept, picture by picture, instead.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
+from jax.tree_util import Partial
 from jaxtyping import Array
 
 from colorjax.errors import UserError
@@ -25,74 +27,92 @@ Sums = dict[str, np.ndarray]
 
 
 class Metric(NamedTuple):
-    """`stats(prediction, examples)`: leaves [b ...]; `finalize(sums)`: numbers by
-    name."""
+    """`stats(prediction, examples)`: leaves [b ...]; `finalize(sums)`: numbers by name.
+
+    `stats` may be a `jax.tree_util.Partial` whose arguments are the weights of a net.
+    It gives {} for a prediction that it does not apply to. With `kept`, `finalize` gets
+    the leaves of all pictures, [n ...] in their order, instead of sums. `settings` is
+    what a reader must know to get the same figures.
+    """
 
     stats: Callable[[Prediction, Examples], Stats]
     finalize: Callable[[Sums], dict[str, float]]
+    kept: bool = False
+    settings: Mapping[str, Any] = {}
 
 
 class Row(NamedTuple):
-    """One line of a table: a predictor and the nets it reads."""
+    """One line of a table: a predictor from examples, and the nets it reads."""
 
-    predict: Callable[[Any, Array, Array], Prediction]
+    predict: Callable[[Any, Examples, Array], Prediction]
     nets: Any
 
 
 class Value(NamedTuple):
-    """A figure and its 95 % bootstrap interval over pictures."""
+    """A figure and its 95 % bootstrap interval over pictures (nan where it has
+    none)."""
 
     value: float
     low: float
     high: float
 
 
+class Evaluated(NamedTuple):
+    """What a row came to: its figures, and by metric the plain sums or kept stats."""
+
+    figures: dict[str, Value]
+    stats: dict[str, Sums]
+
+
+def method_row(predict: Callable, nets: Any) -> Row:
+    """The row of a method: it sees L only."""
+    return Row(lambda nets, e, key: predict(nets, e["lightness"], key), nets)
+
+
 def grey_row() -> Row:
     """The baseline that predicts no colour at all."""
-
-    def predict(nets, lightness, key):
-        return Prediction(jnp.zeros((*lightness.shape[:-1], 2)))
-
-    return Row(predict, {})
+    return Row(lambda nets, e, key: Prediction(jnp.zeros_like(e["ab"])), {})
 
 
 def masked_sums(
-    stats: Callable[[Any, Examples], Any],
-    nets: Any,
-    batches: Iterable[dict[str, np.ndarray]],
-    mesh: Mesh,
-    replicates: int = 0,
+    stats: Callable[[Examples], Any], batches: Iterable[dict[str, np.ndarray]], mesh
 ) -> Any:
-    """Sum `stats(nets, examples)`, a tree of [b ...], over batches: [1 + replicates
-    ...].
+    """Sum `stats(examples)`, a tree of [b ...], over the pictures of all batches.
 
-    Row 0 is the sum under the mask, the others are bootstrap replicates. Sums of a
-    batch are float32 on the device, their total float64 on the host.
+    Sums of a batch are float32 on the device, their total float64 on the host.
     """
 
-    def batch_sums(nets, batch):
-        weights = bootstrap_weights(batch["index"], replicates) * batch["mask"]
-
-        def add(leaf):
-            flat = leaf.reshape(len(leaf), -1)
-            total = jnp.matmul(weights, flat, precision=jax.lax.Precision.HIGHEST)
-            return total.reshape(-1, *leaf.shape[1:])
-
-        return jax.tree.map(add, stats(nets, to_examples(batch)))
+    def batch_sums(batch):
+        weights = batch["mask"][None]
+        return jax.tree.map(lambda x: x[0], _sums(weights, stats(to_examples(batch))))
 
     compiled = jax.jit(
-        batch_sums,
-        in_shardings=(replicated(mesh), split_by_example(mesh)),
-        out_shardings=replicated(mesh),
+        batch_sums, in_shardings=split_by_example(mesh), out_shardings=replicated(mesh)
     )
     total = None
     for batch in batches:
-        sums = jax.device_get(compiled(nets, to_devices(batch, mesh)))
-        sums = jax.tree.map(lambda x: x.astype(np.float64), sums)
-        total = sums if total is None else jax.tree.map(np.add, total, sums)
+        total = _add(total, compiled(to_devices(batch, mesh)))
     if total is None:
         raise UserError("evaluation: the split has no pictures")
     return total
+
+
+def _sums(weights: Array, tree: Any) -> Any:
+    """Sum over the first axis under each row of `weights`: [r ...]."""
+
+    def add(leaf):
+        counted = (weights[0] > 0).reshape(-1, *[1] * (leaf.ndim - 1))
+        # What is masked may be anything, and 0 times a nan is a nan.
+        flat = jnp.where(counted, leaf, 0).reshape(len(leaf), -1)
+        total = jnp.matmul(weights, flat, precision=jax.lax.Precision.HIGHEST)
+        return total.reshape(-1, *leaf.shape[1:])
+
+    return jax.tree.map(add, tree)
+
+
+def _add(total: Any, sums: Any) -> Any:
+    sums = jax.tree.map(lambda x: x.astype(np.float64), jax.device_get(sums))
+    return sums if total is None else jax.tree.map(np.add, total, sums)
 
 
 def bootstrap_weights(index: Array, replicates: int) -> Array:
@@ -110,39 +130,74 @@ def evaluate(
     batches: Iterable[dict[str, np.ndarray]],
     mesh: Mesh,
     replicates: int = 200,
-) -> dict[str, dict[str, Value]]:
+) -> dict[str, Evaluated]:
     """Every metric of every row, in one pass over the batches.
 
     Names of a row's figures are those that the metrics' `finalize` give.
     """
+    whole, split = replicated(mesh), split_by_example(mesh)
 
-    def stats(nets, examples):
-        key = jax.random.key(0)
-        result = {}
-        for name, row in rows.items():
-            prediction = row.predict(nets[name], examples["lightness"], key)
-            result[name] = {
-                m: metric.stats(prediction, examples) for m, metric in metrics.items()
-            }
-        return result
+    def prepare(batch):
+        weights = bootstrap_weights(batch["index"], replicates) * batch["mask"]
+        return to_examples(batch), weights, (batch["index"], batch["mask"])
 
-    nets = {name: row.nets for name, row in rows.items()}
-    sums = masked_sums(stats, nets, batches, mesh, replicates)
-    return {
-        name: {
-            figure: value
-            for m, metric in metrics.items()
-            for figure, value in _values(metric, sums[name][m]).items()
-        }
-        for name in rows
+    prepare = jax.jit(prepare, in_shardings=split, out_shardings=(split, None, whole))
+    predict = {
+        name: jax.jit(row.predict, in_shardings=(whole, split, None))
+        for name, row in rows.items()
     }
+    # One program for all rows; the weights of a metric's net are arguments of it.
+    measure = jax.jit(_measure, static_argnames="kept", out_shardings=whole)
+    stats = {name: Partial(metric.stats) for name, metric in metrics.items()}
+    kept = tuple(name for name, metric in metrics.items() if metric.kept)
+    nets = {name: jax.device_put(row.nets, whole) for name, row in rows.items()}
+    sums: dict[str, Any] = dict.fromkeys(rows)
+    parts: dict[str, list[Any]] = {name: [] for name in rows}
+    order = []
+    for batch in batches:
+        examples, weights, (index, mask) = prepare(to_devices(batch, mesh))
+        read = np.asarray(mask) > 0
+        order.append(np.asarray(index)[read])
+        for name in rows:
+            prediction = predict[name](nets[name], examples, jax.random.key(0))
+            added, single = measure(stats, weights, prediction, examples, kept=kept)
+            sums[name] = _add(sums[name], added)
+            single = jax.device_get(single)
+            parts[name].append(jax.tree.map(lambda x, read=read: x[read], single))
+    if not sum(map(len, order)):
+        raise UserError("evaluation: the split has no picture that can be read")
+
+    by_index = np.argsort(np.concatenate(order))
+    result = {}
+    for name in rows:
+        joined = jax.tree.map(lambda *x: np.concatenate(x)[by_index], *parts[name])
+        figures = {}
+        for key, metric in metrics.items():
+            if metric.kept and joined[key]:
+                figures |= {
+                    figure: Value(float(value), np.nan, np.nan)
+                    for figure, value in metric.finalize(joined[key]).items()
+                }
+            elif not metric.kept and sums[name][key]:
+                figures |= _values(metric, sums[name][key])
+        plain = jax.tree.map(lambda x: x[0], sums[name])
+        result[name] = Evaluated(figures, {**plain, **joined})
+    return result
+
+
+def _measure(stats, weights, prediction, examples, kept):
+    found = {name: stat(prediction, examples) for name, stat in stats.items()}
+    single = {name: found.pop(name) for name in kept}
+    return _sums(weights, found), single
 
 
 def _values(metric: Metric, sums: Sums) -> dict[str, Value]:
     replicates = len(next(iter(sums.values())))
-    figures = [
-        metric.finalize({k: v[r] for k, v in sums.items()}) for r in range(replicates)
-    ]
+    with np.errstate(divide="ignore", invalid="ignore"):  # a figure may have no pixel
+        figures = [
+            metric.finalize({k: v[r] for k, v in sums.items()})
+            for r in range(replicates)
+        ]
     values = {}
     for name, value in figures[0].items():
         spread = np.array([f[name] for f in figures[1:]] or [value])

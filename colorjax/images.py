@@ -139,12 +139,16 @@ def resize_short(
 
 def write(path: epath.PathLike, picture: UInt8[np.ndarray, "h w 3"]) -> None:
     """Write a picture, tagged sRGB, in the suffix's format; whole or not at all."""
-    kind = writable(path)
+    files.write_bytes(path, encode(picture, writable(path)))
+
+
+def encode(picture: UInt8[np.ndarray, "h w 3"], kind: str) -> bytes:
+    """The picture, tagged sRGB, as the bytes of a file of a format of Pillow's."""
     options = {"quality": 95} if kind in ("JPEG", "WEBP") else {}
     encoded = io.BytesIO()
     image = Image.fromarray(picture)
     image.save(encoded, kind, icc_profile=SRGB.tobytes(), **options)
-    files.write_bytes(path, encoded.getvalue())
+    return encoded.getvalue()
 
 
 def writable(path: epath.PathLike) -> str:

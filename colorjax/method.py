@@ -44,15 +44,21 @@ class Method(NamedTuple):
 def to_examples(batch: Mapping[str, ArrayLike]) -> Examples:
     """What losses and metrics see of a batch of `colorjax.data`.
 
-    Adds to "mask" and "index": "lightness" [b h w 1] and "ab" [b h w 2] of Lab.
+    "image" becomes "lightness" [b h w 1] and "ab" [b h w 2] of Lab, and "other", if
+    there, the "other_ab" [b h w 2] of another picture.
     """
-    lab = rgb_to_lab(jnp.asarray(batch["image"], jnp.float32) / 255)
-    return {
-        "lightness": lab[..., :1],
-        "ab": lab[..., 1:],
-        "mask": batch["mask"],
-        "index": batch["index"],
+
+    def lab(image):
+        return rgb_to_lab(jnp.asarray(image, jnp.float32) / 255)
+
+    examples = {
+        key: jnp.asarray(x) for key, x in batch.items() if key not in ("image", "other")
     }
+    image = lab(batch["image"])
+    examples |= {"lightness": image[..., :1], "ab": image[..., 1:]}
+    if "other" in batch:
+        examples["other_ab"] = lab(batch["other"])[..., 1:]
+    return examples
 
 
 def abstract_batch(size: int, side: int) -> dict[str, jax.ShapeDtypeStruct]:
@@ -61,4 +67,5 @@ def abstract_batch(size: int, side: int) -> dict[str, jax.ShapeDtypeStruct]:
         "image": jax.ShapeDtypeStruct((size, side, side, 3), jnp.uint8),
         "mask": jax.ShapeDtypeStruct((size,), jnp.float32),
         "index": jax.ShapeDtypeStruct((size,), jnp.int32),
+        "label": jax.ShapeDtypeStruct((size,), jnp.int32),
     }

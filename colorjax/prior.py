@@ -17,7 +17,7 @@ def estimate_prior(batches, mesh: Mesh) -> Float[np.ndarray, "313"]:
     histogram with a Gaussian of the same sigma. One pass over `batches`.
     """
 
-    def stats(nets, examples):
+    def stats(examples):
         indices, weights = soft_encode(examples["ab"][:, ::4, ::4])
 
         def mean_code(i, w):
@@ -25,7 +25,7 @@ def estimate_prior(batches, mesh: Mesh) -> Float[np.ndarray, "313"]:
 
         return jax.vmap(mean_code)(indices, weights)
 
-    code = masked_sums(stats, {}, batches, mesh)[0]
+    code = masked_sums(stats, batches, mesh)
     if code.sum() == 0:
         raise UserError("data: not one picture of the training split can be read")
     return (code / code.sum()).astype(np.float32)

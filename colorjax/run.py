@@ -4,12 +4,14 @@
 import json
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from etils import epath
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from jaxtyping import Float
 from optax import GradientTransformation
@@ -17,12 +19,12 @@ from optax import GradientTransformation
 from colorjax import config as configs
 from colorjax import methods, optim
 from colorjax.checkpoint import BEST, load_nets
-from colorjax.data import Pictures, Source, Unreadable
+from colorjax.data import Fingerprint, Pictures, Unreadable
 from colorjax.errors import UserError
-from colorjax.evaluation import Row, Value, evaluate
-from colorjax.evaluators import standard
+from colorjax.evaluation import Evaluated, Metric, Row, evaluate
 from colorjax.method import Method, Nets
-from colorjax.report import table, tracked
+from colorjax.report import tracked
+from colorjax.sources import Chosen, Source
 
 
 class Run(NamedTuple):
@@ -92,6 +94,64 @@ def load(workdir: epath.PathLike, step: int | None = None) -> Run:
     return Run(config, make_pictures(config["data"]), prior, method, nets, step)
 
 
+def load_all(workdirs: Sequence[str], step: int | None = None) -> dict[str, Run]:
+    """Runs by the name of their directories, or by the paths where names repeat."""
+    names = [epath.Path(path).name for path in workdirs]
+    if len(set(names)) < len(names):
+        names = list(workdirs)
+    return {name: load(path, step) for name, path in zip(names, workdirs, strict=True)}
+
+
+def common_pictures(
+    runs: dict[str, Run], given: dict[str, Any]
+) -> tuple[Pictures, Float[np.ndarray, "313"] | None]:
+    """The pictures to compare runs on, and their prior (None: it is to be estimated).
+
+    They are the runs' own, which must be the same for all, unless `given`, keys of a
+    `data` section, names others. Raises `UserError` where the runs' own differ.
+    """
+    first = next(iter(runs.values()))
+    sections = {name: run.config["data"] for name, run in runs.items()}
+    keys = ("name", "root", "train_split", "test_split", "holdout", "resize")
+    foreign = "name" in given or "root" in given
+    own = {k: v for k, v in first.config["data"].items() if k in (*keys, "data_dir")}
+    if foreign:
+        own = {key: own[key] for key in ("resize",) if key in own}
+    pictures = make_pictures({**own, **given, "crop": 8})
+    wanted = ("resize",) if foreign else keys
+    for name, section in sections.items():
+        theirs = make_pictures(section)
+        for key in wanted:
+            ours = getattr(pictures, key)
+            if key not in given and getattr(theirs, key) != ours:
+                raise UserError(
+                    f"the runs have different pictures (data.{key} is {ours} for "
+                    f"{next(iter(runs))}, {getattr(theirs, key)} for {name}); say "
+                    f"which to compare them on: --data.{key}=..."
+                )
+    if foreign or {"resize", "train_split", "holdout"} & given.keys():
+        return pictures, None
+    for name, run in runs.items():
+        if not np.array_equal(run.prior, first.prior):
+            raise UserError(
+                f"{name} has another prior than {next(iter(runs))}: the pictures "
+                "changed between them; train one anew"
+            )
+    return pictures, first.prior
+
+
+def disjoint(pictures: Pictures, split: str, count: int) -> Source:
+    """At most `count` pictures spread over the training split, which is not `split`."""
+    if split in (pictures.train_split, "all"):
+        raise UserError(
+            f"fid: the disjoint set is the training split '{pictures.train_split}', of "
+            f"which '{split}' has pictures; choose another --split"
+        )
+    source = pictures.source(pictures.train_split)
+    count = min(count, len(source))
+    return Chosen(source, np.linspace(0, len(source) - 1, count, dtype=int).tolist())
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """The `evaluation` section: every `every` steps (0: only at the end of training),
@@ -117,62 +177,86 @@ class Evaluation:
     def __call__(
         self,
         rows: dict[str, Row],
+        metrics: dict[str, Metric],
         pictures: Pictures,
         split: str,
-        prior: Float[np.ndarray, "313"],
         mesh: Mesh,
-    ) -> dict[str, Any]:
-        """Evaluate `rows` on a split: what `metrics.json` holds."""
+        others: Source | None = None,
+    ) -> "Measured":
+        """Evaluate `rows` on a split; `others` are where `random` draws from."""
         source = pictures.source(split)
         batch = self.whole_batch(mesh)
-        unreadable = Unreadable(source, 1.0)
-        batches = single_pass(pictures, source, batch, f"evaluating {split}")
-        batches = unreadable.watch(batches)
-        figures = evaluate(rows, standard(prior), batches, mesh, self.replicates)
+        unreadable, fingerprint = Unreadable(source, 1.0), Fingerprint()
+        batches = single_pass(pictures, source, batch, f"evaluating {split}", others)
+        batches = fingerprint.watch(unreadable.watch(batches))
+        result = evaluate(rows, metrics, batches, mesh, self.replicates)
         if unreadable.indices:
             print(unreadable, file=sys.stderr)
-        read = len(source) - len(unreadable.indices)
-        return {"split": split, "pictures": read, "rows": _plain(figures)}
+        settings = {}
+        for metric in metrics.values():
+            settings |= metric.settings
+        count, digest = _over_processes(fingerprint)
+        protocol = {
+            "dataset": pictures.name or pictures.root,
+            "split": split,
+            "pictures": count,
+            "sha256": f"{digest:016x}",
+            "side": pictures.resize,
+            "resize": "short side, bilinear, antialiased (Pillow), centre square",
+            "replicates": self.replicates,
+            "metrics": settings,
+        }
+        return Measured(protocol, result)
 
 
-def single_pass(pictures: Pictures, source: Source, batch: int, label: str):
+def _over_processes(fingerprint: Fingerprint) -> tuple[int, int]:
+    """Count and hash of the pictures that all processes have seen."""
+    words = [fingerprint.digest >> shift & 0xFFFF for shift in (0, 16, 32, 48)]
+    parts = np.array([fingerprint.pictures, *words], np.int32)
+    if jax.process_count() > 1:  # arrays have 32 bits
+        parts = multihost_utils.process_allgather(parts).sum(axis=0)
+    count, *words = (int(x) for x in parts)
+    return count, sum(word << 16 * i for i, word in enumerate(words)) % 2**64
+
+
+class Measured(NamedTuple):
+    """What an evaluation found: how it was made, and of every row what it came to."""
+
+    protocol: dict[str, Any]
+    rows: dict[str, Evaluated]
+
+    def plain(self) -> dict[str, Any]:
+        """The figures as JSON has them: what is not a number is null."""
+
+        def number(value):
+            return value if math.isfinite(value) else None
+
+        rows = {
+            name: {
+                figure: {key: number(x) for key, x in value._asdict().items()}
+                for figure, value in row.figures.items()
+            }
+            for name, row in self.rows.items()
+        }
+        return {"protocol": self.protocol, "rows": rows}
+
+
+def single_pass(
+    pictures: Pictures,
+    source: Source,
+    batch: int,
+    label: str,
+    others: Source | None = None,
+):
     """This process's batches of every picture of `source`, with a progress line."""
     batches = pictures.single_pass(
         source,
         batch=batch,
         process=jax.process_index(),
         processes=jax.process_count(),
+        others=others,
     )
     return tracked(batches, label, math.ceil(len(source) / batch))
-
-
-def _plain(figures: dict[str, dict[str, Value]]) -> dict[str, Any]:
-    """Figures as JSON has them: what is not a number is null."""
-
-    def plain(value):
-        figures = value._asdict().items()
-        return {key: x if math.isfinite(x) else None for key, x in figures}
-
-    return {
-        row: {name: plain(value) for name, value in values.items()}
-        for row, values in figures.items()
-    }
-
-
-def metrics_table(metrics: dict[str, Any]) -> str:
-    """The figures of `metrics.json` as text, each with half its 95 % interval."""
-
-    def cell(value):
-        if None in value.values():
-            return "-"
-        half = (value["high"] - value["low"]) / 2
-        return f"{value['value']:.4g} ±{half:.1g}"
-
-    rows = {
-        row: {name: cell(value) for name, value in values.items()}
-        for row, values in metrics["rows"].items()
-    }
-    return table(rows)
 
 
 def best_figure(metrics: dict[str, Any]) -> dict[str, float] | None:

@@ -191,7 +191,9 @@ def test_bad_files_among_good_ones(trained, folder):
     listed = ", ".join(str(folder / name) for name in BAD)
     assert f"3 unreadable pictures ({listed})" in result.out.splitlines()
     assert f"1 unreadable pictures ({folder / BAD_TEST})" in result.err.splitlines()
-    assert json.loads((workdir / "metrics.json").read_text())["pictures"] == 3
+    assert (
+        json.loads((workdir / "metrics.json").read_text())["protocol"]["pictures"] == 3
+    )
 
 
 def test_workdir_of_another_config(trained, config):

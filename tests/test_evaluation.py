@@ -11,8 +11,8 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from colorjax import methods
 from colorjax.data import Pictures
-from colorjax.evaluation import Row, evaluate, grey_row
-from colorjax.evaluators import standard
+from colorjax.evaluation import Row, evaluate, grey_row, method_row
+from colorjax.evaluators import Context, make_metrics
 from colorjax.method import Prediction, to_examples
 from colorjax.prior import estimate_prior
 from colorjax.quantize import Q, ab_bins, rebalancing_weights
@@ -28,6 +28,16 @@ def small_mesh(devices):
     return jax.make_mesh((devices,), ("data",), axis_types=kind, devices=chosen)
 
 
+def standard(prior=PRIOR):
+    metrics, problems = make_metrics(Context(prior, 32))
+    assert not problems
+    return metrics
+
+
+def figures(rows, metrics, *args):
+    return {name: row.figures for name, row in evaluate(rows, metrics, *args).items()}
+
+
 def batches(size, images=None):
     if images is None:
         yield from PICTURES.single_pass(PICTURES.source("test"), batch=size)
@@ -36,12 +46,13 @@ def batches(size, images=None):
         "image": images,
         "mask": np.ones(len(images), np.float32),
         "index": np.arange(len(images), dtype=np.int32),
+        "label": np.arange(len(images), dtype=np.int32) % 10,
     }
 
 
 def constant_row(ab):
-    def predict(nets, lightness, key):
-        return Prediction(jnp.broadcast_to(jnp.array(ab), (*lightness.shape[:-1], 2)))
+    def predict(nets, examples, key):
+        return Prediction(jnp.broadcast_to(jnp.array(ab), examples["ab"].shape))
 
     return Row(predict, {})
 
@@ -50,15 +61,15 @@ def net_row(name="zhang2016"):
     method = methods.builder(name)(PRIOR, width=1 / 16)
     first = next(batches(4))
     nets = jax.jit(method.init)(jax.random.key(0), to_examples(first))
-    return Row(method.predict, nets)
+    return method_row(method.predict, nets)
 
 
 @pytest.mark.parametrize("size, devices", [(5, 1), (12, 1), (4, 4), (8, 2), (100, 4)])
 def test_no_figure_depends_on_batch_padding_or_devices(size, devices):
     rows = {"net": net_row(), "grey": grey_row()}
-    metrics = standard(PRIOR)
-    expected = evaluate(rows, metrics, batches(3), small_mesh(1), 20)
-    found = evaluate(rows, metrics, batches(size), small_mesh(devices), 20)
+    metrics = standard()
+    expected = figures(rows, metrics, batches(3), small_mesh(1), 20)
+    found = figures(rows, metrics, batches(size), small_mesh(devices), 20)
     for row in rows:
         for figure, value in expected[row].items():
             np.testing.assert_allclose(
@@ -70,9 +81,9 @@ def test_figures_against_an_independent_computation():
     """Float64, scikit-image and SciPy, on drawn scenes and a constant prediction."""
     images = np.stack([scene(i, 32) for i in range(6)])
     guess = np.array([12.0, -7.0])
-    values = evaluate(
+    values = figures(
         {"row": constant_row(guess)},
-        standard(PRIOR),
+        standard(),
         batches(6, images),
         small_mesh(1),
         0,
@@ -105,8 +116,8 @@ def test_figures_against_an_independent_computation():
 
 def test_psnr_against_scikit_image():
     images = np.stack([scene(i, 32) for i in range(6)])
-    values = evaluate(
-        {"grey": grey_row()}, standard(PRIOR), batches(6, images), small_mesh(1), 0
+    values = figures(
+        {"grey": grey_row()}, standard(), batches(6, images), small_mesh(1), 0
     )["grey"]
     lab = rgb2lab(images)
     grey = lab2rgb(lab * [1, 0, 0])
@@ -123,7 +134,7 @@ def test_original_is_perfect_and_rare_bins_are_left_out():
     prior = np.full(Q, 1 / Q, np.float32)
     prior[cKDTree(ab_bins()).query(ab)[1]] = 0
     rows = {"original": constant_row(ab.astype(np.float32))}
-    values = evaluate(rows, standard(prior), batches(2, image), small_mesh(1), 5)
+    values = figures(rows, standard(prior), batches(2, image), small_mesh(1), 5)
     values = values["original"]
     assert values["auc"].value == pytest.approx(1, abs=1e-5)
     assert values["chroma_ratio"].value == pytest.approx(1, abs=1e-4)
@@ -133,10 +144,10 @@ def test_original_is_perfect_and_rare_bins_are_left_out():
 
 def test_interval_covers_and_shrinks():
     rows = {"grey": grey_row()}
-    metrics = standard(PRIOR)
-    few = evaluate(rows, metrics, batches(12), small_mesh(1), 200)["grey"]["auc"]
+    metrics = standard()
+    few = figures(rows, metrics, batches(12), small_mesh(1), 200)["grey"]["auc"]
     train = PICTURES.single_pass(PICTURES.source("train"), batch=40)
-    many = evaluate(rows, metrics, train, small_mesh(1), 200)["grey"]["auc"]
+    many = figures(rows, metrics, train, small_mesh(1), 200)["grey"]["auc"]
     assert few.low < few.value < few.high
     assert 0 < many.high - many.low < few.high - few.low
 

@@ -13,18 +13,20 @@ FILES = sorted((ROOT / "colorjax").rglob("*.py"))
 FLOORS = (
     {"errors"},
     {"color", "files", "optim", "sharding", "nets"},
-    {"checkpoint", "config", "images", "method", "quantize", "report"},
-    {"data", "evaluation", "methods"},
-    {"evaluators", "prior", "training"},
+    {"checkpoint", "config", "images", "method", "pretrained", "quantize", "report"},
+    {"evaluation", "methods", "sources"},
+    {"baselines", "data", "evaluators", "prior", "training"},
     {"run"},
-    {"colorize"},
+    {"colorize", "comparison"},
+    {"page"},
+    {"gallery"},
     {"apps"},
     {"cli"},
 )
 ONLY = {  # a library, and the only places that may import it
     "PIL": {"images"},
     "grain": {"data"},
-    "tensorflow_datasets": {"data"},
+    "tensorflow_datasets": {"sources"},
     "orbax": {"checkpoint"},
     "flax": {"nets", "methods"},
 }

@@ -8,14 +8,21 @@ whose predicted ab lies within a threshold of the true one; the threshold is swe
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from colorjax.evaluation import Metric
+from colorjax.method import Examples, Prediction
 from colorjax.quantize import Q, nearest_bin
 
 THRESHOLD = 150.0  # ab units
 RARE = 1e-7  # bins with no larger prior are left out of the rebalanced figure
 FEW = 100  # bins with fewer pixels are left out of the balanced figure
+
+
+def accuracy(prediction: Prediction, examples: Examples) -> Float[Array, "b h w"]:
+    """Of every pixel, its share of the area: 1 - min(d, 150) / 150 in ab distance d."""
+    error = jnp.linalg.norm(prediction.ab - examples["ab"], axis=-1)
+    return 1 - jnp.minimum(error, THRESHOLD) / THRESHOLD
 
 
 def accuracy_curve(prior: Float[np.ndarray, "313"]) -> Metric:
@@ -29,8 +36,7 @@ def accuracy_curve(prior: Float[np.ndarray, "313"]) -> Metric:
     """
 
     def stats(prediction, examples):
-        error = jnp.linalg.norm(prediction.ab - examples["ab"], axis=-1)
-        score = 1 - jnp.minimum(error, THRESHOLD) / THRESHOLD
+        score = accuracy(prediction, examples)
         group = nearest_bin(examples["ab"])
 
         def by_class(values, classes):
@@ -46,12 +52,12 @@ def accuracy_curve(prior: Float[np.ndarray, "313"]) -> Metric:
         weight = np.where(prior > RARE, 1 / np.maximum(prior, RARE), 0)
         frequent = pixels >= FEW
         classes = score[frequent] / pixels[frequent]
-        with np.errstate(invalid="ignore"):  # no pixel counts: not a number
-            return {
-                "auc": score.sum() / pixels.sum(),
-                "auc_rebalanced": (weight * score).sum() / (weight * pixels).sum(),
-                "auc_balanced": classes.mean() if len(classes) else np.nan,
-                "auc_left_out": pixels[weight == 0].sum() / pixels.sum(),
-            }
+        return {
+            "auc": score.sum() / pixels.sum(),
+            "auc_rebalanced": (weight * score).sum() / (weight * pixels).sum(),
+            "auc_balanced": classes.mean() if len(classes) else np.nan,
+            "auc_left_out": pixels[weight == 0].sum() / pixels.sum(),
+        }
 
-    return Metric(stats, finalize)
+    settings = {"threshold": THRESHOLD, "rare": RARE, "few": FEW}
+    return Metric(stats, finalize, settings={"auc": settings})

@@ -1,0 +1,52 @@
+"""Rows that need no run: `baselines`, those of the paper's Table 1 and two more."""
+
+from collections.abc import Callable, Iterable
+
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Float
+
+from colorjax.errors import UserError
+from colorjax.evaluation import Row, grey_row, masked_sums
+from colorjax.method import Prediction
+
+NAMES = ("grey", "random", "mean", "original")
+
+
+def baselines(
+    names: Iterable[str], mean: Callable[[], Float[np.ndarray, "h w 2"]]
+) -> dict[str, Row]:
+    """Rows by name, in the order of `NAMES`; `mean()` is asked for its map if needed.
+
+    `grey` predicts no colour; `random` the colours of another picture, which the
+    batches bring as "other"; `mean` those of the mean picture; `original` the truth.
+    """
+    if unknown := set(names) - set(NAMES):
+        raise UserError(
+            f"--baselines: no '{unknown.pop()}'; there are {', '.join(NAMES)}"
+        )
+    rows = {}
+    if "grey" in names:
+        rows["grey"] = grey_row()
+    if "random" in names:
+        rows["random"] = Row(lambda nets, e, key: Prediction(e["other_ab"]), {})
+    if "mean" in names:
+        rows["mean"] = Row(_mean, {"ab": mean()})
+    if "original" in names:
+        rows["original"] = Row(lambda nets, e, key: Prediction(e["ab"]), {})
+    return rows
+
+
+def _mean(nets, examples, key):
+    return Prediction(jnp.broadcast_to(nets["ab"], examples["ab"].shape))
+
+
+def mean_colors(batches: Iterable[dict], mesh: Mesh) -> Float[np.ndarray, "h w 2"]:
+    """The mean ab of pictures of one size, place by place, in one pass."""
+
+    def stats(examples):
+        return {"ab": examples["ab"], "pictures": jnp.ones(len(examples["ab"]))}
+
+    sums = masked_sums(stats, batches, mesh)
+    return np.float32(sums["ab"] / max(sums["pictures"], 1))

@@ -1,0 +1,49 @@
+"""The classification network that the paper measures with: `VGG16`.
+
+Source: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
+Recognition", ICLR 2015, configuration D; with BatchNorm as its later variants have it.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels, convolutions
+
+
+class VGG16(nn.Module):
+    """RGB to logits over `classes`, in evaluation mode.
+
+    `hidden` are the sizes of the dense layers before the last one; `norm` puts
+    BatchNorm behind every convolution, `dense_norm` behind those dense layers. Pictures
+    of 32 times the side of the first dense layer's input are expected: 224 pixels where
+    that has 7x7 positions, 32 where it has one.
+    """
+
+    classes: int
+    hidden: tuple[int, ...]
+    norm: bool = False
+    dense_norm: bool = False
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b classes"]:
+        def norm(x, name):
+            return nn.BatchNorm(use_running_average=True, epsilon=1e-5, name=name)(x)
+
+        number = 0
+        for channels, depth in BLOCKS:
+            for _ in range(depth):
+                number += 1
+                x = nn.Conv(channels, (3, 3), padding=1, name=f"conv{number}")(x)
+                if self.norm:
+                    x = norm(x, f"norm{number}")
+                x = nn.relu(x)
+            x = nn.max_pool(x, (2, 2), (2, 2))
+        # Channels first, as the published weights of the first dense layer expect.
+        x = jnp.transpose(x, (0, 3, 1, 2)).reshape(len(x), -1)
+        for number, size in enumerate(self.hidden, start=1):
+            x = nn.Dense(size, name=f"dense{number}")(x)
+            if self.dense_norm:
+                x = norm(x, f"dense_norm{number}")
+            x = nn.relu(x)
+        return nn.Dense(self.classes, name="head")(x)

