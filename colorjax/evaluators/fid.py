@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from colorjax.evaluation import Metric, Row, evaluate
 from colorjax.evaluators.image import recolor
 from colorjax.method import Prediction
-from colorjax.nets.inception import FEATURES, SIDE, InceptionV3
+from colorjax.nets.inception import FEATURES, SIDE
 
 
 class Moments(NamedTuple):
@@ -49,14 +49,14 @@ def frechet_distance(x: Moments, y: Moments) -> float:
 
 
 def inception_features(
-    net: InceptionV3, variables: Any, rgb: Float[Array, "b h w 3"]
-) -> Float[Array, "b 2048"]:
+    net: nn.Module, variables: Any, rgb: Float[Array, "b h w 3"]
+) -> Float[Array, "b f"]:
     """Features of pictures in [0, 1], resized to 299 pixels, bilinear, antialiased."""
     size = (len(rgb), SIDE, SIDE, 3)
     return net.apply(variables, 2 * jax.image.resize(rgb, size, "bilinear") - 1)
 
 
-def features(net: InceptionV3, variables: Any) -> Metric:
+def features(net: nn.Module, variables: Any) -> Metric:
     """The features of every picture, kept; it has no figures."""
 
     def stats(variables, prediction, examples):
@@ -67,7 +67,7 @@ def features(net: InceptionV3, variables: Any) -> Metric:
 
 
 def original_moments(
-    net: InceptionV3, variables: Any, batches: Iterable[dict], mesh: Mesh
+    net: nn.Module, variables: Any, batches: Iterable[dict], mesh: Mesh
 ) -> Moments:
     """Moments of the features of original pictures."""
     rows = {"original": Row(lambda nets, e, key: Prediction(e["ab"]), {})}
@@ -77,7 +77,7 @@ def original_moments(
 
 
 def frechet(
-    net: InceptionV3, variables: Any, same: Moments, disjoint: Moments, settings: dict
+    net: nn.Module, variables: Any, same: Moments, disjoint: Moments, settings: dict
 ) -> Metric:
     """`fid_same`, to the originals of the same pictures, and `fid_disjoint`, to a
     disjoint set of originals; `settings` say which weights and which set."""

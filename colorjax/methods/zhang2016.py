@@ -8,9 +8,10 @@ paper's plain classification, without rebalancing.
 
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from colorjax.errors import UserError
 from colorjax.method import Method, Prediction
@@ -36,6 +37,8 @@ def build(
     neighbors: int = 5,
     sigma: float = 5.0,
     temperature: float = 0.38,
+    jitter: float = 0.0,
+    dropout: float = 0.0,
     dtype: Literal["float32", "bfloat16"] = "float32",
 ) -> Method:
     """The method for a data set whose bins have the frequencies `prior`.
@@ -43,24 +46,31 @@ def build(
     `width` scales the net's channels, `mix` is lambda of eq. 4, `neighbors` and `sigma`
     (in ab units) make the soft code, `temperature` decodes, `dtype` is what the net
     computes in ("float32" or "bfloat16"). The loss is a sum over pixels per picture.
+    Against overfitting, which the paper's 1.3 million pictures do not know: `jitter` of
+    the lightness (see `jitter_lightness`) and `dropout`.
     """
     if not (0 < mix <= 1 and neighbors >= 1 and sigma > 0 and temperature > 0):
         raise UserError(
             "config.method: mix lies in (0, 1], neighbors is 1 or more, sigma and "
             "temperature are positive"
         )
-    net = VGGDilated(Q, width, head_scale=0.1, dtype=jnp.dtype(dtype))
+    if not (jitter >= 0 and 0 <= dropout < 1):
+        raise UserError("config.method: jitter is 0 or more, dropout lies in [0, 1)")
+    net = VGGDilated(Q, width, head_scale=0.1, dropout=dropout, dtype=jnp.dtype(dtype))
     weights = rebalancing_weights(jnp.asarray(prior, jnp.float32), mix)
 
     def init(key, examples):
-        return {"G": net.init(key, examples["lightness"], train=True)}
+        keys = {"params": key, "dropout": key}
+        return {"G": net.init(keys, examples["lightness"], train=True)}
 
     def loss(params, nets, examples, key):
+        jitter_key, dropout_key = jax.random.split(key)
         logits, updates = net.apply(
             {**nets["G"], "params": params},
-            examples["lightness"],
+            jitter_lightness(jitter_key, examples["lightness"], jitter),
             train=True,
             mutable=["batch_stats"],
+            rngs={"dropout": dropout_key},
         )
         target = examples["ab"][:, ::SCALE, ::SCALE]
         indices, code = soft_encode(target, neighbors, sigma)
@@ -78,7 +88,25 @@ def build(
     return Method(init, {"G": loss}, predict)
 
 
-def colourful(examples) -> Float[jnp.ndarray, "b"]:
+def jitter_lightness(
+    key: PRNGKeyArray, lightness: Float[Array, "b h w 1"], amount: float
+) -> Float[Array, "b h w 1"]:
+    """L as another exposure would have it; the colours stay.
+
+    Of each picture gamma and contrast about L = 50 are multiplied by up to
+    exp(+-`amount`), then L is shifted by up to 20 `amount`.
+    """
+    if not amount:
+        return lightness
+    shape = (3, len(lightness), 1, 1, 1)
+    gamma, contrast, shift = jax.random.uniform(
+        key, shape, minval=-amount, maxval=amount
+    )
+    curved = 100 * jnp.power(jnp.clip(lightness, 0, 100) / 100, jnp.exp(gamma))
+    return 50 + (curved - 50) * jnp.exp(contrast) + 20 * shift
+
+
+def colourful(examples) -> Float[Array, "b"]:
     """1 for the pictures that count: read, and with some ab value beyond
     `COLOURFUL`."""
     chroma = jnp.abs(examples["ab"]).max(axis=(1, 2, 3))

@@ -33,22 +33,24 @@ class VGGDilated(nn.Module):
 
     `width` multiplies every channel count. `affine` gives BatchNorm a scale and an
     offset, as the authors' PyTorch port has and their Caffe model has not. `head_scale`
-    is the spread of the outputs at the start. Statistics are float32 whatever `dtype`
-    is.
+    is the spread of the outputs at the start. `dropout` is the share of features that
+    training drops behind blocks 4 to 8 (the paper drops none). Statistics are float32
+    whatever `dtype` is.
     """
 
     outputs: int
     width: float = 1.0
     affine: bool = False
     head_scale: float = 1.0
+    dropout: float = 0.0
     dtype: jnp.dtype = jnp.dtype("float32")
 
     @nn.compact
     def __call__(
         self, lightness: Float[Array, "b h w 1"], train: bool = False
     ) -> Float[Array, "b h/4 w/4 outputs"]:
-        """`lightness` is L of Lab in [0, 100]; `train` takes statistics of the
-        batch."""
+        """`lightness` is L of Lab in [0, 100]; `train` takes statistics of the batch,
+        and needs the key "dropout" if there is any."""
 
         def conv(x, channels, name, size=3, scale=1.0, convolve=dilated_conv):
             shape = (size, size, x.shape[-1], channels)
@@ -66,6 +68,7 @@ class VGGDilated(nn.Module):
             )
             return layer(x)
 
+        drop = nn.Dropout(self.dropout, deterministic=not train)
         x = ((lightness - 50) / 100).astype(self.dtype)
         for block, (channels, depth, stride, dilation) in enumerate(BLOCKS, start=1):
             for layer in range(1, depth + 1):
@@ -78,8 +81,10 @@ class VGGDilated(nn.Module):
                 x = conv(x, round(channels * self.width), name, convolve=convolve)
                 x = nn.relu(x)
             x = norm(x, f"norm{block}")
+            if block >= 4:
+                x = drop(x)
         channels = round(256 * self.width)
         x = nn.relu(conv(x, channels, "conv8_1", size=4, convolve=transposed_conv))
         x = nn.relu(conv(x, channels, "conv8_2"))
-        x = nn.relu(conv(x, channels, "conv8_3"))
+        x = drop(nn.relu(conv(x, channels, "conv8_3")))
         return conv(x, self.outputs, "head", size=1, scale=self.head_scale)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -71,7 +72,7 @@ LAYOUTS = (
 class Classifier(NamedTuple):
     """A net, its variables, and the layout of the file that they came from."""
 
-    net: VGG16
+    net: nn.Module
     variables: dict
     layout: Layout
 

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import ml_dtypes
 import numpy as np
 import safetensors
-import safetensors.numpy
 from etils import epath
 
 from colorjax.errors import UserError
@@ -37,6 +36,18 @@ STORAGES = {
     "CharStorage": np.int8,
     "ByteStorage": np.uint8,
     "BoolStorage": np.bool_,
+}
+SAFETENSORS = {
+    "F64": np.float64,
+    "F32": np.float32,
+    "F16": np.float16,
+    "BF16": ml_dtypes.bfloat16,
+    "I64": np.int64,
+    "I32": np.int32,
+    "I16": np.int16,
+    "I8": np.int8,
+    "U8": np.uint8,
+    "BOOL": np.bool_,
 }
 MAGIC = 0x1950A86A20F9469CFC6C  # the first object of the old stream
 OLD_PROTOCOL = 1001
@@ -66,7 +77,7 @@ def read(path: epath.PathLike) -> Weights:
         if zipfile.is_zipfile(io.BytesIO(data)):
             found = dict(_named(_read_zip(data)))
         elif str(path).endswith(".safetensors"):
-            found = safetensors.numpy.load(data)
+            found = dict(_read_safetensors(data))
         else:
             found = dict(_named(_read_stream(data)))
     except Exception as error:  # whatever a file that is none of these provokes
@@ -224,6 +235,13 @@ def _read_stream(data: bytes) -> Any:
     for result_tensor, (storage, *place) in wanted:
         result_tensor[...] = _tensor(values[storage.key], *place)
     return result
+
+
+def _read_safetensors(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
+    """Like `safetensors.numpy.load`, which has no bfloat16."""
+    for key, entry in safetensors.deserialize(data):
+        values = np.frombuffer(entry["data"], SAFETENSORS[entry["dtype"]])
+        yield key, values.reshape(entry["shape"])
 
 
 def _named(found: Any, prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:

@@ -1,0 +1,202 @@
+"""Write the goldens that tests/test_pretrained.py compares colorjax with.
+
+    PYTHONPATH=.:tests python tests/golden/make_published.py [DIRECTORY]
+
+Files in PyTorch's formats, and what VGG-16 and Inception-v3 written in PyTorch make of
+seeded weights and pictures.
+"""
+
+import pathlib
+import sys
+
+import numpy as np
+import safetensors.torch
+import torch
+from golden.published import (
+    CIFAR,
+    SMALL,
+    classifier_tensors,
+    inception_tensors,
+    pictures,
+)
+from torch import nn
+from torch.nn import functional
+
+
+def main(directory: pathlib.Path) -> None:
+    files(directory)
+    with torch.no_grad():
+        for layout, name in ((CIFAR, "cifar"), (SMALL, "small")):
+            tensors = to_torch(classifier_tensors(layout))
+            rgb = channels_first(pictures(layout.side))
+            save(directory, f"vgg16_{name}", logits=vgg16(layout, tensors, rgb))
+        for original in (True, False):
+            tensors = to_torch(inception_tensors(original))
+            rgb = channels_first(2 * pictures(139) - 1)
+            name = "original" if original else "torchvision"
+            found = inception(tensors, rgb, original)
+            save(directory, f"inception_{name}", features=found)
+
+
+def files(directory: pathlib.Path) -> None:
+    """The same small tensors in every format that the reader knows."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Linear(4, 3))
+    state = net.state_dict()
+    state["1.running_mean"] = torch.randn(6)[::3]  # a view with an offset and a stride
+    state["2.weight"] = torch.randn(4, 3).T
+    state["half"] = torch.randn(3).half()
+    state["brain"] = torch.randn(3).bfloat16()
+    expected = {key: x for key, x in state.items() if "num_batches" not in key}
+    # bfloat16 is no type of NumPy's files
+    np.savez(directory / "files.npz", **{k: x.float() for k, x in expected.items()})
+    torch.save(state, directory / "state_zip.pth")
+    torch.save(
+        {"state_dict": state, "epoch": 3},
+        directory / "state_stream.pth",
+        _use_new_zipfile_serialization=False,
+    )
+    whole = {key: x.contiguous() for key, x in expected.items()}
+    safetensors.torch.save_file(whole, directory / "state.safetensors")
+    torch.save(Holder(net), directory / "module.pth")
+    torch.jit.script(net).save(directory / "script.pt")
+    np.savez(directory / "module.npz", **net.state_dict())
+
+
+class Holder(nn.Module):
+    """A module of a class that no reader of its file has."""
+
+    def __init__(self, net: nn.Module):
+        super().__init__()
+        self.net, self.note = net, {"made by": "a test"}
+
+
+def vgg16(layout, tensors, x):
+    """Logits, layer by layer, by the places in the state dict."""
+    pools = {1, 3, 6, 9, 12}
+    mean, std = (torch.tensor(v)[:, None, None] for v in (layout.mean, layout.std))
+    x = (x - mean) / std
+
+    def norm(x, key):
+        mean, var, weight, bias = (
+            tensors[f"{key}.{name}"]
+            for name in ("running_mean", "running_var", "weight", "bias")
+        )
+        return functional.batch_norm(x, mean, var, weight, bias)
+
+    for number, place in enumerate(layout.convs):
+        key = f"features.{place}"
+        x = functional.conv2d(x, tensors[f"{key}.weight"], tensors[f"{key}.bias"], 1, 1)
+        if layout.norm:
+            x = norm(x, f"features.{place + 1}")
+        x = x.relu()
+        if number in pools:
+            x = functional.max_pool2d(x, 2)
+    x = x.flatten(1)
+    for place in layout.dense:
+        key = f"classifier.{place}"
+        x = functional.linear(x, tensors[f"{key}.weight"], tensors[f"{key}.bias"])
+        if place != layout.dense[-1]:
+            if layout.dense_norm:
+                x = norm(x, f"classifier.{place + 1}")
+            x = x.relu()
+    return x
+
+
+def inception(tensors, x, original):
+    """Features, by the names of torchvision's layers."""
+
+    def conv(name, x, stride=1, padding=0):
+        kernel = tensors[f"{name}.conv.weight"]
+        if padding == "same":
+            padding = tuple(n // 2 for n in kernel.shape[2:])
+        mean, var, weight, bias = (
+            tensors[f"{name}.bn.{part}"]
+            for part in ("running_mean", "running_var", "weight", "bias")
+        )
+        x = functional.conv2d(x, kernel, None, stride, padding)
+        return functional.batch_norm(x, mean, var, weight, bias, eps=1e-3).relu()
+
+    def chain(block, x, *names):
+        for name in names:
+            x = conv(f"{block}.{name}", x, padding="same")
+        return x
+
+    def pool(x):
+        return functional.avg_pool2d(x, 3, 1, 1, count_include_pad=not original)
+
+    def numbered(name, last):
+        return [f"{name}_{i}" for i in range(1, last + 1)]
+
+    x = conv("Conv2d_1a_3x3", x, 2)
+    x = conv("Conv2d_2b_3x3", conv("Conv2d_2a_3x3", x), padding=1)
+    x = functional.max_pool2d(x, 3, 2)
+    x = conv("Conv2d_4a_3x3", conv("Conv2d_3b_1x1", x))
+    x = functional.max_pool2d(x, 3, 2)
+    for block in ("Mixed_5b", "Mixed_5c", "Mixed_5d"):
+        parts = (
+            chain(block, x, "branch1x1"),
+            chain(block, x, *numbered("branch5x5", 2)),
+            chain(block, x, *numbered("branch3x3dbl", 3)),
+            chain(block, pool(x), "branch_pool"),
+        )
+        x = torch.cat(parts, 1)
+    double = chain("Mixed_6a", x, *numbered("branch3x3dbl", 2))
+    parts = (
+        conv("Mixed_6a.branch3x3", x, 2),
+        conv("Mixed_6a.branch3x3dbl_3", double, 2),
+        functional.max_pool2d(x, 3, 2),
+    )
+    x = torch.cat(parts, 1)
+    for block in ("Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"):
+        parts = (
+            chain(block, x, "branch1x1"),
+            chain(block, x, *numbered("branch7x7", 3)),
+            chain(block, x, *numbered("branch7x7dbl", 5)),
+            chain(block, pool(x), "branch_pool"),
+        )
+        x = torch.cat(parts, 1)
+    parts = (
+        conv("Mixed_7a.branch3x3_2", chain("Mixed_7a", x, "branch3x3_1"), 2),
+        conv(
+            "Mixed_7a.branch7x7x3_4",
+            chain("Mixed_7a", x, *numbered("branch7x7x3", 3)),
+            2,
+        ),
+        functional.max_pool2d(x, 3, 2),
+    )
+    x = torch.cat(parts, 1)
+    for block in ("Mixed_7b", "Mixed_7c"):
+        pooled = pool(x)
+        if original and block == "Mixed_7c":
+            pooled = functional.max_pool2d(x, 3, 1, 1)
+        single = chain(block, x, "branch3x3_1")
+        double = chain(block, x, *numbered("branch3x3dbl", 2))
+        parts = (
+            chain(block, x, "branch1x1"),
+            chain(block, single, "branch3x3_2a"),
+            chain(block, single, "branch3x3_2b"),
+            chain(block, double, "branch3x3dbl_3a"),
+            chain(block, double, "branch3x3dbl_3b"),
+            chain(block, pooled, "branch_pool"),
+        )
+        x = torch.cat(parts, 1)
+    return x.mean((2, 3))
+
+
+def to_torch(tensors):
+    return {key: torch.tensor(x) for key, x in tensors.items()}
+
+
+def channels_first(x):
+    return torch.tensor(x).permute(0, 3, 1, 2)
+
+
+def save(directory, name, **arrays):
+    arrays = {key: x.numpy() for key, x in arrays.items()}
+    np.savez_compressed(directory / f"{name}.npz", **arrays)
+
+
+if __name__ == "__main__":
+    target = pathlib.Path(__file__).parent / "published"
+    main(pathlib.Path(sys.argv[1]) if sys.argv[1:] else target)
