@@ -101,17 +101,21 @@ def _join(pixels, ab):
 
 
 def picture_grid(
-    colorizer: Colorizer, pictures: Pictures, split: str, count: int = 10
+    colorizer: Colorizer, pictures: Pictures, split: str, count: int = 24
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Grey input, colorized and original, of pictures spread evenly over a split."""
+    """Grey input, colorized and original, of pictures spread evenly over a split, in
+    two halves side by side."""
     source = pictures.source(split)
     chosen = np.linspace(0, len(source) - 1, min(count, len(source)), dtype=int)
-    columns = {"grey input": [], "colorized": [], "original": []}
-    for index in chosen:
-        original = pictures.picture(source, int(index))
-        grey = join(original, np.zeros((*original.shape[:2], 2), np.float32))
-        shown = (grey, colorizer(original), original)
-        for column, picture in zip(columns.values(), shown, strict=True):
-            size = max(128, pictures.resize)
-            column.append(images.resize(picture, (size, size)))
+    columns = []
+    for half in np.array_split(chosen, 2) if len(chosen) > 1 else [chosen]:
+        shown = {"grey input": [], "colorized": [], "original": []}
+        for index in half:
+            original = pictures.picture(source, int(index))
+            grey = join(original, np.zeros((*original.shape[:2], 2), np.float32))
+            triple = (grey, colorizer(original), original)
+            for column, picture in zip(shown.values(), triple, strict=True):
+                size = max(128, pictures.resize)
+                column.append(images.resize(picture, (size, size)))
+        columns += shown.items()
     return images.grid(columns)

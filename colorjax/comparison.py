@@ -33,6 +33,7 @@ COLUMNS = {  # the paper's Table 1 first, then today's
     "megabytes": Column("model MB", 1, "parameters, as float32"),
     "auc": Column("AuC", 4, "area under the share of pixels within an ab distance"),
     "auc_rebalanced": Column("AuC rebal.", 4, "the same, weighted by 1 / prior"),
+    "auc_left_out": Column("left out", 4, "share of pixels that AuC rebal. leaves out"),
     "top1": Column("top-1", 4, "of the classifier, on the recoloured pictures"),
     "top5": Column("top-5", 4, "the same, among its five likeliest classes"),
     "auc_balanced": Column("AuC bal.", 4, "mean over classes of 100 pixels or more"),

@@ -161,11 +161,11 @@ def writable(path: epath.PathLike) -> str:
 
 
 def grid(
-    columns: dict[str, list[UInt8[np.ndarray, "h w 3"]]], margin: int = 4
+    columns: list[tuple[str, list[UInt8[np.ndarray, "h w 3"]]]], margin: int = 4
 ) -> UInt8[np.ndarray, "h2 w2 3"]:
-    """A table of pictures of one size: a titled column for each entry of `columns`."""
-    height, width = next(iter(columns.values()))[0].shape[:2]
-    rows = max(map(len, columns.values()))
+    """A table of pictures of one size: its columns, each a title and its pictures."""
+    height, width = columns[0][1][0].shape[:2]
+    rows = max(len(pictures) for _, pictures in columns)
     top = 16
     size = (
         len(columns) * (width + margin) + margin,
@@ -173,7 +173,7 @@ def grid(
     )
     page = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(page)
-    for column, (title, pictures) in enumerate(columns.items()):
+    for column, (title, pictures) in enumerate(columns):
         left = margin + column * (width + margin)
         draw.text((left, margin), title, fill="black")
         for row, picture in enumerate(pictures):

@@ -125,12 +125,14 @@ class TFDS:
             has = ", ".join(builder.info.features)
             raise UserError(f"data.name '{name}': has no feature 'image', only {has}")
         skip = {"image": tfds.decode.SkipDecoding()}
+        self.label = f"{name} {split}"
         try:
-            self.rows = builder.as_data_source(split, decoders=skip)
+            self.rows = ()
+            if builder.info.splits[split].num_examples:  # TFDS fails to open none
+                self.rows = builder.as_data_source(split, decoders=skip)
         except ValueError as error:
             reason = " ".join(str(error).split())
             raise UserError(f"data.name '{name}', split '{split}': {reason}") from error
-        self.label = f"{name} {split}"
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -44,7 +44,7 @@ def test_run_leaves_its_files_and_says_how_to_go_on(trained):
     prior = np.load(workdir / "prior.npy")
     assert prior.shape == (313,) and prior.sum() == pytest.approx(1, abs=1e-5)
     grid = images.read((workdir / "grid.png").read_bytes())
-    assert grid.shape[1] == 3 * 128 + 4 * 4  # three columns and their margins
+    assert grid.shape[1] == 6 * 128 + 7 * 4  # twice three columns, and margins
 
 
 @pytest.mark.parametrize("size", SIZES)

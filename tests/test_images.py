@@ -362,7 +362,7 @@ def test_resize_to_a_part(size, place):
 
 def test_grid():
     red, blue = np.full((2, 10, 20, 3), [[[[255, 0, 0]]], [[[0, 0, 255]]]], np.uint8)
-    page = images.grid({"one": [red, blue], "two": [blue]}, margin=4)
+    page = images.grid([("one", [red, blue]), ("two", [blue])], margin=4)
     top = 4 + 16
     assert page.shape == (top + 2 * (10 + 4), 4 + 2 * (20 + 4), 3)
     np.testing.assert_array_equal(page[top : top + 10, 4:24], red)

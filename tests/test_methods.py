@@ -12,6 +12,7 @@ from helpers import scene
 
 from colorjax import methods
 from colorjax.method import to_examples
+from colorjax.methods import zhang2016
 from colorjax.nets.layers import upsample
 from colorjax.nets.vgg_dilated import VGGDilated
 from colorjax.quantize import Q, annealed_mean
@@ -142,3 +143,34 @@ def test_training_brings_the_colours_back():
     error = annealed_mean(output) - examples["ab"][:, ::4, ::4]
     grey = jnp.linalg.norm(examples["ab"], axis=-1).mean()
     assert jnp.linalg.norm(error, axis=-1).mean() < grey / 2
+
+
+def test_jitter_is_another_exposure():
+    lightness = jnp.broadcast_to(jnp.linspace(0, 100, 50)[:, None, None], (6, 50, 2, 1))
+    for key in map(jax.random.key, range(5)):
+        changed = zhang2016.jitter_lightness(key, lightness, 0.3)
+        assert jnp.all(jnp.diff(changed, axis=1) >= 0)  # light stays lighter than dark
+        means = changed.mean(axis=(1, 2, 3))
+        assert jnp.ptp(means) > 1  # each picture has its own
+        assert jnp.abs(changed - lightness).max() < 60
+    unchanged = zhang2016.jitter_lightness(key, lightness, 0.0)
+    np.testing.assert_array_equal(unchanged, lightness)
+
+
+@pytest.mark.parametrize("section", [dict(jitter=0.3), dict(dropout=0.2)])
+def test_randomness_is_the_key_s_and_training_s_alone(section):
+    plain = methods.builder("zhang2016")(PRIOR, width=1 / 16)
+    method = methods.builder("zhang2016")(PRIOR, width=1 / 16, **section)
+    examples = to_examples(batch())
+    nets = jax.jit(plain.init)(jax.random.key(0), examples)
+
+    def loss(key):
+        return float(method.losses["G"](nets["G"]["params"], nets, examples, key)[0])
+
+    assert loss(jax.random.key(1)) == loss(jax.random.key(1))
+    assert loss(jax.random.key(1)) != loss(jax.random.key(2))
+    one, two = (
+        m.predict(nets, examples["lightness"], jax.random.key(0)).ab
+        for m in (plain, method)
+    )
+    np.testing.assert_array_equal(one, two)

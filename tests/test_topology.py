@@ -51,6 +51,7 @@ def reference(tmp_path_factory):
         steps=1,
         batch=8,
         data=TFDS,
+        method=dict(jitter=0.2, dropout=0.1),  # their randomness too is the batch's
         evaluation=dict(batch=5, replicates=5),
     )
     return folder, config, train(folder, "one", config)

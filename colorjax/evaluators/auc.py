@@ -5,6 +5,8 @@ whose predicted ab lies within a threshold of the true one; the threshold is swe
 [0, 150]. The area under it is exactly 1 - E[min(distance, 150)] / 150.
 """
 
+import hashlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -59,5 +61,10 @@ def accuracy_curve(prior: Float[np.ndarray, "313"]) -> Metric:
             "auc_left_out": pixels[weight == 0].sum() / pixels.sum(),
         }
 
-    settings = {"threshold": THRESHOLD, "rare": RARE, "few": FEW}
+    settings = {
+        "threshold": THRESHOLD,
+        "rare": RARE,
+        "few": FEW,
+        "prior": hashlib.sha256(np.float32(prior).tobytes()).hexdigest(),
+    }
     return Metric(stats, finalize, settings={"auc": settings})

@@ -9,6 +9,7 @@ pictures that are in no way theirs. Both are given, each by its name.
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import numpy as np
 from jax.sharding import Mesh

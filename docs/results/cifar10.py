@@ -62,12 +62,13 @@ def report() -> str:
     row = results["provenance"]["rebalanced"]
     return f"""# The paper's Table 1 on CIFAR-10
 
-Made by `python docs/results/cifar10.py --data_dir=DIR --classifier=FILE`: a quarter of the
-net's width, {row["step"]} steps of 128 pictures of the train split, Adam with a cosine,
-{row["method"]["dtype"]}, on a CPU of 2 cores; "L2_fine-tuned" starts from the weights of
-"rebalanced". Evaluated on {protocol["pictures"]} held-out pictures (`{protocol["split"]}`,
-hash {protocol["sha256"]}); the classifier is a VGG-16 for CIFAR-10. ± is half the 95 %
-bootstrap interval over pictures. What the figures are: [evaluation](../evaluation.md).
+Made by `python docs/results/cifar10.py --data_dir=DIR --classifier=FILE`: a quarter of
+the net's width, {row["step"]} steps of 128 pictures of the train split, Adam with a
+cosine, {row["method"]["dtype"]}, on a CPU of 2 cores; "L2_fine-tuned" starts from the
+weights of "rebalanced". Evaluated on {protocol["pictures"]} held-out pictures, split
+`{protocol["split"]}`, hash {protocol["sha256"]}; the classifier is a VGG-16 for
+CIFAR-10. ± is half the 95 % bootstrap interval over pictures.
+[What the figures are](../evaluation.md).
 
 {(RUNS / "evaluation.md").read_text()}
 """
