@@ -72,8 +72,8 @@ class Checkpoints:
         except Exception as error:  # tensorstore has no class for a full disk
             raise UserError(
                 f"{self.directory}: a checkpoint could not be written "
-                f"({_first_line(error)}); make room, then start the same command "
-                "again: it goes on from the last finished one"
+                f"({_first_line(error)}); if the disk is full, make room; started "
+                "again, the same command goes on from the last finished one"
             ) from error
 
 

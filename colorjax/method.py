@@ -44,20 +44,21 @@ class Method(NamedTuple):
 def to_examples(batch: Mapping[str, ArrayLike]) -> Examples:
     """What losses and metrics see of a batch of `colorjax.data`.
 
-    "image" becomes "lightness" [b h w 1] and "ab" [b h w 2] of Lab, and "other", if
-    there, the "other_ab" [b h w 2] of another picture.
+    "image" becomes "rgb" [b h w 3] in [0, 1], and "lightness" [b h w 1] and "ab"
+    [b h w 2] of Lab; "other", if there, the "other_ab" [b h w 2] of another picture.
     """
 
-    def lab(image):
-        return rgb_to_lab(jnp.asarray(image, jnp.float32) / 255)
+    def unit(image):
+        return jnp.asarray(image, jnp.float32) / 255
 
     examples = {
         key: jnp.asarray(x) for key, x in batch.items() if key not in ("image", "other")
     }
-    image = lab(batch["image"])
-    examples |= {"lightness": image[..., :1], "ab": image[..., 1:]}
+    rgb = unit(batch["image"])
+    lab = rgb_to_lab(rgb)
+    examples |= {"rgb": rgb, "lightness": lab[..., :1], "ab": lab[..., 1:]}
     if "other" in batch:
-        examples["other_ab"] = lab(batch["other"])[..., 1:]
+        examples["other_ab"] = rgb_to_lab(unit(batch["other"]))[..., 1:]
     return examples
 
 

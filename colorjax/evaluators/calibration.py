@@ -26,17 +26,17 @@ def calibration() -> Metric:
         logits = prediction.logits.astype(jnp.float32)
         stride = examples["ab"].shape[1] // logits.shape[1]
         target = nearest_bin(examples["ab"][:, ::stride, ::stride])
-        log_p = jax.nn.log_softmax(logits)
-        taken = jnp.take_along_axis(log_p, target[..., None], axis=-1)[..., 0]
-        confidence = jnp.exp(log_p.max(axis=-1))
-        right = (log_p.argmax(axis=-1) == target).astype(jnp.float32)
+        normalizer, largest = jax.nn.logsumexp(logits, axis=-1), logits.max(axis=-1)
+        own = jnp.take_along_axis(logits, target[..., None], axis=-1)[..., 0]
+        confidence = jnp.exp(largest - normalizer)
+        right = (own == largest).astype(jnp.float32)
         bins = jnp.minimum((confidence * BINS).astype(jnp.int32), BINS - 1)
 
         def by_bin(values, bins):
             return jax.ops.segment_sum(values.ravel(), bins.ravel(), BINS)
 
         return {
-            "nll": -taken.sum(axis=(1, 2)),
+            "nll": (normalizer - own).sum(axis=(1, 2)),
             "pixels": jax.vmap(by_bin)(jnp.ones_like(right), bins),
             "right": jax.vmap(by_bin)(right, bins),
             "confidence": jax.vmap(by_bin)(confidence, bins),

