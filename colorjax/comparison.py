@@ -43,7 +43,7 @@ COLUMNS = {  # the paper's Table 1 first, then today's
     "lpips": Column("LPIPS", 4, "learned distance to the original"),
     "chroma_ratio": Column("chroma", 3, "mean distance from grey / the originals'"),
     "colourfulness": Column("colourf.", 2, "Hasler and Suesstrunk, as published"),
-    "colourfulness_absolute": Column("|colourf.|", 2, "its absolute variant"),
+    "colourfulness_absolute": Column("abs. colourf.", 2, "its absolute variant"),
     "colourfulness_difference": Column("d colourf.", 2, "published, minus originals'"),
     "fid_same": Column("FID same", 2, "to the originals of the same pictures"),
     "fid_disjoint": Column("FID disj.", 2, "to a disjoint set of originals"),
