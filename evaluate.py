@@ -109,7 +109,7 @@ def main() -> int:
     for problem in strange:
         print(f"evaluate.py: {problem}", file=sys.stderr)
     files.write_json(out / "evaluation.json", results)
-    files.write_bytes(out / "evaluation.md", markdown_table(results).encode())
+    files.write_bytes(out / "evaluation.md", f"{markdown_table(results)}\n".encode())
     files.write_bytes(out / "evaluation.html", page.encode())
     files.write_bytes(out / "evaluation.csv", scores.encode())
     print(text_table(results))

@@ -6,7 +6,7 @@ The photographs, 120 pixels square, come with the `demo` extra; every tenth in s
 order is held out. An eighth of the net's width and pictures of 64 pixels. Because 827
 photographs are soon known by heart, they are enlarged by up to a half, their exposure
 is varied and features are dropped; many steps with small batches learn more in the same
-time than few with large ones. Decoded at temperature 0.7, which suits so small a net's
+time than few with large ones. Decoded at temperature 0.5, which suits so small a net's
 broad distributions better than 0.38.
 docs/results/quick.md shows what to expect.
 """
@@ -32,8 +32,8 @@ def get_config() -> ConfigDict:
             method=dict(
                 name="zhang2016",
                 width=0.125,
-                mix=0.8,
-                temperature=0.7,
+                mix=0.75,
+                temperature=0.5,
                 jitter=0.3,
                 dropout=0.1,
                 dtype="float32",

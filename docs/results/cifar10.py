@@ -70,7 +70,8 @@ weights of "rebalanced". Evaluated on {protocol["pictures"]} held-out pictures, 
 CIFAR-10. ± is half the 95 % bootstrap interval over pictures.
 [What the figures are](../evaluation.md).
 
-{(RUNS / "evaluation.md").read_text()}
+{(RUNS / "evaluation.md").read_text().strip()}
+
 What it shows: the paper's ordering. Without rebalancing classification has the highest
 AuC, with it the highest balanced and rebalanced AuC and about the originals' chroma;
 the intervals of the rebalanced figure are wider than its gaps. Fine-tuning L2 from
