@@ -99,6 +99,9 @@ def main() -> int:
         others = pictures.source(pictures.train_split)
     metrics |= shown_metrics()
     measured = evaluation(rows, metrics, pictures, split, mesh, others)
+    if "classification" in metrics and not measured.labelled():
+        problems.append("classification: left out; the pictures have no labels")
+        print(f"evaluate.py: {problems[-1]}", file=sys.stderr)
     results = comparison(measured, {name: loaded.get(name) for name in rows})
     if ADD.value:
         results = merge(results, ADD.value)

@@ -8,7 +8,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 
 from colorjax.errors import UserError
-from colorjax.evaluation import Row, grey_row, masked_sums
+from colorjax.evaluation import Row, grey_row, masked_sums, original_row
 from colorjax.method import Prediction
 
 NAMES = ("grey", "random", "mean", "original")
@@ -34,7 +34,7 @@ def baselines(
     if "mean" in names:
         rows["mean"] = Row(_mean, {"ab": mean()})
     if "original" in names:
-        rows["original"] = Row(lambda nets, e, key: Prediction(e["ab"]), {})
+        rows["original"] = original_row()
     return rows
 
 

@@ -137,11 +137,9 @@ class Pictures:
         """One picture as evaluation sees it: its centre square of side `resize`."""
         return self.chosen(source, [index])["image"][0]
 
-    def chosen(
-        self, source: Source, indices: Sequence[int], others: Source | None = None
-    ) -> Batch:
+    def chosen(self, source: Source, indices: Sequence[int]) -> Batch:
         """A batch of these pictures, as `single_pass` makes them."""
-        examples = [_evaluation_example(source, self, others, i) for i in indices]
+        examples = [_evaluation_example(source, self, None, i) for i in indices]
         return {key: np.stack([e[key] for e in examples]) for key in examples[0]}
 
     def _iterate(self, examples: grain.MapDataset, part: int) -> Iterator[Batch]:

@@ -3,6 +3,7 @@
 
 import json
 import math
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -142,10 +143,14 @@ def common_pictures(
 
 def disjoint(pictures: Pictures, split: str, count: int) -> Source:
     """At most `count` pictures spread over the training split, which is not `split`."""
-    if split in (pictures.train_split, "all"):
+    # Slices of one split may be disjoint, but that is not told from their names.
+    train, own = (
+        set(re.findall(r"[a-z]\w*", s)) for s in (pictures.train_split, split)
+    )
+    if train & own or split == "all":
         raise UserError(
             f"fid: the disjoint set is the training split '{pictures.train_split}', of "
-            f"which '{split}' has pictures; choose another --split"
+            f"which '{split}' may have pictures; choose another --split"
         )
     source = pictures.source(pictures.train_split)
     count = min(count, len(source))
@@ -224,6 +229,10 @@ class Measured(NamedTuple):
 
     protocol: dict[str, Any]
     rows: dict[str, Evaluated]
+
+    def labelled(self) -> bool:
+        """Whether a classifier had labels to be judged by."""
+        return any("top1" in row.figures for row in self.rows.values())
 
     def plain(self) -> dict[str, Any]:
         """The figures as JSON has them: what is not a number is null."""

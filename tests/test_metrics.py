@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from skimage.color import lab2rgb, rgb2lab
 from skimage.metrics import structural_similarity
 from sklearn.metrics import log_loss, top_k_accuracy_score
-from test_evaluation import PRIOR, constant_row, small_mesh
+from test_evaluation import PICTURES, PRIOR, constant_row, small_mesh
 
 from colorjax.baselines import baselines, mean_colors
 from colorjax.errors import UserError
@@ -23,6 +23,7 @@ from colorjax.evaluators.image import colourfulness, picture_scores, similarity
 from colorjax.method import Prediction
 from colorjax.pretrained.classifier import LAYOUTS, Classifier
 from colorjax.quantize import ab_bins
+from colorjax.run import disjoint
 
 SIDE, COUNT = 24, 6
 IMAGES = np.stack([scene(i, SIDE) for i in range(COUNT)])
@@ -268,6 +269,13 @@ def test_baselines_against_closed_forms():
     assert values["ssim"].value == pytest.approx(1, abs=1e-4)
     assert values["colourfulness_difference"].value == pytest.approx(0, abs=1e-2)
     assert found["grey"].figures["colourfulness"].value == pytest.approx(0, abs=1e-2)
+
+
+@pytest.mark.parametrize("split", ["train", "train[:5]", "test+train", "all"])
+def test_the_disjoint_set_of_fid_is_disjoint(split):
+    with pytest.raises(UserError, match="fid: the disjoint set"):
+        disjoint(PICTURES, split, 5)
+    assert len(disjoint(PICTURES, "test[:5]", 5)) == 5
 
 
 def test_unknown_names_are_refused():

@@ -29,8 +29,9 @@ from colorjax.pretrained.inception import load_inception
 
 class Context(NamedTuple):
     """What metrics may ask for: of the evaluated data, the training split's `prior` and
-    the pictures' `side` in pixels; files of weights; and `originals`, which gives the
-    features of a net on the evaluated pictures and on a disjoint set."""
+    the pictures' `side` in pixels; files of weights; and `originals`, which gives, of
+    the features of a net, the moments on the originals of the evaluated pictures and on
+    a disjoint set, and the settings that name that set."""
 
     prior: Float[np.ndarray, "313"]
     side: int

@@ -16,9 +16,8 @@ from jax.sharding import Mesh
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
-from colorjax.evaluation import Metric, Row, evaluate
+from colorjax.evaluation import Metric, evaluate, original_row
 from colorjax.evaluators.image import recolor
-from colorjax.method import Prediction
 from colorjax.nets.inception import FEATURES, SIDE
 
 
@@ -71,7 +70,7 @@ def original_moments(
     net: nn.Module, variables: Any, batches: Iterable[dict], mesh: Mesh
 ) -> Moments:
     """Moments of the features of original pictures."""
-    rows = {"original": Row(lambda nets, e, key: Prediction(e["ab"]), {})}
+    rows = {"original": original_row()}
     metrics = {"fid": features(net, variables)}
     found = evaluate(rows, metrics, batches, mesh, replicates=0)
     return moments(found["original"].stats["fid"]["features"])
