@@ -32,21 +32,32 @@ def dilated_conv(x, kernel, stride=1, dilation=1):
 def transposed_conv(
     x: Float[Array, "b h w i"], kernel: Float[Array, "4 4 i o"]
 ) -> Float[Array, "b h*2 w*2 o"]:
-    """4x4 transposed convolution of stride 2 and padding 1, computed at low resolution.
+    """4x4 transposed convolution of stride 2 and padding 1, as matrix products.
 
-    Output pixel 2m + phase sees inputs m - 1, m, m + 1 through taps (3, 1, -) for phase
-    0 and (-, 2, 0) for phase 1. So it is a 3x3 convolution to four times the channels,
-    then depth to space. XLA's CPU kernel gradient of the direct form is dozens of times
-    slower. `kernel[u, v]` is PyTorch's `weight[:, :, u, v]`.
+    Along each axis output 2m sees inputs m - 1 and m through taps 3 and 1, output
+    2m + 1 inputs m and m + 1 through taps 2 and 0. So with j = m or m + 1 every phase
+    is a function of inputs j - 1 and j: four products to 4 o channels, then depth to
+    space, with no more multiplications than the definition has. XLA's kernel gradient
+    of a convolution that says so is dozens of times slower on the CPU.
+    `kernel[u, v]` is PyTorch's `weight[:, :, u, v]`.
     """
-    o = kernel.shape[-1]
-    taps = jnp.array([[3, 1, 4], [4, 2, 0]])  # 4 is a zero row, appended below
-    padded = jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))
-    phases = padded[taps[:, None, :, None], taps[None, :, None, :]]  # [2 2 3 3 i o]
-    low = jnp.transpose(phases, (2, 3, 4, 0, 1, 5)).reshape(3, 3, -1, 4 * o)
     b, h, w, _ = x.shape
-    y = dilated_conv(x, low).reshape(b, h, w, 2, 2, o)
-    return jnp.transpose(y, (0, 1, 3, 2, 4, 5)).reshape(b, 2 * h, 2 * w, o)
+    taps = jnp.array([[3, 2], [1, 0]])  # [input j - 1 or j, phase]
+    phases = kernel[taps[:, None, :, None], taps[None, :, None, :]]  # [2 2 2 2 i o]
+    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    y = sum(
+        jnp.einsum(
+            "bhwi,pqio->bhwpqo",
+            padded[:, u : u + h + 1, v : v + w + 1],
+            phases[u, v],
+            preferred_element_type=jnp.float32,
+        )
+        for u in (0, 1)
+        for v in (0, 1)
+    ).astype(x.dtype)
+    rows = jnp.stack([y[:, :h, :, 0], y[:, 1:, :, 1]], axis=2)  # [b h 2 w+1 2 o]
+    both = jnp.stack([rows[:, :, :, :w, 0], rows[:, :, :, 1:, 1]], axis=4)
+    return both.reshape(b, 2 * h, 2 * w, -1)
 
 
 class Conv(nn.Module):
