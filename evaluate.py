@@ -19,6 +19,7 @@ from colorjax import config as configs
 from colorjax import files, run
 from colorjax.baselines import NAMES, baselines, mean_colors
 from colorjax.comparison import comparison, markdown_table, merge, text_table
+from colorjax.compilation import keep_programs
 from colorjax.errors import UserError
 from colorjax.evaluation import method_row
 from colorjax.evaluators import Context, make_metrics, shown_metrics
@@ -49,6 +50,7 @@ OUT = flags.DEFINE_string("out", None, "Where the results go.")
 
 
 def main() -> int:
+    keep_programs()
     # ---- The runs, and the pictures to compare them on.
     if not WORKDIR.value:
         raise UserError("give the directory of a run: --workdir=runs/quick")

@@ -24,6 +24,7 @@ from colorjax import files, images, run
 from colorjax.checkpoint import Checkpoints, load_nets
 from colorjax.colorize import Colorizer, picture_grid
 from colorjax.comparison import comparison, text_table
+from colorjax.compilation import keep_programs
 from colorjax.data import Unreadable
 from colorjax.errors import UserError
 from colorjax.evaluation import grey_row, method_row
@@ -53,6 +54,7 @@ PROCESS = flags.DEFINE_integer("process", None, "Which one this is, from 0.")
 
 def main(started: float) -> int:
     # ---- Processes, before anything else touches a device.
+    keep_programs()
     if DISTRIBUTED.value or COORDINATOR.value:
         jax.distributed.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value)
     first_process = jax.process_index() == 0
@@ -72,7 +74,9 @@ def main(started: float) -> int:
     optimizer = run.make_optimizer(config["optimizer"], config["steps"])
     configs.check_section("checkpoint", Checkpoints, config["checkpoint"], ["workdir"])
     evaluation = run.make_evaluation(config["evaluation"])
-    check_divides(config["batch"], mesh)
+    given = ["method", "optimizer", "seed", "mesh"]
+    configs.check_section("step", make_step, config["step"], given)
+    check_divides(config["batch"], mesh, config["step"].get("accumulate", 1))
 
     # ---- The workdir: a new run, or the same one again.
     before, prior = run.read_config(workdir), run.read_prior(workdir)
@@ -133,7 +137,7 @@ def main(started: float) -> int:
 
     # ---- The loop. The log fetches scalars one step late, so that no step waits.
     steps = config["steps"]
-    train_step = make_step(method, optimizer, config["seed"], mesh)
+    train_step = make_step(method, optimizer, config["seed"], mesh, **config["step"])
     batches = pictures.training(source, start=begun, steps=steps, **feed)
     log = TrainingLog(workdir / "log.jsonl", begun, steps, config["batch"], started)
     terminated = watch_sigterm()

@@ -24,6 +24,7 @@ KEYS = {
     "data": dict,
     "method": dict,
     "optimizer": dict,
+    "step": dict,
     "checkpoint": dict,
     "evaluation": dict,
 }

@@ -156,13 +156,16 @@ def _cross_entropy_forward(logits, indices, weights):
 
 def _cross_entropy_backward(saved, cotangent):
     logits, indices, weights, normalizer = saved
-    # Comparing indices, not scattering weights, lets XLA fuse this into one pass.
-    bins = jnp.arange(logits.shape[-1])
-    target = sum(
-        jnp.where(bins == indices[..., k, None], weights[..., k, None], 0.0)
-        for k in range(indices.shape[-1])
-    )
+    # The select, which changes nothing that counts, ends the fusion that XLA's CPU
+    # compiler would grow from the normalizer's sum up to here, with float32 copies of
+    # the logits between its parts; so this is one pass, as it is elsewhere.
+    normalizer = jnp.where(cotangent == 0, jnp.inf, normalizer)
     p = jnp.exp(logits.astype(jnp.float32) - normalizer[..., None])
+    # Comparing indices, not scattering weights, is elementwise; they are distinct.
+    bins = jnp.arange(logits.shape[-1])
+    target = 0.0
+    for k in range(indices.shape[-1]):
+        target = jnp.where(bins == indices[..., k, None], weights[..., k, None], target)
     gradient = cotangent[..., None] * (p - target)
     return gradient.astype(logits.dtype), None, None
 

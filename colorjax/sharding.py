@@ -14,13 +14,18 @@ def make_mesh() -> Mesh:
     return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
 
 
-def check_divides(batch: int, mesh: Mesh) -> None:
-    """Raise `UserError` unless the devices of `mesh` divide a global batch."""
-    if batch % mesh.size:
-        fitting = -(-batch // mesh.size) * mesh.size
+def check_divides(batch: int, mesh: Mesh, parts: int = 1) -> None:
+    """Raise `UserError` unless the devices of `mesh` divide a global batch, each of the
+    `parts` in which its gradient is taken."""
+    if parts < 1:
+        raise UserError(f"config.step.accumulate is {parts}, less than 1")
+    whole = mesh.size * parts
+    if batch % whole:
+        fitting = -(-batch // whole) * whole
+        among = f" in {parts} parts (step.accumulate)" if parts > 1 else ""
         raise UserError(
-            f"batch {batch} cannot be divided among {mesh.size} devices; set batch to "
-            f"a multiple of {mesh.size}, for example {fitting}"
+            f"batch {batch} cannot be divided among {mesh.size} devices{among}; set "
+            f"batch to a multiple of {whole}, for example {fitting}"
         )
 
 

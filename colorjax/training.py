@@ -17,6 +17,7 @@ from jaxtyping import Array, Int
 
 from colorjax.errors import UserError
 from colorjax.method import Method, Nets, to_examples
+from colorjax.nets.layers import BLOCK
 from colorjax.sharding import replicated, split_by_example
 
 
@@ -47,11 +48,21 @@ def make_init(
 
 
 def make_step(
-    method: Method, optimizer: optax.GradientTransformation, seed: int, mesh: Mesh
+    method: Method,
+    optimizer: optax.GradientTransformation,
+    seed: int,
+    mesh: Mesh,
+    *,
+    accumulate: int = 1,
+    remat: bool = False,
 ) -> Callable[[TrainState, dict[str, Array]], tuple[TrainState, dict[str, Array]]]:
     """A compiled function from (state, batch) to (next state, metrics); eats its state.
 
-    Losses run in their order, each seeing the nets that those before it updated.
+    Losses run in their order, each seeing the nets that those before it updated. The
+    keywords, the `step` section of a config, trade time for memory: `accumulate` takes
+    the gradient in so many parts of the batch, one after another, whose BatchNorm and
+    randomness are their own; `remat` keeps no activation for the gradient but those
+    that a net names `BLOCK`, and computes the others again.
     """
 
     def step(state, batch):
@@ -60,17 +71,18 @@ def make_step(
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         nets, optimizers, metrics = dict(state.nets), dict(state.optimizers), {}
         for name, loss in method.losses.items():
+            if remat:
+                policy = jax.checkpoint_policies.save_only_these_names(BLOCK)
+                loss = jax.checkpoint(loss, policy=policy)
             params = nets[name]["params"]
-            gradient, (collections, scalars) = jax.grad(loss, has_aux=True)(
-                params, nets, examples, key
+            gradient, nets, scalars = _gradient(
+                loss, params, nets, examples, key, accumulate
             )
             updates, optimizers[name] = optimizer.update(
                 gradient, optimizers[name], params
             )
             params = optax.apply_updates(params, updates)
             nets[name] = {**nets[name], "params": params}
-            for net, changed in collections.items():
-                nets[net] = {**nets[net], **changed}
             metrics |= scalars
         return TrainState(state.step + 1, nets, optimizers), metrics
 
@@ -80,6 +92,35 @@ def make_step(
         in_shardings=(replicated(mesh), split_by_example(mesh)),
         out_shardings=replicated(mesh),
     )
+
+
+def _gradient(loss, params, nets, examples, key, accumulate):
+    """Gradient and scalars, means over the parts of the batch, and the nets after."""
+
+    def part(nets, examples, key):
+        gradient, (collections, scalars) = jax.grad(loss, has_aux=True)(
+            params, nets, examples, key
+        )
+        changed = {net: {**nets[net], **c} for net, c in collections.items()}
+        return {**nets, **changed}, (gradient, scalars)
+
+    if accumulate == 1:
+        nets, (gradient, scalars) = part(nets, examples, key)
+        return gradient, nets, scalars
+
+    def following(carry, place):
+        nets, total = carry
+        # Every accumulate-th example: each device takes them from those that it holds.
+        some = jax.tree.map(lambda x: x.reshape(-1, accumulate, *x.shape[1:]), examples)
+        some = jax.tree.map(lambda x: x[:, place], some)
+        nets, found = part(nets, some, jax.random.fold_in(key, place))
+        return (nets, jax.tree.map(jnp.add, total, found)), None
+
+    shapes = jax.eval_shape(part, nets, examples, key)[1]
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    (nets, total), _ = jax.lax.scan(following, (nets, zeros), jnp.arange(accumulate))
+    gradient, scalars = jax.tree.map(lambda x: x / accumulate, total)
+    return gradient, nets, scalars
 
 
 def start_from(state: TrainState, nets: Nets) -> tuple[TrainState, list[str]]:

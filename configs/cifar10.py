@@ -27,6 +27,7 @@ def get_config() -> ConfigDict:
             ),
             method=dict(name="zhang2016", width=0.25, mix=0.5, dtype="float32"),
             optimizer=dict(learning_rate=7e-4, decay="cosine", warmup=50),
+            step=dict(),
             checkpoint=dict(every=500, keep=2),
             evaluation=dict(every=0, batch=250),
         )

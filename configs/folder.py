@@ -27,6 +27,7 @@ def get_config() -> ConfigDict:
             ),
             method=dict(name="zhang2016", width=0.5, mix=0.5, dtype="float32"),
             optimizer=dict(learning_rate=1e-3, decay="cosine", warmup=500),
+            step=dict(),
             checkpoint=dict(every=1000, keep=2),
             evaluation=dict(every=5000),
         )

@@ -37,6 +37,7 @@ def get_config() -> ConfigDict:
                 weight_decay=1e-3,
                 decoupled=False,
             ),
+            step=dict(),
             checkpoint=dict(every=2000, keep=2),
             evaluation=dict(every=50_000, batch=40),
         )

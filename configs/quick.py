@@ -39,6 +39,7 @@ def get_config() -> ConfigDict:
                 dtype="float32",
             ),
             optimizer=dict(learning_rate=1e-3, decay="cosine", warmup=20),
+            step=dict(),
             checkpoint=dict(every=1500, keep=2),
             evaluation=dict(every=0),
         )

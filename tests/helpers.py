@@ -81,6 +81,7 @@ TINY = dict(
     data=dict(root="", resize=16, crop=16),
     method=dict(name="zhang2016", width=1 / 16),
     optimizer=dict(learning_rate=1e-3),
+    step=dict(),
     checkpoint=dict(every=100),
     evaluation=dict(batch=4, replicates=2),
 )

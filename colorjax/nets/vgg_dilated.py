@@ -10,9 +10,10 @@ import functools
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
-from colorjax.nets.layers import Conv, dilated_conv, transposed_conv
+from colorjax.nets.layers import BLOCK, Conv, dilated_conv, transposed_conv
 
 # (channels at full width, convolutions, stride of the last one, dilation)
 BLOCKS = (
@@ -80,7 +81,7 @@ class VGGDilated(nn.Module):
                 name = f"conv{block}_{layer}"
                 x = conv(x, round(channels * self.width), name, convolve=convolve)
                 x = nn.relu(x)
-            x = norm(x, f"norm{block}")
+            x = checkpoint_name(norm(x, f"norm{block}"), BLOCK)
             if block >= 4:
                 x = drop(x)
         channels = round(256 * self.width)

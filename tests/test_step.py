@@ -1,0 +1,86 @@
+"""What the `step` section trades: memory, at the same gradient."""
+
+import jax
+import numpy as np
+import optax
+import pytest
+from chex import assert_trees_all_close
+
+from colorjax.methods import zhang2016
+from colorjax.quantize import Q
+from colorjax.sharding import make_mesh, to_devices
+from colorjax.training import make_init, make_step
+
+
+def batch(size, side):
+    """Pictures that are noise, but for one that could not be read."""
+    random = np.random.default_rng(size)
+    mask = np.ones(size, np.float32)
+    mask[-1] = 0
+    return {
+        "image": random.integers(0, 256, (size, side, side, 3), np.uint8),
+        "mask": mask,
+        "index": np.arange(size, dtype=np.int32),
+        "label": np.zeros(size, np.int32),
+    }
+
+
+def method(**section):
+    return zhang2016.build(np.full(Q, 1 / Q, np.float32), width=1 / 16, **section)
+
+
+def gradient(method, pictures, mesh, **section):
+    """What a step with SGD of rate 1 takes off the parameters, the statistics after it,
+    its loss; and how many convolutions it was lowered to."""
+    optimizer = optax.sgd(1.0)
+    pictures = to_devices(pictures, mesh)
+    state = make_init(method, optimizer, 0, mesh)(pictures)
+    before = jax.device_get(state.nets["G"]["params"])
+    lowered = make_step(method, optimizer, 0, mesh, **section).lower(state, pictures)
+    convolutions = lowered.as_text().count("stablehlo.convolution")
+    state, metrics = lowered.compile()(state, pictures)
+    after = jax.device_get(state.nets["G"])
+    taken = jax.tree.map(np.subtract, before, after["params"])
+    return (taken, after["batch_stats"], float(metrics["loss"])), convolutions
+
+
+def one_device():
+    return jax.sharding.Mesh(jax.devices()[:1], ("data",))
+
+
+def test_remat_computes_again_and_keeps_the_gradient():
+    jittered = method(jitter=0.2, dropout=0.1)
+    pictures = batch(8, 32)
+    plain, convolutions = gradient(jittered, pictures, one_device())
+    again, more = gradient(jittered, pictures, one_device(), remat=True)
+    assert_trees_all_close(again, plain, rtol=1e-3, atol=1e-3)
+    # Of each block all but what its last convolution's gradient needs; XLA's CPU
+    # compiler shares them again, other devices do not.
+    assert more >= convolutions + 10
+
+
+def test_accumulated_gradient_is_the_mean_of_the_parts():
+    pictures = batch(8, 32)
+    whole, _ = gradient(method(), pictures, one_device(), accumulate=2)
+    parts = []
+    for place in (0, 1):
+        part = {key: value[place::2] for key, value in pictures.items()}
+        optimizer, mesh = optax.sgd(1.0), one_device()
+        # Born on the whole batch, as the accumulating step's state is.
+        state = make_init(method(), optimizer, 0, mesh)(to_devices(pictures, mesh))
+        before = jax.device_get(state.nets["G"]["params"])
+        step = make_step(method(), optimizer, 0, mesh)
+        state, metrics = step(state, to_devices(part, mesh))
+        after = jax.device_get(state.nets["G"]["params"])
+        parts.append((jax.tree.map(np.subtract, before, after), metrics["loss"]))
+    mean = jax.tree.map(lambda a, b: (a + b) / 2, *parts)
+    assert_trees_all_close((whole[0], whole[2]), mean, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_parts_do_not_depend_on_devices(accumulate):
+    assert jax.device_count() == 4
+    pictures = batch(16, 32)
+    one, _ = gradient(method(), pictures, one_device(), accumulate=accumulate)
+    four, _ = gradient(method(), pictures, make_mesh(), accumulate=accumulate)
+    assert_trees_all_close(one, four, rtol=2e-3, atol=2e-3)
