@@ -30,7 +30,6 @@ from colorjax.evaluation import grey_row, method_row
 from colorjax.evaluators import Context, make_metrics
 from colorjax.method import abstract_batch
 from colorjax.prior import estimate_prior
-from colorjax.quantize import Q
 from colorjax.report import TrainingLog
 from colorjax.sharding import check_divides, make_mesh, replicated, to_devices
 from colorjax.training import make_init, make_step, start_from
@@ -68,7 +67,7 @@ def main(started: float) -> int:
     pictures = run.make_pictures(config["data"])
     source = pictures.source(pictures.train_split)
     pictures.source(pictures.test_split)
-    run.make_method(config["method"], np.full(Q, 1 / Q, np.float32))
+    run.make_method(config["method"], run.UNIFORM)
     optimizer = run.make_optimizer(config["optimizer"], config["steps"])
     configs.check_section("checkpoint", Checkpoints, config["checkpoint"], ["workdir"])
     evaluation = run.make_evaluation(config["evaluation"])

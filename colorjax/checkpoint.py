@@ -1,4 +1,5 @@
-"""Checkpoints through Orbax: `Checkpoints` for a run, `load_nets` for its users."""
+"""Checkpoints through Orbax: `Checkpoints` for a run, `load_nets` for its users,
+`save_nets` for nets that no run trained."""
 
 import logging
 from typing import Any
@@ -100,6 +101,19 @@ def load_nets(
         context.pytree.loading.partial_load = True
         with context:
             return step, orbax.load(step, {"nets": like})["nets"]
+
+
+def save_nets(workdir: epath.PathLike, nets: dict[str, Any]) -> None:
+    """Write the nets as the checkpoint of step 0 of a run that trained nothing."""
+    directory = _directory(workdir)
+    try:
+        with ocp.training.Checkpointer(directory) as orbax:
+            orbax.save(0, {"nets": nets})
+    except Exception as error:  # tensorstore has no class for a full disk
+        raise UserError(
+            f"{directory}: the weights could not be written ({_first_line(error)}); if "
+            "the disk is full, make room"
+        ) from error
 
 
 def _directory(workdir: epath.PathLike) -> epath.Path:
