@@ -120,8 +120,11 @@ def main(started: float) -> int:
         state = init(to_devices(batch, mesh))
         if config["init_from"]:
             _, nets = load_nets(config["init_from"])
-            state, fresh = start_from(state, nets)
-            print(f"started from {config['init_from']}; new: {fresh}", file=sys.stderr)
+            state, fresh, left = start_from(state, nets)
+            print(
+                f"started from {config['init_from']}; new: {fresh}; left out: {left}",
+                file=sys.stderr,
+            )
 
     def evaluate(state):
         """Figures of the nets as they are, beside those of grey, held out."""

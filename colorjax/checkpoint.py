@@ -104,16 +104,17 @@ def load_nets(
 
 
 def save_nets(workdir: epath.PathLike, nets: dict[str, Any]) -> None:
-    """Write the nets as the checkpoint of step 0 of a run that trained nothing."""
+    """Write the nets as the checkpoint of step 0, in a run that trained nothing.
+
+    Raises `OSError` where the local disk has no room for them.
+    """
     directory = _directory(workdir)
-    try:
-        with ocp.training.Checkpointer(directory) as orbax:
-            orbax.save(0, {"nets": nets})
-    except Exception as error:  # tensorstore has no class for a full disk
-        raise UserError(
-            f"{directory}: the weights could not be written ({_first_line(error)}); if "
-            "the disk is full, make room"
-        ) from error
+    # On a full disk Orbax shows a traceback an array, so see that there is room.
+    room = directory.parent / "room"
+    room.write_bytes(bytes(sum(leaf.nbytes for leaf in jax.tree.leaves(nets))))
+    room.unlink()
+    with ocp.training.Checkpointer(directory) as orbax:
+        orbax.save(0, {"nets": nets})
 
 
 def _directory(workdir: epath.PathLike) -> epath.Path:

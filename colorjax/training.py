@@ -82,20 +82,27 @@ def make_step(
     )
 
 
-def start_from(state: TrainState, nets: Nets) -> tuple[TrainState, list[str]]:
+def start_from(
+    state: TrainState, nets: Nets
+) -> tuple[TrainState, list[str], list[str]]:
     """Put the nets of another run into a new state, wherever name and shape agree.
 
-    Returns the state and the names of what stays as it was born (the head, say, where
-    the methods differ). Raises `UserError` where nothing agrees.
+    Returns the state, the names of what stays as it was born (the head, say, where the
+    methods differ), and of what is left of the other run (the scales of BatchNorm, if
+    the new run has none). Raises `UserError` where nothing agrees.
     """
     old = dict(jax.tree_util.tree_leaves_with_path(nets))
     fresh = []
 
+    def name(path):
+        return jax.tree_util.keystr(path, simple=True, separator="/")
+
     def choose(path, leaf):
         found = old.get(path)
         if found is None or found.shape != leaf.shape:
-            fresh.append(jax.tree_util.keystr(path, simple=True, separator="/"))
+            fresh.append(name(path))
             return leaf
+        del old[path]
         return jax.device_put(found.astype(leaf.dtype), leaf.sharding)
 
     merged = jax.tree_util.tree_map_with_path(choose, state.nets)
@@ -103,4 +110,4 @@ def start_from(state: TrainState, nets: Nets) -> tuple[TrainState, list[str]]:
         raise UserError(
             "init_from: that run has no parameter of the same name and shape"
         )
-    return state._replace(nets=merged), fresh
+    return state._replace(nets=merged), fresh, [name(path) for path in old]

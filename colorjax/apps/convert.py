@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     nets = {"G": published.variables}
     digest, parameters = hash_nets(nets)
     source = {
-        "source": published.name,
+        "layout": published.layout,
         "file": Path(args.file).name,
         "file sha256": weights.sha256,
         "nets sha256": digest,
@@ -58,8 +58,9 @@ def run(args: argparse.Namespace) -> int:
     }
     try:
         _write(out, nets, _config(published.method, published.side), source)
-    except UserError as error:
-        raise UserError(f"{args.out}: nothing is converted: {error}") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{args.out}: cannot be written ({reason})") from error
     print(f"{args.out}: {parameters / 1e6:.2f} M parameters")
     for name, line in source.items():
         print(f"  {name:<12} {line}")
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write(out: Path, nets: dict, config: dict, source: dict) -> None:
-    """Write a run beside `out`, then rename it."""
+    """Write a run beside `out`, then rename it. Raises `OSError` if that cannot be."""
     from colorjax.checkpoint import save_nets
     from colorjax.run import SOURCE
 
@@ -80,9 +81,6 @@ def _write(out: Path, nets: dict, config: dict, source: dict) -> None:
         files.write_json(part / SOURCE, source)
         files.write_json(part / "config.json", config)
         part.rename(out)
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"{out} cannot be written ({reason})") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

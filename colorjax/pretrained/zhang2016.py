@@ -21,7 +21,10 @@ from colorjax.nets.vgg_dilated import BLOCKS, VGGDilated
 from colorjax.pretrained.weights import Reader, Weights
 from colorjax.quantize import Q, ab_bins
 
-LICENCE = "BSD 2-Clause, (c) 2016 Richard Zhang, Phillip Isola, Alexei A. Efros"
+LICENCE = (
+    "of the authors' own file: BSD 2-Clause, (c) 2016 Richard Zhang, Phillip Isola, "
+    "Alexei A. Efros"
+)
 AB_UNIT = 110  # ab units of one unit of the output of the PyTorch net
 REHEAT = 2.606  # what the Caffe net multiplies its logits by, unless the file says
 TARGETS = ("data_l_meansub.", "data_ab_ss.")  # Caffe layers that only training needs
@@ -36,7 +39,7 @@ class Published(NamedTuple):
     the net; `conventions` has a line for a person on each.
     """
 
-    name: str
+    layout: str
     variables: dict[str, Any]
     method: dict[str, Any]
     side: int
@@ -87,7 +90,7 @@ def _from_pytorch(weights: Weights) -> Published:
     off = _distance_from_bins(reader, "model_out.weight", colours)
     reader.finish()
     return Published(
-        name="colorization_release_v2 for PyTorch",
+        layout="that of colorization_release_v2 for PyTorch",
         variables={"params": params, "batch_stats": statistics},
         method=dict(name="zhang2016", width=width, affine=True, temperature=1.0),
         side=256,
@@ -124,7 +127,7 @@ def _from_caffe(weights: Weights, first: str) -> Published:
     reheat, bins = _caffe_decoder(reader)
     reader.finish()
     return Published(
-        name="colorization_release_v2 for Caffe",
+        layout="that of colorization_release_v2 for Caffe",
         variables={"params": params, "batch_stats": statistics},
         method=dict(name="zhang2016", width=width, temperature=1 / reheat),
         side=224,
