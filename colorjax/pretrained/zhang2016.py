@@ -99,7 +99,7 @@ def _from_pytorch(weights: Weights) -> Published:
             "BatchNorm": "with scale and offset",
             "decoding": "mean of the 313 bins under the plain softmax (temperature 1); "
             f"{AB_UNIT} times 'model_out' is at most {off:.2g} ab units off the bins",
-            **_resolution(256),
+            **_resolution(256, "bilinear, about pixel centres"),
         },
     )
 
@@ -136,7 +136,7 @@ def _from_caffe(weights: Weights, first: str) -> Published:
             "BatchNorm": "without scale and offset",
             "decoding": f"mean of the 313 bins under the softmax of {reheat:g} times "
             f"the logits (temperature 1 / {reheat:g}); {bins}",
-            **_resolution(224),
+            **_resolution(224, "a cubic spline, corner on corner"),
         },
     )
 
@@ -198,9 +198,9 @@ def _distance_from_bins(reader: Reader, key: str, colours: np.ndarray) -> float:
     return off
 
 
-def _resolution(side: int) -> dict[str, str]:
+def _resolution(side: int, enlarged: str) -> dict[str, str]:
+    """What is not as the authors have it."""
     return {
         "size": f"squares of {side} pixels; here a short side of {side}, aspect kept",
-        "upsampling": "about pixel centres; here from every fourth pixel, where the "
-        "targets of training lie",
+        "upsampling": f"{enlarged}; here from every fourth pixel, as in training",
     }

@@ -22,7 +22,7 @@ SMALL = IMAGENET._replace(side=64, hidden=(20, 24), classes=7)
 # Channels, convolutions of the colorizer's first seven blocks.
 COLORIZER = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3), (512, 3), (512, 3))
 NARROW = 1 / 32
-VIVID = 6  # times the spread of logits of seeded weights, so that colours differ
+VIVID = 3  # times the spread of logits of seeded weights, so that colours differ
 
 
 def pictures(side: int) -> np.ndarray:
