@@ -2,8 +2,8 @@
 
 The file is one message of protocol buffers, a NetParameter. Of the messages in it only
 these fields matter: the layers of the net; name and blobs of a layer; shape and numbers
-of a blob. All else is stepped over. Nothing is copied but numbers, and never more of
-them than the file has bytes.
+of a blob. All else is stepped over. Arrays are views of the file's bytes, so that no
+file makes them larger than itself.
 
 Source: the encoding at protobuf.dev; the fields' numbers in Caffe's `caffe.proto`.
 """
