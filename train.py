@@ -31,7 +31,6 @@ from colorjax.evaluation import grey_row, method_row
 from colorjax.evaluators import Context, make_metrics
 from colorjax.method import abstract_batch
 from colorjax.prior import estimate_prior
-from colorjax.quantize import Q
 from colorjax.report import TrainingLog
 from colorjax.sharding import check_divides, make_mesh, replicated, to_devices
 from colorjax.training import make_init, make_step, start_from
@@ -70,7 +69,7 @@ def main(started: float) -> int:
     pictures = run.make_pictures(config["data"])
     source = pictures.source(pictures.train_split)
     pictures.source(pictures.test_split)
-    run.make_method(config["method"], np.full(Q, 1 / Q, np.float32))
+    run.make_method(config["method"], run.UNIFORM)
     optimizer = run.make_optimizer(config["optimizer"], config["steps"])
     configs.check_section("checkpoint", Checkpoints, config["checkpoint"], ["workdir"])
     evaluation = run.make_evaluation(config["evaluation"])
@@ -125,8 +124,11 @@ def main(started: float) -> int:
         state = init(to_devices(batch, mesh))
         if config["init_from"]:
             _, nets = load_nets(config["init_from"])
-            state, fresh = start_from(state, nets)
-            print(f"started from {config['init_from']}; new: {fresh}", file=sys.stderr)
+            state, fresh, left = start_from(state, nets)
+            print(
+                f"started from {config['init_from']}; new: {fresh}; left out: {left}",
+                file=sys.stderr,
+            )
 
     def evaluate(state):
         """Figures of the nets as they are, beside those of grey, held out."""

@@ -1,4 +1,5 @@
-"""Checkpoints through Orbax: `Checkpoints` for a run, `load_nets` for its users."""
+"""Checkpoints through Orbax: `Checkpoints` for a run, `load_nets` for its users,
+`save_nets` for nets that no run trained."""
 
 import logging
 from typing import Any
@@ -100,6 +101,20 @@ def load_nets(
         context.pytree.loading.partial_load = True
         with context:
             return step, orbax.load(step, {"nets": like})["nets"]
+
+
+def save_nets(workdir: epath.PathLike, nets: dict[str, Any]) -> None:
+    """Write the nets as the checkpoint of step 0, in a run that trained nothing.
+
+    Raises `OSError` where the local disk has no room for them.
+    """
+    directory = _directory(workdir)
+    # On a full disk Orbax shows a traceback an array, so see that there is room.
+    room = directory.parent / "room"
+    room.write_bytes(bytes(sum(leaf.nbytes for leaf in jax.tree.leaves(nets))))
+    room.unlink()
+    with ocp.training.Checkpointer(directory) as orbax:
+        orbax.save(0, {"nets": nets})
 
 
 def _directory(workdir: epath.PathLike) -> epath.Path:

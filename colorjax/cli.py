@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from colorjax.apps import colorize
+from colorjax.apps import colorize, convert, info
 from colorjax.errors import UserError
 
-COMMANDS = {"colorize": colorize}
+COMMANDS = {"colorize": colorize, "convert": convert, "info": info}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 from etils import epath
 
 from colorjax.errors import UserError
+from colorjax.method import Nets
 from colorjax.report import table
 from colorjax.run import Measured, Run
 
@@ -66,23 +67,29 @@ def comparison(measured: Measured, runs: dict[str, Run | None]) -> Comparison:
 
 def provenance(run: Run) -> dict[str, Any]:
     """What a run's figures are of: weights, method, data, versions, device."""
-    leaves = jax.tree_util.tree_leaves_with_path(run.nets)
-    digest, parameters = hashlib.sha256(), 0
-    for path, leaf in leaves:
-        name = jax.tree_util.keystr(path, simple=True, separator="/")
-        digest.update(name.encode() + np.ascontiguousarray(leaf).tobytes())
-        parameters += leaf.size if "/params/" in name else 0
+    digest, parameters = hash_nets(run.nets)
     packages = ("colorjax", "jax", "flax", "numpy", "pillow")
     return {
         "step": run.step,
-        "sha256": digest.hexdigest(),
+        "sha256": digest,
         "parameters": parameters,
         "method": run.config["method"],
         "trained_on": run.config["data"],
         "init_from": run.config["init_from"],
         "versions": {name: importlib.metadata.version(name) for name in packages},
         "device": jax.devices()[0].device_kind,
+        **({} if run.source is None else {"source": run.source}),
     }
+
+
+def hash_nets(nets: Nets) -> tuple[str, int]:
+    """SHA-256 of all variables with their names, and how many are parameters."""
+    digest, parameters = hashlib.sha256(), 0
+    for path, leaf in jax.tree_util.tree_leaves_with_path(nets):
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        digest.update(name.encode() + np.ascontiguousarray(leaf).tobytes())
+        parameters += leaf.size if "/params/" in name else 0
+    return digest.hexdigest(), parameters
 
 
 def merge(results: Comparison, path: epath.PathLike) -> Comparison:

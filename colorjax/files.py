@@ -1,4 +1,5 @@
-"""Writing a file whole or not at all: `write_bytes`, `write_json`; local or gs://."""
+"""Files written whole or not at all, local or gs://: `write_bytes`, `write_json`,
+`read_json`."""
 
 import contextlib
 import json
@@ -27,3 +28,17 @@ def write_bytes(path: epath.PathLike, data: bytes) -> None:
 def write_json(path: epath.PathLike, value: Any) -> None:
     """Write `value` as indented JSON, all of it or nothing."""
     write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def read_json(path: epath.PathLike) -> Any | None:
+    """What a file of JSON holds, or None where there is no such file.
+
+    Raises `UserError` where it is something else.
+    """
+    path = epath.Path(path)
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not JSON ({error})") from error

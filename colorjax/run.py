@@ -1,7 +1,6 @@
 """The directory of a run: `Run` and `load`, which reads it back, and its
 `Evaluation`."""
 
-import json
 import math
 import re
 import sys
@@ -18,25 +17,34 @@ from jaxtyping import Float
 from optax import GradientTransformation
 
 from colorjax import config as configs
-from colorjax import methods, optim
+from colorjax import files, methods, optim
 from colorjax.checkpoint import BEST, load_nets
 from colorjax.data import Fingerprint, Pictures, Unreadable
 from colorjax.errors import UserError
 from colorjax.evaluation import Evaluated, Metric, Row, evaluate
 from colorjax.method import Method, Nets
+from colorjax.quantize import Q
 from colorjax.report import tracked
 from colorjax.sources import Chosen, Source
 
+SOURCE = "source.json"  # beside the config.json of a converted run
+UNIFORM = np.full(Q, 1 / Q, np.float32)
+
 
 class Run(NamedTuple):
-    """A trained run: its config, its parts, and the nets of one of its checkpoints."""
+    """A run: its config, its parts, and the nets of one of its checkpoints.
+
+    `source` says where a run comes from that `colorjax convert` made; how frequent the
+    colours were in what it was trained on, nobody knows then, and `prior` is None.
+    """
 
     config: dict[str, Any]
     pictures: Pictures
-    prior: Float[np.ndarray, "313"]
+    prior: Float[np.ndarray, "313"] | None
     method: Method
     nets: Nets
     step: int
+    source: dict[str, Any] | None = None
 
 
 def make_method(section: dict[str, Any], prior: Float[np.ndarray, "313"]) -> Method:
@@ -64,13 +72,7 @@ def make_evaluation(section: dict[str, Any]) -> "Evaluation":
 
 def read_config(workdir: epath.PathLike) -> dict[str, Any] | None:
     """The config that a workdir was started with, or None where there is none yet."""
-    path = epath.Path(workdir) / "config.json"
-    if not path.exists():
-        return None
-    try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not JSON ({error})") from error
+    return files.read_json(epath.Path(workdir) / "config.json")
 
 
 def read_prior(workdir: epath.PathLike) -> Float[np.ndarray, "313"] | None:
@@ -85,14 +87,17 @@ def read_prior(workdir: epath.PathLike) -> Float[np.ndarray, "313"] | None:
 def load(workdir: epath.PathLike, step: int | None = None) -> Run:
     """Read a run back: its last checkpoint, or that of `step`."""
     config, prior = read_config(workdir), read_prior(workdir)
-    if config is None or prior is None:
+    source = files.read_json(epath.Path(workdir) / SOURCE)
+    if config is None or (prior is None and source is None):
         raise UserError(
             f"{workdir}: no config.json and prior.npy here; give the workdir of a run "
-            "that train.py made"
+            "that train.py or colorjax convert made"
         )
     step, nets = load_nets(workdir, step)
-    method = make_method(config["method"], prior)
-    return Run(config, make_pictures(config["data"]), prior, method, nets, step)
+    # What the prior weighs is the loss, and a converted run has none.
+    method = make_method(config["method"], UNIFORM if prior is None else prior)
+    pictures = make_pictures(config["data"])
+    return Run(config, pictures, prior, method, nets, step, source)
 
 
 def load_all(workdirs: Sequence[str], step: int | None = None) -> dict[str, Run]:
@@ -132,13 +137,17 @@ def common_pictures(
                 )
     if foreign or {"resize", "train_split", "holdout"} & given.keys():
         return pictures, None
-    for name, run in runs.items():
-        if not np.array_equal(run.prior, first.prior):
+    priors = {name: x.prior for name, x in runs.items() if x.prior is not None}
+    if not priors:
+        return pictures, None
+    known = next(iter(priors))
+    for name, prior in priors.items():
+        if not np.array_equal(prior, priors[known]):
             raise UserError(
-                f"{name} has another prior than {next(iter(runs))}: the pictures "
-                "changed between them; train one anew"
+                f"{name} has another prior than {known}: the pictures changed between "
+                "them; train one anew"
             )
-    return pictures, first.prior
+    return pictures, priors[known]
 
 
 def disjoint(pictures: Pictures, split: str, count: int) -> Source:

@@ -17,7 +17,6 @@ from jaxtyping import Array, Int
 
 from colorjax.errors import UserError
 from colorjax.method import Method, Nets, to_examples
-from colorjax.nets.layers import BLOCK
 from colorjax.sharding import replicated, split_by_example
 
 
@@ -54,15 +53,13 @@ def make_step(
     mesh: Mesh,
     *,
     accumulate: int = 1,
-    remat: bool = False,
 ) -> Callable[[TrainState, dict[str, Array]], tuple[TrainState, dict[str, Array]]]:
     """A compiled function from (state, batch) to (next state, metrics); eats its state.
 
     Losses run in their order, each seeing the nets that those before it updated. The
-    keywords, the `step` section of a config, trade time for memory: `accumulate` takes
+    keyword, the `step` section of a config, trades time for memory: `accumulate` takes
     the gradient in so many parts of the batch, one after another, whose BatchNorm and
-    randomness are their own; `remat` keeps no activation for the gradient but those
-    that a net names `BLOCK`, and computes the others again.
+    randomness are their own.
     """
 
     def step(state, batch):
@@ -71,9 +68,6 @@ def make_step(
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         nets, optimizers, metrics = dict(state.nets), dict(state.optimizers), {}
         for name, loss in method.losses.items():
-            if remat:
-                policy = jax.checkpoint_policies.save_only_these_names(BLOCK)
-                loss = jax.checkpoint(loss, policy=policy)
             params = nets[name]["params"]
             gradient, nets, scalars = _gradient(
                 loss, params, nets, examples, key, accumulate
@@ -123,20 +117,27 @@ def _gradient(loss, params, nets, examples, key, accumulate):
     return gradient, nets, scalars
 
 
-def start_from(state: TrainState, nets: Nets) -> tuple[TrainState, list[str]]:
+def start_from(
+    state: TrainState, nets: Nets
+) -> tuple[TrainState, list[str], list[str]]:
     """Put the nets of another run into a new state, wherever name and shape agree.
 
-    Returns the state and the names of what stays as it was born (the head, say, where
-    the methods differ). Raises `UserError` where nothing agrees.
+    Returns the state, the names of what stays as it was born (the head, say, where the
+    methods differ), and of what is left of the other run (the scales of BatchNorm, if
+    the new run has none). Raises `UserError` where nothing agrees.
     """
     old = dict(jax.tree_util.tree_leaves_with_path(nets))
     fresh = []
 
+    def name(path):
+        return jax.tree_util.keystr(path, simple=True, separator="/")
+
     def choose(path, leaf):
         found = old.get(path)
         if found is None or found.shape != leaf.shape:
-            fresh.append(jax.tree_util.keystr(path, simple=True, separator="/"))
+            fresh.append(name(path))
             return leaf
+        del old[path]
         return jax.device_put(found.astype(leaf.dtype), leaf.sharding)
 
     merged = jax.tree_util.tree_map_with_path(choose, state.nets)
@@ -144,4 +145,4 @@ def start_from(state: TrainState, nets: Nets) -> tuple[TrainState, list[str]]:
         raise UserError(
             "init_from: that run has no parameter of the same name and shape"
         )
-    return state._replace(nets=merged), fresh
+    return state._replace(nets=merged), fresh, [name(path) for path in old]

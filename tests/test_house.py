@@ -13,8 +13,8 @@ FILES = sorted((ROOT / "colorjax").rglob("*.py"))
 FLOORS = (
     {"errors"},
     {"color", "compilation", "files", "optim", "sharding", "nets"},
-    {"checkpoint", "config", "images", "method", "pretrained", "quantize", "report"},
-    {"evaluation", "methods", "sources"},
+    {"checkpoint", "config", "images", "method", "quantize", "report"},
+    {"evaluation", "methods", "pretrained", "sources"},
     {"baselines", "data", "evaluators", "prior", "training"},
     {"run"},
     {"colorize", "comparison"},

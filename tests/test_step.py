@@ -49,10 +49,11 @@ def one_device():
 
 
 def test_remat_computes_again_and_keeps_the_gradient():
-    jittered = method(jitter=0.2, dropout=0.1)
+    options = dict(jitter=0.2, dropout=0.1)
     pictures = batch(8, 32)
-    plain, convolutions = gradient(jittered, pictures, one_device())
-    again, more = gradient(jittered, pictures, one_device(), remat=True)
+    plain, convolutions = gradient(method(**options), pictures, one_device())
+    remat = method(**options, remat=True)
+    again, more = gradient(remat, pictures, one_device())
     assert_trees_all_close(again, plain, rtol=1e-3, atol=1e-3)
     # Of each block all but what its last convolution's gradient needs; XLA's CPU
     # compiler shares them again, other devices do not.

@@ -22,15 +22,17 @@ def build(
     prior: Float[np.ndarray, "313"],
     *,
     width: float = 1.0,
+    remat: bool = False,
     dtype: Literal["float32", "bfloat16"] = "float32",
 ) -> Method:
-    """The method; it has no use for `prior`. `width` and `dtype` as in zhang2016.
+    """The method; it has no use for `prior`. `width`, `remat` and `dtype` as in
+    zhang2016.
 
     The loss is half the squared distance in units of `AB_UNIT`, a sum over every fourth
     pixel per picture.
     """
     del prior
-    net = VGGDilated(2, width, head_scale=0.1, dtype=jnp.dtype(dtype))
+    net = VGGDilated(2, width, head_scale=0.1, remat=remat, dtype=jnp.dtype(dtype))
 
     def init(key, examples):
         return {"G": net.init(key, examples["lightness"], train=True)}

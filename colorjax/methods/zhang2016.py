@@ -33,19 +33,23 @@ def build(
     prior: Float[np.ndarray, "313"],
     *,
     width: float = 1.0,
+    affine: bool = False,
     mix: float = 0.5,
     neighbors: int = 5,
     sigma: float = 5.0,
     temperature: float = 0.38,
     jitter: float = 0.0,
     dropout: float = 0.0,
+    remat: bool = False,
     dtype: Literal["float32", "bfloat16"] = "float32",
 ) -> Method:
     """The method for a data set whose bins have the frequencies `prior`.
 
-    `width` scales the net's channels, `mix` is lambda of eq. 4, `neighbors` and `sigma`
-    (in ab units) make the soft code, `temperature` decodes, `dtype` is what the net
-    computes in ("float32" or "bfloat16"). The loss is a sum over pixels per picture.
+    `width` scales the net's channels, `affine` gives its BatchNorm a scale and an
+    offset, `mix` is lambda of eq. 4, `neighbors` and `sigma` (in ab units) make the
+    soft code, `temperature` decodes, `remat` saves memory for
+    time in training, `dtype` is what the net computes in ("float32" or
+    "bfloat16"). The loss is a sum over pixels per picture.
     Against overfitting, which the paper's 1.3 million pictures do not know: `jitter` of
     the lightness (see `jitter_lightness`) and `dropout`.
     """
@@ -56,7 +60,15 @@ def build(
         )
     if not (jitter >= 0 and 0 <= dropout < 1):
         raise UserError("config.method: jitter is 0 or more, dropout lies in [0, 1)")
-    net = VGGDilated(Q, width, head_scale=0.1, dropout=dropout, dtype=jnp.dtype(dtype))
+    net = VGGDilated(
+        Q,
+        width,
+        affine,
+        head_scale=0.1,
+        dropout=dropout,
+        remat=remat,
+        dtype=jnp.dtype(dtype),
+    )
     weights = rebalancing_weights(jnp.asarray(prior, jnp.float32), mix)
 
     def init(key, examples):

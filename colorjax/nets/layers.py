@@ -1,5 +1,5 @@
 """Layers that the nets share: `Conv` with data-dependent initialisation,
-`upsample`; and `BLOCK`, the `checkpoint_name` of what rematerialisation keeps.
+`upsample`.
 
 Data-dependent initialisation (Kraehenbuehl et al., ICLR 2016, the within-layer step):
 when parameters are created, the kernel is scaled and the bias set so that on the batch
@@ -13,8 +13,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
-
-BLOCK = "block"
 
 
 def dilated_conv(x, kernel, stride=1, dilation=1):

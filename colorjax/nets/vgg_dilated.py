@@ -10,10 +10,9 @@ import functools
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
-from colorjax.nets.layers import BLOCK, Conv, dilated_conv, transposed_conv
+from colorjax.nets.layers import Conv, dilated_conv, transposed_conv
 
 # (channels at full width, convolutions, stride of the last one, dilation)
 BLOCKS = (
@@ -35,8 +34,9 @@ class VGGDilated(nn.Module):
     `width` multiplies every channel count. `affine` gives BatchNorm a scale and an
     offset, as the authors' PyTorch port has and their Caffe model has not. `head_scale`
     is the spread of the outputs at the start. `dropout` is the share of features that
-    training drops behind blocks 4 to 8 (the paper drops none). Statistics are float32
-    whatever `dtype` is.
+    training drops behind blocks 4 to 8 (the paper drops none). With `remat` a gradient
+    keeps of blocks 1 to 7 their outputs only, and computes what is in them again.
+    Statistics are float32 whatever `dtype` is.
     """
 
     outputs: int
@@ -44,6 +44,7 @@ class VGGDilated(nn.Module):
     affine: bool = False
     head_scale: float = 1.0
     dropout: float = 0.0
+    remat: bool = False
     dtype: jnp.dtype = jnp.dtype("float32")
 
     @nn.compact
@@ -69,20 +70,27 @@ class VGGDilated(nn.Module):
             )
             return layer(x)
 
-        drop = nn.Dropout(self.dropout, deterministic=not train)
-        x = ((lightness - 50) / 100).astype(self.dtype)
-        for block, (channels, depth, stride, dilation) in enumerate(BLOCKS, start=1):
+        def block(net, x, number):
+            channels, depth, stride, dilation = BLOCKS[number - 1]
             for layer in range(1, depth + 1):
                 convolve = functools.partial(
                     dilated_conv,
                     stride=stride if layer == depth else 1,
                     dilation=dilation,
                 )
-                name = f"conv{block}_{layer}"
-                x = conv(x, round(channels * self.width), name, convolve=convolve)
-                x = nn.relu(x)
-            x = checkpoint_name(norm(x, f"norm{block}"), BLOCK)
-            if block >= 4:
+                name = f"conv{number}_{layer}"
+                x = nn.relu(
+                    conv(x, round(channels * net.width), name, convolve=convolve)
+                )
+            return norm(x, f"norm{number}")
+
+        if self.remat:
+            block = nn.remat(block, static_argnums=2)
+        drop = nn.Dropout(self.dropout, deterministic=not train)
+        x = ((lightness - 50) / 100).astype(self.dtype)
+        for number in range(1, len(BLOCKS) + 1):
+            x = block(self, x, number)
+            if number >= 4:
                 x = drop(x)
         channels = round(256 * self.width)
         x = nn.relu(conv(x, channels, "conv8_1", size=4, convolve=transposed_conv))

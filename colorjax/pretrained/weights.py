@@ -1,9 +1,10 @@
 """Reads weights that others published, without their libraries: `read`.
 
 PyTorch's three forms (the zip archive that `torch.save` writes, the stream that it
-wrote before 1.6, TorchScript archives) and `.safetensors`. A PyTorch file is a pickle,
-which may call anything; here every name in it becomes an inert record, except the few
-that build tensors, which are functions of this file. So no code from a file runs.
+wrote before 1.6, TorchScript archives), `.safetensors` and Caffe's `.caffemodel`. A
+PyTorch file is a pickle, which may call anything; here every name in it becomes an
+inert record, except the few that build tensors, which are functions of this file. So no
+code from a file runs.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ import safetensors
 from etils import epath
 
 from colorjax.errors import UserError
+from colorjax.pretrained.caffe import read_layers
 
 Tensors = dict[str, np.ndarray]
 
@@ -67,7 +69,8 @@ def read(path: epath.PathLike) -> Weights:
     """Read a file of weights. Raises `UserError`, naming it, where that cannot be.
 
     Names are those of the state dict; of a file that holds a whole module, those that
-    its state dict would have. Counters of BatchNorm are dropped.
+    its state dict would have; of Caffe's blobs the layer's and their place in it.
+    Counters of BatchNorm are dropped.
     """
     try:
         data = epath.Path(path).read_bytes()
@@ -78,13 +81,15 @@ def read(path: epath.PathLike) -> Weights:
             found = dict(_named(_read_zip(data)))
         elif str(path).endswith(".safetensors"):
             found = dict(_read_safetensors(data))
+        elif str(path).endswith(".caffemodel"):
+            found = dict(read_layers(data))
         else:
             found = dict(_named(_read_stream(data)))
     except Exception as error:  # whatever a file that is none of these provokes
         reason = " ".join(str(error).split())
         raise UserError(
             f"{path}: not a readable file of weights ({reason or type(error).__name__})"
-            "; expected PyTorch's .pth or .pt, or .safetensors, whole"
+            "; expected PyTorch's .pth or .pt, .safetensors or .caffemodel, whole"
         ) from error
     tensors = {key: x for key, x in found.items() if not key.endswith(COUNTERS)}
     if not tensors:
@@ -101,22 +106,28 @@ class Reader:
         self.left = dict(weights.tensors)
 
     def take(self, key: str, shape: tuple[int, ...]) -> np.ndarray:
-        """The tensor `key` as float32, or `UserError` where it is not of `shape`."""
+        """The tensor `key` as float32; `UserError` where it is not of `shape`, or not
+        finite."""
         tensor = self.left.pop(key, None)
         if tensor is None or tensor.shape != shape:
             has = "is missing" if tensor is None else f"has shape {tensor.shape}"
-            raise UserError(
-                f"{self.weights.path}: not {self.net}: '{key}' {has}, expected {shape}"
-            )
-        return tensor.astype(np.float32)
+            raise self.refusal(key, f"{has}, expected {shape}")
+        tensor = tensor.astype(np.float32)
+        if not np.isfinite(tensor).all():
+            raise self.refusal(key, "holds NaN or infinity")
+        return tensor
 
     def finish(self) -> None:
         """Raise `UserError`, naming one, where tensors are left."""
         if self.left:
-            raise UserError(
-                f"{self.weights.path}: not {self.net}: '{next(iter(self.left))}' "
-                f"belongs to no layer, nor do {len(self.left) - 1} others"
+            more = len(self.left) - 1
+            raise self.refusal(
+                next(iter(self.left)), f"belongs to no layer, nor do {more} others"
             )
+
+    def refusal(self, key: str, what: str) -> UserError:
+        """The error that says why the tensor `key` is not one of the net's."""
+        return UserError(f"{self.weights.path}: not {self.net}: '{key}' {what}")
 
 
 class _Record:

@@ -2,8 +2,8 @@
 
     PYTHONPATH=.:tests python tests/golden/make_published.py [DIRECTORY]
 
-Files in PyTorch's formats, and what VGG-16 and Inception-v3 written in PyTorch make of
-seeded weights and pictures.
+Files in PyTorch's formats, and what the colorizer, VGG-16 and Inception-v3 written in
+PyTorch make of seeded weights and pictures.
 """
 
 import pathlib
@@ -14,17 +14,25 @@ import safetensors.torch
 import torch
 from golden.published import (
     CIFAR,
+    COLORIZER,
+    NARROW,
     SMALL,
     classifier_tensors,
+    colorizer_layers,
+    colorizer_tensors,
     inception_tensors,
+    lightness,
     pictures,
 )
 from torch import nn
 from torch.nn import functional
 
+from colorjax.quantize import ab_bins
+
 
 def main(directory: pathlib.Path) -> None:
     files(directory)
+    colorizer(directory)
     with torch.no_grad():
         for layout, name in ((CIFAR, "cifar"), (SMALL, "small")):
             tensors = to_torch(classifier_tensors(layout))
@@ -61,6 +69,79 @@ def files(directory: pathlib.Path) -> None:
     torch.save(Holder(net), directory / "module.pth")
     torch.jit.script(net).save(directory / "script.pt")
     np.savez(directory / "module.npz", **net.state_dict())
+
+
+def colorizer(directory: pathlib.Path) -> None:
+    """A narrow colorizer as its authors' PyTorch file, and the ab of both layouts."""
+    tensors = colorizer_tensors()
+    state = pytorch_colorizer(tensors, NARROW).state_dict()
+    torch.save(state, directory / "narrow.pth")
+    found = pytorch_ab(tensors, NARROW), caffe_ab(colorizer_layers())
+    save(directory, "colorizer", pytorch=found[0], caffe=found[1])
+
+
+class Colorizer(nn.Module):
+    """Modules by the names in the authors' file; ab of L at a quarter of its size."""
+
+    def __init__(self, width: float):
+        super().__init__()
+        before = 1
+        for block, (channels, depth) in enumerate(COLORIZER, start=1):
+            size, apart, layers = round(channels * width), 1 + (block in (5, 6)), []
+            for layer in range(1, depth + 1):
+                stride = 2 if layer == depth and block < 4 else 1
+                conv = nn.Conv2d(before, size, 3, stride, apart, apart)
+                layers, before = [*layers, conv, nn.ReLU()], size
+            layers.append(nn.BatchNorm2d(size))
+            self.add_module(f"model{block}", nn.Sequential(*layers))
+        size = round(256 * width)
+        layers = [nn.ConvTranspose2d(before, size, 4, 2, 1), nn.ReLU()]
+        for _ in range(2):
+            layers += [nn.Conv2d(size, size, 3, padding=1), nn.ReLU()]
+        self.model8 = nn.Sequential(*layers, nn.Conv2d(size, 313, 1))
+        self.model_out = nn.Conv2d(313, 2, 1, bias=False)
+
+    def forward(self, x):
+        x = (x - 50) / 100
+        for block in range(1, 9):
+            x = getattr(self, f"model{block}")(x)
+        return 110 * self.model_out(x.softmax(1))
+
+
+def pytorch_colorizer(tensors, width) -> Colorizer:
+    net = Colorizer(width).eval()
+    net.load_state_dict({key: torch.tensor(x) for key, x in tensors.items()})
+    return net
+
+
+def pytorch_ab(tensors, width) -> torch.Tensor:
+    """ab [2 2 16 12] of `lightness`, in float64."""
+    with torch.no_grad():
+        net = pytorch_colorizer(tensors, width).double()
+        return net(channels_first(lightness()).double())
+
+
+def caffe_ab(layers) -> torch.Tensor:
+    """The same by the layers of the Caffe net: conv, ReLU in place, then the norm."""
+    blobs = {
+        key: [torch.tensor(x).double() for x in found] for key, found in layers.items()
+    }
+    x = channels_first(lightness()).double() - 50
+    for block, (_, depth) in enumerate(COLORIZER, start=1):
+        apart = 2 if block in (5, 6) else 1
+        for layer in range(1, depth + 1):
+            name = f"conv{block}_{layer}"
+            weight, bias = blobs["bw_conv1_1" if name == "conv1_1" else name]
+            stride = 2 if layer == depth and block < 4 else 1
+            x = functional.conv2d(x, weight, bias, stride, apart, apart).relu()
+        mean, var, total = (x[:, None, None] for x in blobs[f"{name}norm"])
+        x = (x - mean / total) / (var / total + 1e-5).sqrt()
+    x = functional.conv_transpose2d(x, *blobs["conv8_1"], stride=2, padding=1).relu()
+    for name in ("conv8_2", "conv8_3"):
+        x = functional.conv2d(x, *blobs[name], padding=1).relu()
+    x = functional.conv2d(x, *blobs["conv8_313"])
+    bins = torch.tensor(ab_bins().T[:, :, None, None]).double()
+    return functional.conv2d((2.606 * x).softmax(1), bins)
 
 
 class Holder(nn.Module):

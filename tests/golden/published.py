@@ -12,11 +12,17 @@ from golden.weights import fill
 
 from colorjax.nets.vgg16 import BLOCKS
 from colorjax.pretrained.classifier import LAYOUTS
+from colorjax.quantize import ab_bins
 
 KEYS = json.loads((pathlib.Path(__file__).parent / "inception_keys.json").read_text())
 IMAGENET, _, CIFAR = LAYOUTS
 # The form for ImageNet, made small: four positions instead of 49.
 SMALL = IMAGENET._replace(side=64, hidden=(20, 24), classes=7)
+
+# Channels, convolutions of the colorizer's first seven blocks.
+COLORIZER = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3), (512, 3), (512, 3))
+NARROW = 1 / 32
+VIVID = 3  # times the spread of logits of seeded weights, so that colours differ
 
 
 def pictures(side: int) -> np.ndarray:
@@ -62,6 +68,67 @@ def classifier_tensors(layout) -> dict[str, np.ndarray]:
             add_norm(f"classifier.{place + 1}", size)
         before = size
     return {key: values(key, shape) for key, shape in shapes.items()}
+
+
+def lightness() -> np.ndarray:
+    """L of two pictures, in [0, 100]."""
+    return fill("lightness of pictures", (2, 64, 48, 1), 0, 100)
+
+
+def colorizer_tensors(width: float = NARROW) -> dict[str, np.ndarray]:
+    """All tensors of the colorizer's PyTorch file, which has width 1."""
+    shapes, before = {}, 1
+    for block, (channels, depth) in enumerate(COLORIZER, start=1):
+        size = round(channels * width)
+        for place in range(0, 2 * depth, 2):
+            shapes[f"model{block}.{place}.weight"] = (size, before, 3, 3)
+            shapes[f"model{block}.{place}.bias"] = (size,)
+            before = size
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            shapes[f"model{block}.{2 * depth}.{part}"] = (size,)
+    size = round(256 * width)
+    shapes["model8.0.weight"] = (before, size, 4, 4)
+    shapes["model8.2.weight"] = shapes["model8.4.weight"] = (size, size, 3, 3)
+    shapes["model8.6.weight"] = (313, size, 1, 1)
+    for place, outputs in ((0, size), (2, size), (4, size), (6, 313)):
+        shapes[f"model8.{place}.bias"] = (outputs,)
+    tensors = {key: values(key, shape) for key, shape in shapes.items()}
+    tensors["model8.6.weight"] *= VIVID
+    bins = np.ascontiguousarray(ab_bins().T[:, :, None, None])
+    return tensors | {"model_out.weight": bins / 110}
+
+
+def colorizer_layers(width: float = NARROW) -> dict[str, list[np.ndarray]]:
+    """The same for the Caffe file: blobs by layer, two of which made targets."""
+    one, two = np.ones(1, np.float32), np.ones(2, np.float32)
+    layers = {
+        "data_l_meansub": [one, -50 * one],
+        "data_ab_ss": [two[:, None, None, None], 0 * two],
+    }
+
+    def add(name, *shape):
+        outputs = shape[1] if name == "conv8_1" else shape[0]
+        kernel = values(f"{name} of Caffe", shape)
+        layers[name] = [kernel, values(f"{name} of Caffe.bias", (outputs,))]
+
+    before = 1
+    for block, (channels, depth) in enumerate(COLORIZER, start=1):
+        size = round(channels * width)
+        for layer in range(1, depth + 1):
+            name = f"conv{block}_{layer}"
+            add("bw_conv1_1" if before == 1 else name, size, before, 3, 3)
+            before = size
+        mean, var = (values(f"{name}.running_{x}", (size,)) for x in ("mean", "var"))
+        total = np.array([999.982], np.float32)
+        layers[f"{name}norm"] = [mean * total, var * total, total]
+    layers["bw_conv1_1"][0] /= 100  # its input is a hundred times as large
+    size = round(256 * width)
+    add("conv8_1", before, size, 4, 4)
+    add("conv8_2", size, size, 3, 3)
+    add("conv8_3", size, size, 3, 3)
+    add("conv8_313", 313, size, 1, 1)
+    layers["conv8_313"][0] *= VIVID / 2.606
+    return layers
 
 
 def inception_tensors(original: bool) -> dict[str, np.ndarray]:

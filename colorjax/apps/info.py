@@ -1,0 +1,72 @@
+"""Say what a run is: method, pictures, training, weights, figures, licence."""
+
+import argparse
+from typing import Any
+
+from etils import epath
+
+from colorjax import files
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("workdir", metavar="RUN", help="the directory of a run")
+    parser.add_argument("--step", type=int, help="a checkpoint other than the last")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a line on each, and all that is known of weights that others trained."""
+    from colorjax.comparison import hash_nets  # heavy, and --help needs no waiting
+    from colorjax.run import load
+
+    loaded = load(args.workdir, args.step)
+    digest, parameters = hash_nets(loaded.nets)
+    config, source = loaded.config, loaded.source
+    method = dict(config["method"])
+    lines = {
+        "method": f"{method.pop('name')}; {_settings(method)}",
+        "pictures": _settings(config["data"]),
+        "training": _training(config),
+        "checkpoint": f"step {loaded.step}",
+        "parameters": f"{parameters / 1e6:.2f} M",
+        "nets sha256": digest,
+        "figures": _figures(args.workdir),
+        "licence": "not stated; think of the pictures' own",
+    }
+    if source is not None:
+        lines |= {"training": "none here; the weights are others'"} | source
+        if lines["nets sha256"] != digest:
+            lines["nets sha256"] = f"{digest}, not as converted"
+    print(args.workdir)
+    for name, line in lines.items():
+        print(f"  {name:<12} {line}")
+    return 0
+
+
+def _settings(section: dict[str, Any]) -> str:
+    given = {key: x for key, x in section.items() if x is not None}
+    return ", ".join(f"{key} {value}" for key, value in given.items()) or "defaults"
+
+
+def _training(config: dict[str, Any]) -> str:
+    start = f" from {config['init_from']}" if config["init_from"] else ""
+    optimizer = _settings(config["optimizer"])
+    return f"{config['steps']} steps of {config['batch']} pictures{start}; {optimizer}"
+
+
+def _figures(workdir: epath.PathLike) -> str:
+    """The main figures at the end of training, beside those of grey."""
+    metrics = files.read_json(epath.Path(workdir) / "metrics.json")
+    if metrics is None:
+        return f"none yet; python evaluate.py --workdir={workdir}"
+    from colorjax.comparison import COLUMNS
+
+    def shown(row, key):
+        value = metrics["rows"][row][key]["value"]
+        return "-" if value is None else f"{value:.3f}"
+
+    figures = [
+        f"{COLUMNS[key].title} {shown('this run', key)} (grey {shown('grey', key)})"
+        for key in ("auc", "auc_balanced", "psnr")
+    ]
+    return f"{', '.join(figures)} on {metrics['protocol']['pictures']} pictures"

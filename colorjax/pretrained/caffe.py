@@ -1,0 +1,106 @@
+"""Reads the layers of a `.caffemodel` without Caffe: `read_layers`.
+
+The file is one message of protocol buffers, a NetParameter. Of the messages in it only
+these fields matter: the layers of the net; name and blobs of a layer; shape and numbers
+of a blob. All else is stepped over. Arrays are views of the file's bytes, so that no
+file makes them larger than itself.
+
+Source: the encoding at protobuf.dev; the fields' numbers in Caffe's `caffe.proto`.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+OLD_LAYERS, LAYERS = 2, 100  # fields of a net: before 2015, since then
+NAME, BLOBS = 1, 7  # of a layer, in this order in every file
+SHAPE = 7  # of a blob
+NUMBERS = {5: "<f4", 8: "<f8"}  # of a blob
+DIMENSIONS = 1  # of a shape
+VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5  # how a field is written
+
+Field = tuple[int, int | memoryview]  # its number, and an integer or bytes
+
+
+def read_layers(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
+    """Every blob, named by its layer and its place there: "conv1_1.0", "conv1_1.1".
+
+    Raises `ValueError` where `data` is no whole file of that kind.
+    """
+    for number, layer in _fields(memoryview(data)):
+        if number == OLD_LAYERS:
+            raise ValueError(
+                "it has the layers of Caffe before 2015; bring it up to date with "
+                "Caffe's upgrade_net_proto_binary"
+            )
+        if number == LAYERS:
+            name, place = "", 0
+            for key, value in _fields(layer):
+                if key == NAME:
+                    name = str(value, "utf-8")
+                elif key == BLOBS:
+                    yield f"{name}.{place}", _blob(value)
+                    place += 1
+
+
+def _blob(data: int | memoryview) -> np.ndarray:
+    shape = values = None
+    for number, value in _fields(data):
+        if number == SHAPE:
+            shape = _dimensions(value)
+        elif number in NUMBERS:
+            if values is not None:  # Caffe writes them packed
+                raise ValueError("the numbers of a blob are in pieces")
+            values = np.frombuffer(value, NUMBERS[number])
+    if shape is None or values is None:
+        raise ValueError("a blob has no shape or no numbers")
+    return values.reshape(shape)
+
+
+def _dimensions(data: int | memoryview) -> tuple[int, ...]:
+    shape: list[int] = []
+    for number, value in _fields(data):
+        if number == DIMENSIONS and isinstance(value, int):
+            shape.append(value)
+        elif number == DIMENSIONS:  # packed
+            at = 0
+            while at < len(value):
+                size, at = _varint(value, at)
+                shape.append(size)
+    return tuple(shape)
+
+
+def _fields(data: int | memoryview) -> Iterator[Field]:
+    """The fields of a message, one after another."""
+    if isinstance(data, int):
+        raise ValueError("a number stands where a message should")
+    at = 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        kind = tag & 7
+        if kind == VARINT:
+            value, at = _varint(data, at)
+        else:
+            if kind == LENGTH:
+                size, at = _varint(data, at)
+            elif kind in (EIGHT_BYTES, FOUR_BYTES):
+                size = 8 if kind == EIGHT_BYTES else 4
+            else:
+                raise ValueError("it is of another format")
+            value, at = data[at : at + size], at + size
+            if at > len(data):
+                raise ValueError("the file is truncated")
+        yield tag >> 3, value
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    """An integer of seven bits a byte, the lowest first, and where it ends."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if at == len(data):
+            raise ValueError("the file is truncated")
+        byte, at = data[at], at + 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise ValueError("it is of another format")

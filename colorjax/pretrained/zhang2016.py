@@ -1,0 +1,206 @@
+"""The net that the paper's authors published, in colorjax's form: `load_zhang2016`.
+
+They published it twice: for PyTorch as `colorization_release_v2-9b330a0b.pth`, and for
+Caffe as `colorization_release_v2.caffemodel`, with a variant without rebalancing beside
+it. Layers and sizes are the same, the conventions from the input to the decoding are
+not. What is returned here gives the ab that each file gives in its authors' code, at
+the net's resolution.
+
+Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016, and the layers
+and demonstrations in github.com/richzhang/colorization.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from colorjax.errors import UserError
+from colorjax.nets.vgg_dilated import BLOCKS, VGGDilated
+from colorjax.pretrained.weights import Reader, Weights
+from colorjax.quantize import Q, ab_bins
+
+LICENCE = (
+    "of the authors' own file: BSD 2-Clause, (c) 2016 Richard Zhang, Phillip Isola, "
+    "Alexei A. Efros"
+)
+AB_UNIT = 110  # ab units of one unit of the output of the PyTorch net
+REHEAT = 2.606  # what the Caffe net multiplies its logits by, unless the file says
+TARGETS = ("data_l_meansub.", "data_ab_ss.")  # Caffe layers that only training needs
+NEAR = 1.0  # ab units that a decoder's colour may be off its bin
+
+
+class Published(NamedTuple):
+    """A net of the authors', and how they use it.
+
+    `variables` are those of `VGGDilated`; `method` is the section of a config that
+    decodes as the authors do; `side` is that of the squares, in pixels, that they show
+    the net; `conventions` has a line for a person on each.
+    """
+
+    layout: str
+    variables: dict[str, Any]
+    method: dict[str, Any]
+    side: int
+    conventions: dict[str, str]
+
+
+def load_zhang2016(weights: Weights) -> Published:
+    """The net in a file of either kind.
+
+    How wide it is the first layer says, so narrower nets of the same layout load too.
+    Raises `UserError`, naming the tensor at fault, where one is missing, left over, of
+    another shape or not finite, or decodes to other colours than the paper's bins.
+    """
+    if "model1.0.weight" in weights.tensors:
+        return _from_pytorch(weights)
+    for first in ("bw_conv1_1", "conv1_1"):  # as released, and as others name it
+        if f"{first}.0" in weights.tensors:
+            return _from_caffe(weights, first)
+    raise UserError(
+        f"{weights.path}: not a net of Zhang et al. 2016: neither 'model1.0.weight' as "
+        "in the PyTorch file nor a layer 'bw_conv1_1' or 'conv1_1' as in the Caffe "
+        f"file, but '{next(iter(weights.tensors))}'"
+    )
+
+
+def _from_pytorch(weights: Weights) -> Published:
+    """A Sequential a block, a ReLU behind each convolution, the norm at its end."""
+    places = {"conv8_1": "8.0", "conv8_2": "8.2", "conv8_3": "8.4", "head": "8.6"}
+    for block, (_, depth, _, _) in enumerate(BLOCKS, start=1):
+        for layer in range(depth):
+            places[f"conv{block}_{layer + 1}"] = f"{block}.{2 * layer}"
+        places[f"norm{block}"] = f"{block}.{2 * depth}"
+    reader = Reader(weights, "the PyTorch net of Zhang et al. 2016")
+    width, shapes = _shapes(weights.tensors["model1.0.weight"], affine=True)
+    params, statistics = {}, {}
+    for layer, shape in shapes["params"].items():
+        key = f"model{places[layer]}"
+        if "kernel" in shape:
+            params[layer] = _conv(reader, layer, shape, f"{key}.weight", f"{key}.bias")
+            continue
+        scale, bias, mean, var = (
+            reader.take(f"{key}.{part}", shape["bias"].shape)
+            for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        params[layer] = {"scale": scale, "bias": bias}
+        statistics[layer] = {"mean": mean, "var": var}
+    colours = AB_UNIT * reader.take("model_out.weight", (2, Q, 1, 1))
+    off = _distance_from_bins(reader, "model_out.weight", colours)
+    reader.finish()
+    return Published(
+        layout="that of colorization_release_v2 for PyTorch",
+        variables={"params": params, "batch_stats": statistics},
+        method=dict(name="zhang2016", width=width, affine=True, temperature=1.0),
+        side=256,
+        conventions={
+            "input": "(L - 50) / 100",
+            "BatchNorm": "with scale and offset",
+            "decoding": "mean of the 313 bins under the plain softmax (temperature 1); "
+            f"{AB_UNIT} times 'model_out' is at most {off:.2g} ab units off the bins",
+            **_resolution(256, "bilinear, about pixel centres"),
+        },
+    )
+
+
+def _from_caffe(weights: Weights, first: str) -> Published:
+    """Layers have the names of ours; `first` is what the file calls conv1_1."""
+    places = {"conv1_1": first, "head": "conv8_313"}
+    for block, (_, depth, _, _) in enumerate(BLOCKS, start=1):
+        places[f"norm{block}"] = f"conv{block}_{depth}norm"
+    net = {k: x for k, x in weights.tensors.items() if not k.startswith(TARGETS)}
+    reader = Reader(weights._replace(tensors=net), "the Caffe net of Zhang et al. 2016")
+    width, shapes = _shapes(net[f"{first}.0"], affine=False)
+    params, statistics = {}, {}
+    for layer, shape in shapes["params"].items():
+        key = places.get(layer, layer)
+        params[layer] = _conv(reader, layer, shape, f"{key}.0", f"{key}.1")
+    for layer, shape in shapes["batch_stats"].items():
+        key = places[layer]
+        mean, var = (reader.take(f"{key}.{i}", shape["mean"].shape) for i in (0, 1))
+        total = reader.take(f"{key}.2", (1,))  # of the weights that both are sums under
+        if total <= 0:
+            raise reader.refusal(f"{key}.2", f"is {total[0]:g}, not positive")
+        statistics[layer] = {"mean": mean / total, "var": var / total}
+    params["conv1_1"]["kernel"] *= 100  # the net sees L - 50, ours a hundredth of it
+    reheat, bins = _caffe_decoder(reader)
+    reader.finish()
+    return Published(
+        layout="that of colorization_release_v2 for Caffe",
+        variables={"params": params, "batch_stats": statistics},
+        method=dict(name="zhang2016", width=width, temperature=1 / reheat),
+        side=224,
+        conventions={
+            "input": "L - 50; the kernel of conv1_1 holds the factor of 100 to ours",
+            "BatchNorm": "without scale and offset",
+            "decoding": f"mean of the 313 bins under the softmax of {reheat:g} times "
+            f"the logits (temperature 1 / {reheat:g}); {bins}",
+            **_resolution(224, "a cubic spline, corner on corner"),
+        },
+    )
+
+
+def _caffe_decoder(reader: Reader) -> tuple[float, str]:
+    """What the logits are multiplied by, and a remark on the bins.
+
+    The released file has none of these layers, or zeros: its users fill them.
+    """
+    reheat, remark = REHEAT, "the file leaves the bins to its user"
+    if "conv8_313_rh.0" in reader.left:
+        factors = reader.take("conv8_313_rh.0", (Q,))
+        if not factors[0] > 0 or np.ptp(factors):
+            raise reader.refusal("conv8_313_rh.0", "is not one positive factor")
+        reheat = round(float(factors[0]), 6)
+    if "class8_ab.1" in reader.left and reader.take("class8_ab.1", (2,)).any():
+        raise reader.refusal("class8_ab.1", "is not zero")
+    if "class8_ab.0" in reader.left:
+        colours = reader.take("class8_ab.0", (2, Q, 1, 1))
+        if colours.any():
+            off = _distance_from_bins(reader, "class8_ab.0", colours)
+            remark = f"'class8_ab' is at most {off:.2g} ab units off the bins"
+    return reheat, remark
+
+
+def _shapes(first: np.ndarray, affine: bool) -> tuple[float, dict[str, Any]]:
+    """The width of a net with this first kernel, and the shapes of its variables."""
+    narrowest = BLOCKS[0][0]
+    width = (first.shape or (0,))[0] / narrowest or 1.0
+    lightness = jax.ShapeDtypeStruct((1, 32, 32, 1), jnp.float32)
+    init = VGGDilated(Q, width, affine).init
+    return width, jax.eval_shape(init, jax.random.key(0), lightness)
+
+
+def _conv(reader, layer, shape, weight, bias) -> dict[str, np.ndarray]:
+    """Both libraries keep kernels as [outputs inputs height width], but those of the
+    transposed convolution as [inputs outputs height width]."""
+    height, width, inputs, outputs = shape["kernel"].shape
+    if layer == "conv8_1":
+        kernel = reader.take(weight, (inputs, outputs, height, width))
+        kernel = kernel.transpose(2, 3, 0, 1)
+    else:
+        kernel = reader.take(weight, (outputs, inputs, height, width))
+        kernel = kernel.transpose(2, 3, 1, 0)
+    return {"kernel": kernel, "bias": reader.take(bias, (outputs,))}
+
+
+def _distance_from_bins(reader: Reader, key: str, colours: np.ndarray) -> float:
+    """The largest difference, in ab units, of a decoder [2 313 1 1] from our bins.
+
+    Decoding, soft codes and figures all use the bins in our order, so another decoder
+    is refused.
+    """
+    off = float(np.abs(colours[:, :, 0, 0].T - ab_bins()).max())
+    if off > NEAR:
+        raise reader.refusal(
+            key, f"has a colour {off:.3g} ab units off the paper's bin of its place"
+        )
+    return off
+
+
+def _resolution(side: int, enlarged: str) -> dict[str, str]:
+    """What is not as the authors have it."""
+    return {
+        "size": f"squares of {side} pixels; here a short side of {side}, aspect kept",
+        "upsampling": f"{enlarged}; here from every fourth pixel, as in training",
+    }
