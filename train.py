@@ -144,7 +144,8 @@ def main(started: float) -> int:
     log = TrainingLog(workdir / "log.jsonl", begun, steps, config["batch"], started)
     terminated = watch_sigterm()
     results = None
-    for step, batch in enumerate(unreadable.watch(batches), start=begun + 1):
+    batches = log.watch(unreadable.watch(batches))
+    for step, batch in enumerate(batches, start=begun + 1):
         state, scalars = train_step(state, to_devices(batch, mesh))
         log.add(step, scalars)
         stopping = terminated(step)

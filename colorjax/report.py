@@ -74,7 +74,20 @@ class TrainingLog:
         self.written = time.monotonic()
         self.rate = ""  # the last one measured, as text
         self.late: tuple[int, Mapping[str, Any]] | None = None
+        self.waited = 0.0  # seconds in all
         self.pause()
+
+    def watch(self, batches: Iterable[Any]) -> Iterator[Any]:
+        """Hand `batches` on, noting how long the loop waits for them."""
+        batches = iter(batches)
+        while True:
+            begun = time.monotonic()
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            self.waited += time.monotonic() - begun
+            yield batch
 
     def add(self, step: int, scalars: Mapping[str, Any]) -> None:
         """Note a step's scalars on the device; those of the step before are fetched."""
@@ -88,18 +101,23 @@ class TrainingLog:
         (step, scalars), self.late = self.late, None
         figures = {key: float(value) for key, value in scalars.items()}
         now = time.monotonic()
-        taken = None  # seconds a step
+        taken = waiting = None  # seconds a step
         if self.clock is not None and timed:
-            taken = (now - self.clock[1]) / (step - self.clock[0])
+            steps = step - self.clock[0]
+            taken = (now - self.clock[1]) / steps
+            waiting = (self.waited - self.clock[2]) / steps
             speed = self.batch / taken
             self.rate = f"{1e3 * taken:.0f} ms a step  {speed:.0f} images/s"
+            if waiting > 0.1 * taken:
+                self.rate += f"  {waiting / taken:.0%} waiting for pictures"
         elif step == self.start + 1:
             print(f"first step after {now - self.started:.1f} s", file=sys.stderr)
-        self.clock = (step, now)
+        self.clock = (step, now, self.waited)
         line = {
             "step": step,
             **figures,
             "step_seconds": taken,
+            "waiting_seconds": waiting,
             "images_per_second": taken and self.batch / taken,
             "seconds": now - self.started,
         }
@@ -110,7 +128,7 @@ class TrainingLog:
 
     def pause(self) -> None:
         """What passes until the next step is added is no training time."""
-        self.clock: tuple[int, float] | None = None
+        self.clock: tuple[int, float, float] | None = None
 
     def flush(self) -> None:
         """Write the file with everything added so far."""
