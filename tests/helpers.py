@@ -2,6 +2,7 @@
 
 import io
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -147,6 +148,17 @@ def python(*args: str | Path, devices: int = 1, env=None, **kwargs) -> Result:
 def run_train(*args: str | Path, **kwargs) -> Result:
     """Run `train.py ARGS`."""
     return python(ROOT / "train.py", *args, **kwargs)
+
+
+def process_flags(processes: int) -> list[list[str]]:
+    """The flags of `train.py` by which so many processes on this machine meet."""
+    if processes == 1:
+        return [[]]
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        port = listener.getsockname()[1]
+    meet = [f"--coordinator=localhost:{port}", f"--processes={processes}"]
+    return [[*meet, f"--process={i}"] for i in range(processes)]
 
 
 def run_colorjax(*args: str | Path, **kwargs) -> Result:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "colorjax").rglob("*.py"))
 FLOORS = (
     {"errors"},
-    {"color", "files", "optim", "sharding", "nets"},
+    {"color", "files", "optim", "processes", "sharding", "nets"},
     {"checkpoint", "config", "images", "method", "pretrained", "quantize", "report"},
     {"evaluation", "methods", "sources"},
     {"baselines", "data", "evaluators", "prior", "training"},
