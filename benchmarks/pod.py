@@ -23,7 +23,6 @@ import json
 import math
 import os
 import pathlib
-import re
 import sys
 import time
 from typing import NamedTuple
@@ -33,6 +32,7 @@ import numpy as np
 from jax.experimental import topologies
 from jax.sharding import AxisType, Mesh
 
+from benchmarks import hlo
 from benchmarks.timing import machine
 from colorjax import config as configs
 from colorjax import run
@@ -59,93 +59,6 @@ CHIPS = {  # from the vendor's published specifications
     "v5p": Chip(459e12, 95e9, 2765e9, 600e9),
     "v6e": Chip(918e12, 32e9, 1638e9, 400e9),
 }
-SMALL = 64 * 1024  # bytes; BatchNorm's moments are vectors of 512 at most
-ARRAY = re.compile(r"\b([a-z]+\d+|pred)\[([\d,]*)\](?:\{([^}]*)\})?")
-NO_TRAFFIC = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast"}
-INSTRUCTION = re.compile(r"%(\S+) = (.*?) ([a-z-]+)\((.*?)\)")
-COLLECTIVE = re.compile(
-    r"%(\S+) = (.*?) ((?:all-reduce|all-gather|reduce-scatter|all-to-all|ragged-all"
-    r"-to-all|collective-permute|collective-broadcast)(?:-start)?)\("
-)
-
-
-class Exchanged(NamedTuple):
-    """An array in a collective of an optimized program."""
-
-    collective: str
-    dtype: str
-    shape: tuple[int, ...]
-
-    @property
-    def bytes(self) -> int:
-        return math.prod(self.shape) * _width(self.dtype)
-
-    def __str__(self):
-        return f"{self.collective} of {self.dtype}{list(self.shape)}"
-
-
-def _width(dtype: str) -> float:
-    return int(re.sub(r"\D", "", dtype) or 8) / 8
-
-
-def _arrays(text: str):
-    for dtype, shape, layout in ARRAY.findall(text):
-        yield dtype, tuple(int(n) for n in shape.split(",") if n), layout
-
-
-def exchanged(hlo: str) -> list[Exchanged]:
-    """Every array in a collective of an optimized program, in its order."""
-    return [
-        Exchanged(operation.removesuffix("-start"), dtype, shape)
-        for _, result, operation in COLLECTIVE.findall(hlo)
-        for dtype, shape, _ in _arrays(result)
-    ]
-
-
-def offenders(arrays: list[Exchanged], parameters: list[tuple[int, ...]]) -> list[str]:
-    """What is exchanged but is no gradient, and which gradients are not; by name.
-
-    An all-reduced array is a gradient if its two largest axes are those of a parameter
-    that has none yet: its taps may not have been summed. What is `SMALL` is let pass.
-    """
-
-    def axes(shape):
-        return sorted(shape)[-2:]
-
-    waiting = [shape for shape in parameters if 4 * math.prod(shape) > SMALL]
-    wrong = []
-    for array in arrays:
-        if array.bytes <= SMALL:
-            continue
-        own = [shape for shape in waiting if axes(shape) == axes(array.shape)]
-        if own and array.collective == "all-reduce":
-            waiting.remove(own[0])
-        else:
-            wrong.append(str(array))
-    return wrong + [f"no all-reduce of the gradient {list(s)}" for s in waiting]
-
-
-def memory_traffic(hlo: str) -> float:
-    """Bytes to and from HBM: what the entry's instructions read and write there.
-
-    XLA's own count, "bytes accessed", has the traffic within a chip in it.
-    """
-    held, total = {}, 0.0
-    for line in hlo[hlo.index("\nENTRY ") :].splitlines():
-        found = INSTRUCTION.search(line)
-        if not found:
-            continue
-        name, result, operation, operands = found.groups()
-        sizes = {True: 0.0, False: 0.0}  # by whether it is in HBM
-        for dtype, shape, layout in _arrays(result):
-            sizes["S(" not in layout] += math.prod(shape) * _width(dtype)
-        held[name] = sizes[True]
-        if operation.endswith("-done"):  # a copy to or from memory on the chip
-            total += sum(sizes.values())
-        elif not operation.endswith("-start") and operation not in NO_TRAFFIC:
-            read = re.findall(r"%([\w.-]+)", operands)
-            total += held[name] + sum(held.get(operand, 0) for operand in read)
-    return total
 
 
 def useful_flops(side: int) -> float:
@@ -203,7 +116,7 @@ def topology_row(name: str, batch: int | None, whole: int | None) -> dict:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         return row | dict(fits=False)
-    hlo, memory = compiled.as_text(), compiled.memory_analysis()
+    program, memory = compiled.as_text(), compiled.memory_analysis()
     cost = compiled.cost_analysis()
     parts = dict(
         arguments=memory.argument_size_in_bytes,
@@ -211,8 +124,8 @@ def topology_row(name: str, batch: int | None, whole: int | None) -> dict:
         temporary=memory.temp_size_in_bytes,
         code=memory.generated_code_size_in_bytes,
     )
-    arrays = exchanged(hlo)
-    moved = memory_traffic(hlo)
+    arrays = hlo.exchanged(program)
+    moved = hlo.memory_traffic(program)
     seconds = predict(
         chip, len(devices), cost["flops"], moved, sum(array.bytes for array in arrays)
     )
@@ -225,10 +138,10 @@ def topology_row(name: str, batch: int | None, whole: int | None) -> dict:
         useful_flops=useful,
         bytes_accessed=cost["bytes accessed"],
         memory_traffic=moved,
-        gradients=sum(array.bytes for array in arrays if array.bytes > SMALL),
-        gradient_dtypes=sorted({a.dtype for a in arrays if a.bytes > SMALL}),
-        small=sum(array.bytes for array in arrays if array.bytes <= SMALL),
-        offenders=offenders(arrays, parameters),
+        gradients=sum(array.bytes for array in arrays if not array.small),
+        gradient_dtypes=sorted({array.dtype for array in arrays if not array.small}),
+        small=sum(array.bytes for array in arrays if array.small),
+        offenders=hlo.offenders(arrays, parameters),
         predicted_seconds=seconds,
         images_per_second=batch / seconds["step"],
         useful_share_of_peak=useful / seconds["step"] / chip.flops,
@@ -289,7 +202,7 @@ def main() -> int:
     wrong = [f"{r['topology']}: {x}" for r in rows for x in r.get("offenders", ())]
     print(*wrong, sep="\n") if wrong else print(
         "exchanged: every gradient once, in one all-reduce or a few, and moments of "
-        f"BatchNorm, each less than {SMALL // 1024} KiB; nothing else"
+        "BatchNorm; nothing else"
     )
     return bool(wrong)
 

@@ -129,17 +129,19 @@ def environment(devices: int = 1, **changes: str) -> dict[str, str]:
     }
 
 
-def python(*args: str | Path, devices: int = 1, env=None, **kwargs) -> Result:
+def python(
+    *args: str | Path, devices: int = 1, env=None, timeout: int = 300, **kwargs
+) -> Result:
     """Run `python ARGS`; `env` is added to the `environment` of so many devices.
 
-    `kwargs` are those of `subprocess.run`.
+    `timeout` is in seconds, `kwargs` are those of `subprocess.run`.
     """
     done = subprocess.run(
         [sys.executable, *map(str, args)],
         env=environment(devices, **env or {}),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
         **kwargs,
     )
     return Result(done.returncode, done.stdout, done.stderr)
