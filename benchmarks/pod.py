@@ -129,13 +129,12 @@ def topology_row(name: str, batch: int | None, whole: int | None) -> dict:
     seconds = predict(
         chip, len(devices), cost["flops"], moved, sum(array.bytes for array in arrays)
     )
-    useful = useful_flops(side) * batch / len(devices)
     return row | dict(
         fits=sum(parts.values()) <= chip.memory,
         compile_seconds=time.monotonic() - begun,
         memory=parts | dict(all=sum(parts.values()), chip=chip.memory),
         flops=cost["flops"],
-        useful_flops=useful,
+        useful_flops=useful_flops(side) * batch / len(devices),
         bytes_accessed=cost["bytes accessed"],
         memory_traffic=moved,
         gradients=sum(array.bytes for array in arrays if not array.small),
@@ -144,7 +143,6 @@ def topology_row(name: str, batch: int | None, whole: int | None) -> dict:
         offenders=hlo.offenders(arrays, parameters),
         predicted_seconds=seconds,
         images_per_second=batch / seconds["step"],
-        useful_share_of_peak=useful / seconds["step"] / chip.flops,
     )
 
 
@@ -159,11 +157,11 @@ def cells(row: dict, first: dict) -> dict[str, str]:
         "GB": f"{row['memory']['all'] / 1e9:.2f} of {row['memory']['chip'] / 1e9:.0f}",
         "GFLOP (useful)": f"{row['flops'] / 1e9:.0f} ({row['useful_flops'] / 1e9:.0f})",
         "GB moved": f"{row['memory_traffic'] / 1e9:.2f}",
+        "XLA's count": f"{row['bytes_accessed'] / 1e9:.1f}",
         "MB reduced": f"{row['gradients'] / 1e6:.1f} {'+'.join(row['gradient_dtypes'])}"
         f" + {row['small'] / 1e6:.3f}",
         **{f"{part}, ms": f"{1e3 * t:.2f}" for part, t in seconds.items()},
         "images/s": f"{row['images_per_second']:.0f}",
-        "of peak": f"{row['useful_share_of_peak']:.0%}",
         "efficiency": f"{rate * first['chips'] / first['images_per_second']:.0%}",
     }
 

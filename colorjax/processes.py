@@ -9,7 +9,7 @@ import jax
 
 from colorjax.errors import UserError
 
-HEARTBEAT = 60  # seconds without a sign of life after which a process counts as lost
+HEARTBEAT = 90  # seconds without a sign of life after which a process counts as lost
 PATIENCE = 10  # seconds that a process which failed waits for the others to end too
 
 
