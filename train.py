@@ -20,7 +20,7 @@ from jax.experimental import multihost_utils
 from ml_collections import config_flags
 
 from colorjax import config as configs
-from colorjax import files, images, run
+from colorjax import files, images, processes, run
 from colorjax.checkpoint import Checkpoints, load_nets
 from colorjax.colorize import Colorizer, picture_grid
 from colorjax.comparison import comparison, text_table
@@ -54,8 +54,7 @@ PROCESS = flags.DEFINE_integer("process", None, "Which one this is, from 0.")
 def main(started: float) -> int:
     # ---- Processes, before anything else touches a device.
     keep_programs()
-    if DISTRIBUTED.value or COORDINATOR.value:
-        jax.distributed.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value)
+    processes.join(DISTRIBUTED.value, COORDINATOR.value, PROCESSES.value, PROCESS.value)
     first_process = jax.process_index() == 0
     mesh = make_mesh()
 
@@ -190,13 +189,23 @@ def watch_sigterm():
     return lambda step: bool(caught)
 
 
-if __name__ == "__main__":
-    begun = time.monotonic()
+def told(started: float) -> int:
+    """The exit code of `main`, what ended it told in one line."""
     try:
         configs.parse_flags(sys.argv)
-        sys.exit(main(begun))
+        return main(started)
     except UserError as error:
         print(f"train.py: {error}", file=sys.stderr)
-        sys.exit(2)
+        return 2
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1 or "RESOURCE_EXHAUSTED" in str(error):
+            raise
+        print(f"train.py: {processes.lost(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+
+
+if __name__ == "__main__":
+    with processes.ending_together():
+        sys.exit(told(time.monotonic()))

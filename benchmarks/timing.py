@@ -18,6 +18,7 @@ def parser(doc: str, repeats: int) -> argparse.ArgumentParser:
     flags = argparse.ArgumentParser(description=doc.splitlines()[0])
     flags.add_argument("--repeats", type=int, default=repeats, help="timed rounds")
     flags.add_argument("--json", type=pathlib.Path, help="write the figures here")
+    flags.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
     return flags
 
 

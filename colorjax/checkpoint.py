@@ -70,6 +70,8 @@ class Checkpoints:
     def _guarded(self, action):
         try:
             return action()
+        except jax.errors.JaxRuntimeError:  # the state, not the disk: a lost process
+            raise
         except Exception as error:  # tensorstore has no class for a full disk
             raise UserError(
                 f"{self.directory}: a checkpoint could not be written "

@@ -2,6 +2,7 @@
 
 import io
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -129,17 +130,19 @@ def environment(devices: int = 1, **changes: str) -> dict[str, str]:
     }
 
 
-def python(*args: str | Path, devices: int = 1, env=None, **kwargs) -> Result:
+def python(
+    *args: str | Path, devices: int = 1, env=None, timeout: int = 300, **kwargs
+) -> Result:
     """Run `python ARGS`; `env` is added to the `environment` of so many devices.
 
-    `kwargs` are those of `subprocess.run`.
+    `timeout` is in seconds, `kwargs` are those of `subprocess.run`.
     """
     done = subprocess.run(
         [sys.executable, *map(str, args)],
         env=environment(devices, **env or {}),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
         **kwargs,
     )
     return Result(done.returncode, done.stdout, done.stderr)
@@ -148,6 +151,17 @@ def python(*args: str | Path, devices: int = 1, env=None, **kwargs) -> Result:
 def run_train(*args: str | Path, **kwargs) -> Result:
     """Run `train.py ARGS`."""
     return python(ROOT / "train.py", *args, **kwargs)
+
+
+def process_flags(processes: int) -> list[list[str]]:
+    """The flags of `train.py` by which so many processes on this machine meet."""
+    if processes == 1:
+        return [[]]
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        port = listener.getsockname()[1]
+    meet = [f"--coordinator=localhost:{port}", f"--processes={processes}"]
+    return [[*meet, f"--process={i}"] for i in range(processes)]
 
 
 def run_colorjax(*args: str | Path, **kwargs) -> Result:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "colorjax").rglob("*.py"))
 FLOORS = (
     {"errors"},
-    {"color", "compilation", "files", "optim", "sharding", "nets"},
+    {"color", "compilation", "files", "optim", "processes", "sharding", "nets"},
     {"checkpoint", "config", "images", "method", "quantize", "report"},
     {"evaluation", "methods", "pretrained", "sources"},
     {"baselines", "data", "evaluators", "prior", "training"},

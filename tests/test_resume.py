@@ -8,7 +8,14 @@ import time
 
 import numpy as np
 import pytest
-from helpers import DATA, ROOT, environment, run_train, write_config
+from helpers import (
+    DATA,
+    ROOT,
+    environment,
+    process_flags,
+    run_train,
+    write_config,
+)
 from states import logged_losses, saved_state
 
 STEPS, EVERY = 12, 5
@@ -30,9 +37,9 @@ def undisturbed(tmp_path_factory):
     return config, workdir
 
 
-def start(config, workdir):
+def start(config, workdir, *flags):
     """train.py as a process that can be killed."""
-    command = [sys.executable, str(ROOT / "train.py"), f"--config={config}"]
+    command = [sys.executable, str(ROOT / "train.py"), f"--config={config}", *flags]
     with (workdir.parent / f"{workdir.name}.txt").open("a") as log:
         return subprocess.Popen(
             [*command, f"--workdir={workdir}"],
@@ -98,6 +105,30 @@ def test_finished_run_evaluates_again(undisturbed):
     result = run_train(f"--config={config}", f"--workdir={workdir}")
     assert result.code == 0, result.err
     assert (workdir / "metrics.json").read_text() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes, victim", [(2, 1), (2, 0), (4, 2)])
+def test_one_of_several_killed(processes, victim, undisturbed, tmp_path):
+    """kill -9 of one process ends the others; all started again, the run goes on."""
+    config, _ = undisturbed
+
+    def start_all(workdir):
+        return [start(config, workdir, *flags) for flags in process_flags(processes)]
+
+    expected, workdir = tmp_path / "undisturbed", tmp_path / "killed"
+    assert not any(process.wait(120) for process in start_all(expected))
+    group = start_all(workdir)
+    wait_for((workdir / f"checkpoints/{EVERY}").exists, group[victim])
+    group[victim].kill()
+    codes = [process.wait(120) for process in group]  # seconds
+    assert all(codes) and codes[victim] == -signal.SIGKILL
+    assert not (workdir / f"checkpoints/{STEPS}").exists()
+    text = (tmp_path / "killed.txt").read_text()
+    assert "another process was lost" in text and "Traceback" not in text
+    assert not any(process.wait(120) for process in start_all(workdir))
+    assert f"going on from step {EVERY}" in (tmp_path / "killed.txt").read_text()
+    assert_same_run(workdir, expected)
 
 
 @pytest.mark.slow

@@ -1,0 +1,77 @@
+"""Time colours of pictures from L: colorjax against PyTorch eager, at full width.
+
+    python -m benchmarks.inference [--side 256] [--batch 8] [--device gpu]
+
+The net with running statistics, softmax at the paper's temperature and the mean of the
+bins, float32, at batch 1 and `--batch`. Both give the same colours, which is checked.
+Needs torch.
+"""
+
+import flax.traverse_util
+import jax
+import numpy as np
+import torch
+
+from benchmarks.timing import interleaved, parser, report
+from benchmarks.torch_net import VGGDilated, load
+from colorjax.methods import zhang2016
+from colorjax.quantize import Q, ab_bins
+
+TEMPERATURE = 0.38
+
+
+def torch_colours(variables, memory_format, device):
+    """A function from L [b 1 h w] to ab [b h/4 w/4 2]."""
+    net = VGGDilated(Q)
+    load(net, variables)
+    net.eval().to(device, memory_format=memory_format)
+    bins = torch.from_numpy(ab_bins()).to(device)
+
+    def colours(lightness):
+        with torch.inference_mode():
+            lightness = lightness.contiguous(memory_format=memory_format)
+            logits = net(lightness).permute(0, 2, 3, 1)
+            ab = torch.softmax(logits / TEMPERATURE, -1) @ bins
+            if device == "cuda":
+                torch.cuda.synchronize()
+            return ab
+
+    return colours
+
+
+def main() -> None:
+    flags = parser(__doc__, repeats=10)
+    flags.add_argument("--side", type=int, default=256)
+    flags.add_argument("--batch", type=int, default=8)
+    args = flags.parse_args()
+    device = "cuda" if args.device == "gpu" else "cpu"
+    random = np.random.default_rng(0)
+    method = zhang2016.build(np.full(Q, 1 / Q, np.float32), temperature=TEMPERATURE)
+    born = random.uniform(0, 100, (2, 64, 64, 1)).astype("f4")
+    nets = jax.jit(method.init)(jax.random.key(0), {"lightness": born})
+    variables = flax.traverse_util.flatten_dict(jax.device_get(nets["G"]), sep="/")
+    predict = jax.jit(lambda nets, x: method.predict(nets, x, jax.random.key(0)).ab)
+    formats = {
+        "PyTorch": torch.contiguous_format,
+        "PyTorch, channels last": torch.channels_last,
+    }
+    ways, ratios = {}, {}
+    for batch in (1, args.batch):
+        shape = (batch, args.side, args.side, 1)
+        lightness = random.uniform(0, 100, shape).astype("f4")
+        ours, x = f"colorjax, {batch}", jax.device_put(lightness)
+        ways[ours] = lambda x=x: jax.block_until_ready(predict(nets, x))
+        expected = np.asarray(ways[ours]())[:, ::4, ::4]
+        for name, layout in formats.items():
+            theirs = f"{name}, {batch}"
+            colours = torch_colours(variables, layout, device)
+            y = torch.from_numpy(lightness).permute(0, 3, 1, 2).to(device)
+            ways[theirs] = lambda y=y, colours=colours: colours(y)
+            np.testing.assert_allclose(ways[theirs]().cpu(), expected, atol=0.05)
+            ratios[f"{theirs} / colorjax"] = (theirs, ours)
+    settings = {"side": args.side}
+    report(interleaved(ways, args.repeats), ratios, settings, args.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""What a TPU slice would do with configs/imagenet_pod.py, found by compiling for it.
+
+    python -m benchmarks.pod [--chip v5e] [--topology 2x2,4x8]
+        [--batch N | --global-batch N] [--json PATH]
+
+No TPU is needed: the real training step is compiled ahead of time for each topology on
+this machine's CPU, with `jax[tpu]` installed, one to several minutes each. `--batch` is
+a chip's (weak scaling), `--global-batch` that of all (strong scaling). Exits with 1 if
+the devices exchange anything but gradients and BatchNorm's moments.
+
+The times are predictions, never measured: all rates are the chip's peak, nothing
+overlaps, and no collective has a latency.
+
+    compute  = FLOPs a device / peak rate of bfloat16
+    memory   = bytes a device moves to and from HBM / its bandwidth
+    exchange = 2 (n - 1) / n * bytes of all-reduces / bandwidth of all links, one way
+    step     = max(compute, memory) + exchange
+"""
+
+import argparse
+import importlib.metadata
+import json
+import math
+import os
+import pathlib
+import sys
+import time
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax.experimental import topologies
+from jax.sharding import AxisType, Mesh
+
+from benchmarks import hlo
+from benchmarks.timing import machine
+from colorjax import config as configs
+from colorjax import run
+from colorjax.method import abstract_batch
+from colorjax.nets.vgg_dilated import BLOCKS
+from colorjax.quantize import Q
+from colorjax.report import table
+from colorjax.training import make_init, make_step
+from configs import imagenet_pod
+
+
+class Chip(NamedTuple):
+    """Published rates of one chip: FLOP/s in bfloat16, bytes, bytes/s."""
+
+    flops: float
+    memory: float
+    bandwidth: float
+    links: float  # all of them together, one way
+
+
+CHIPS = {  # from the vendor's published specifications
+    "v4": Chip(275e12, 32e9, 1200e9, 300e9),
+    "v5e": Chip(197e12, 16e9, 819e9, 200e9),
+    "v5p": Chip(459e12, 95e9, 2765e9, 600e9),
+    "v6e": Chip(918e12, 32e9, 1638e9, 400e9),
+}
+
+
+def useful_flops(side: int) -> float:
+    """FLOPs that training needs for a picture: thrice the multiply-adds forward."""
+    total, channels = 0, 1
+    for width, depth, stride, _ in BLOCKS:
+        for layer in range(depth):
+            side //= stride if layer == depth - 1 else 1
+            total += 9 * channels * width * side**2
+            channels = width
+    total += 16 * channels * 256 * side**2  # the transposed convolution
+    total += (2 * 9 * 256 * 256 + 256 * Q) * (2 * side) ** 2
+    return 3 * 2 * total
+
+
+def predict(chip: Chip, devices: int, flops: float, moved: float, reduced: float):
+    """Seconds of a step by part, and in all, after the formulas above."""
+    compute, memory = flops / chip.flops, moved / chip.bandwidth
+    exchange = 2 * (devices - 1) / devices * reduced / chip.links
+    step = max(compute, memory) + exchange
+    return dict(compute=compute, memory=memory, exchange=exchange, step=step)
+
+
+def compiled_step(batch: int, mesh: Mesh):
+    """The pod config's training step for a global batch, and the parameters' shapes."""
+    config = configs.to_dict(imagenet_pod.get_config())
+    method = run.make_method(config["method"], np.full(Q, 1 / Q, np.float32))
+    optimizer = run.make_optimizer(config["optimizer"], config["steps"])
+    side = config["data"]["crop"]
+    examples = abstract_batch(batch, side)
+    state = jax.eval_shape(make_init(method, optimizer, 0, mesh), examples)
+    step = make_step(method, optimizer, 0, mesh, **config["step"])
+    traced = step.trace(state, examples)
+    compiled = traced.lower(lowering_platforms=("tpu",)).compile()
+    return compiled, [x.shape for x in jax.tree.leaves(state.nets["G"]["params"])], side
+
+
+def topology_row(name: str, batch: int | None, whole: int | None) -> dict:
+    """What there is to know of one topology, as JSON has it; bytes, FLOPs, seconds.
+
+    `batch` is that of a chip, `whole` that of all, which counts where it is given.
+    """
+    kind, _, shape = name.partition(":")
+    chips = math.prod(int(n) for n in shape.split("x"))
+    devices = topologies.get_topology_desc(platform="tpu", topology_name=name).devices
+    share = chips / len(devices)  # a v4 chip is two devices
+    chip = Chip(*(share * rate for rate in CHIPS[kind]))
+    batch = whole or batch * chips
+    mesh = Mesh(np.array(devices), ("data",), axis_types=(AxisType.Auto,))
+    print(f"compiling for {name}, batch {batch}", file=sys.stderr, flush=True)
+    row = dict(topology=name, chips=chips, devices=len(devices), batch=batch)
+    begun = time.monotonic()
+    try:
+        compiled, parameters, side = compiled_step(batch, mesh)
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        return row | dict(fits=False)
+    program, memory = compiled.as_text(), compiled.memory_analysis()
+    cost = compiled.cost_analysis()
+    parts = dict(
+        arguments=memory.argument_size_in_bytes,
+        outputs=memory.output_size_in_bytes - memory.alias_size_in_bytes,
+        temporary=memory.temp_size_in_bytes,
+        code=memory.generated_code_size_in_bytes,
+    )
+    arrays = hlo.exchanged(program)
+    moved = hlo.memory_traffic(program)
+    seconds = predict(
+        chip, len(devices), cost["flops"], moved, sum(array.bytes for array in arrays)
+    )
+    return row | dict(
+        fits=sum(parts.values()) <= chip.memory,
+        compile_seconds=time.monotonic() - begun,
+        memory=parts | dict(all=sum(parts.values()), chip=chip.memory),
+        flops=cost["flops"],
+        useful_flops=useful_flops(side) * batch / len(devices),
+        bytes_accessed=cost["bytes accessed"],
+        memory_traffic=moved,
+        gradients=sum(array.bytes for array in arrays if not array.small),
+        gradient_dtypes=sorted({array.dtype for array in arrays if not array.small}),
+        small=sum(array.bytes for array in arrays if array.small),
+        offenders=hlo.offenders(arrays, parameters),
+        predicted_seconds=seconds,
+        images_per_second=batch / seconds["step"],
+    )
+
+
+def cells(row: dict, first: dict) -> dict[str, str]:
+    """A row as text; efficiency is images/s a chip, beside those of `first`."""
+    start = {"chips": str(row["chips"]), "batch": str(row["batch"])}
+    if not row["fits"]:
+        return start | {"GB": "does not fit"}
+    seconds = row["predicted_seconds"]
+    rate = row["images_per_second"] / row["chips"]
+    return start | {
+        "GB": f"{row['memory']['all'] / 1e9:.2f} of {row['memory']['chip'] / 1e9:.0f}",
+        "GFLOP (useful)": f"{row['flops'] / 1e9:.0f} ({row['useful_flops'] / 1e9:.0f})",
+        "GB moved": f"{row['memory_traffic'] / 1e9:.2f}",
+        "XLA's count": f"{row['bytes_accessed'] / 1e9:.1f}",
+        "MB reduced": f"{row['gradients'] / 1e6:.1f} {'+'.join(row['gradient_dtypes'])}"
+        f" + {row['small'] / 1e6:.3f}",
+        **{f"{part}, ms": f"{1e3 * t:.2f}" for part, t in seconds.items()},
+        "images/s": f"{row['images_per_second']:.0f}",
+        "efficiency": f"{rate * first['chips'] / first['images_per_second']:.0%}",
+    }
+
+
+def main() -> int:
+    flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    flags.add_argument("--chip", choices=CHIPS, default="v5e")
+    flags.add_argument("--topology", default="2x2", help="one or more: 2x2,4x8")
+    flags.add_argument("--batch", type=int, default=4, help="pictures a chip")
+    flags.add_argument("--global-batch", type=int, help="pictures in all, instead")
+    flags.add_argument("--json", type=pathlib.Path, help="write the figures here")
+    args = flags.parse_args()
+    try:
+        libtpu = importlib.metadata.version("libtpu")
+    except importlib.metadata.PackageNotFoundError:
+        sys.exit("benchmarks.pod: no TPU compiler here: pip install 'colorjax[tpu]'")
+    jax.config.update("jax_platforms", "cpu")
+    # The compiler would complain that it finds no TPU beside it.
+    os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v5litepod-4")
+    os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")
+    rows = [
+        topology_row(f"{args.chip}:{shape}", args.batch, args.global_batch)
+        for shape in args.topology.split(",")
+    ]
+    figures = dict(
+        machine=machine() | dict(libtpu=libtpu),
+        rates=CHIPS[args.chip]._asdict(),
+        rows=rows,
+    )
+    if args.json:
+        args.json.write_text(json.dumps(figures, indent=2) + "\n")
+    print(figures["machine"], figures["rates"], sep="\n")
+    print(__doc__[__doc__.index("The times") :])
+    first = next((row for row in rows if row["fits"]), None)
+    print(table({row["topology"]: cells(row, first) for row in rows}))
+    wrong = [f"{r['topology']}: {x}" for r in rows for x in r.get("offenders", ())]
+    print(*wrong, sep="\n") if wrong else print(
+        "exchanged: every gradient once, in one all-reduce or a few, and moments of "
+        "BatchNorm; nothing else"
+    )
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
