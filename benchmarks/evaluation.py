@@ -12,7 +12,7 @@ import time
 import jax
 import numpy as np
 
-from benchmarks.timing import parser, report
+from benchmarks.timing import parse, parser, report
 from colorjax import methods
 from colorjax.evaluation import Metric, evaluate, method_row
 from colorjax.evaluators import STANDARD, Context, make_metrics
@@ -28,7 +28,7 @@ def main() -> None:
     flags = parser(__doc__, repeats=20)
     flags.add_argument("--side", type=int, default=32)
     flags.add_argument("--batch", type=int, default=250)
-    args = flags.parse_args()
+    args = parse(flags)
     random = np.random.default_rng(0)
     prior = random.dirichlet(np.ones(Q)).astype(np.float32)
     batch = {

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import torch
 
-from benchmarks.timing import interleaved, parser, report
+from benchmarks.timing import interleaved, parse, parser, report
 from benchmarks.torch_net import VGGDilated, load
 from colorjax.methods import zhang2016
 from colorjax.quantize import Q, ab_bins
@@ -43,7 +43,7 @@ def main() -> None:
     flags = parser(__doc__, repeats=10)
     flags.add_argument("--side", type=int, default=256)
     flags.add_argument("--batch", type=int, default=8)
-    args = flags.parse_args()
+    args = parse(flags)
     device = "cuda" if args.device == "gpu" else "cpu"
     random = np.random.default_rng(0)
     method = zhang2016.build(np.full(Q, 1 / Q, np.float32), temperature=TEMPERATURE)

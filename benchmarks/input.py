@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.timing import parser, report
+from benchmarks.timing import parse, parser, report
 
 BATCH, RESIZE, CROP = 40, 256, 176
 
@@ -113,7 +113,7 @@ def main() -> None:
     flags.add_argument("--batches", type=int, default=8, help="in a timed round")
     flags.add_argument("--workers", type=int, default=2, help="with all cores")
     flags.add_argument("--tensorflow", default=sys.executable, metavar="PYTHON")
-    args = flags.parse_args()
+    args = parse(flags)
     cores = len(os.sched_getaffinity(0))
     found = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.timing import interleaved, parser, report
+from benchmarks.timing import interleaved, parse, parser, report
 from colorjax.quantize import Q, soft_cross_entropy, soft_encode
 
 PIXELS = 32 * 44 * 44
@@ -31,7 +31,7 @@ def main() -> None:
     flags = parser(__doc__, repeats=15)
     flags.add_argument("--pixels", type=int, default=PIXELS)
     flags.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
-    args = flags.parse_args()
+    args = parse(flags)
     random = np.random.default_rng(0)
     shape = (args.pixels, Q)
     logits = jnp.asarray(random.normal(size=shape), args.dtype)

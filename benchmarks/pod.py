@@ -34,10 +34,10 @@ from jax.sharding import AxisType, Mesh
 
 from benchmarks import hlo
 from benchmarks.timing import machine
+from benchmarks.useful import useful_flops
 from colorjax import config as configs
 from colorjax import run
 from colorjax.method import abstract_batch
-from colorjax.nets.vgg_dilated import BLOCKS
 from colorjax.quantize import Q
 from colorjax.report import table
 from colorjax.training import make_init, make_step
@@ -59,19 +59,6 @@ CHIPS = {  # from the vendor's published specifications
     "v5p": Chip(459e12, 95e9, 2765e9, 600e9),
     "v6e": Chip(918e12, 32e9, 1638e9, 400e9),
 }
-
-
-def useful_flops(side: int) -> float:
-    """FLOPs that training needs for a picture: thrice the multiply-adds forward."""
-    total, channels = 0, 1
-    for width, depth, stride, _ in BLOCKS:
-        for layer in range(depth):
-            side //= stride if layer == depth - 1 else 1
-            total += 9 * channels * width * side**2
-            channels = width
-    total += 16 * channels * 256 * side**2  # the transposed convolution
-    total += (2 * 9 * 256 * 256 + 256 * Q) * (2 * side) ** 2
-    return 3 * 2 * total
 
 
 def predict(chip: Chip, devices: int, flops: float, moved: float, reduced: float):

@@ -1,4 +1,5 @@
-"""Timing ways to do the same, side by side: `interleaved`, `report`, `parser`."""
+"""Timing ways to do the same, side by side: `parser`, `parse`, `interleaved`,
+`report`."""
 
 import argparse
 import importlib.metadata
@@ -10,6 +11,8 @@ import statistics
 import time
 from collections.abc import Callable
 
+import jax
+
 PAUSE = 0.2  # seconds between calls, for the threads of one library to stop spinning
 
 
@@ -20,6 +23,13 @@ def parser(doc: str, repeats: int) -> argparse.ArgumentParser:
     flags.add_argument("--json", type=pathlib.Path, help="write the figures here")
     flags.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
     return flags
+
+
+def parse(flags: argparse.ArgumentParser) -> argparse.Namespace:
+    """The flags as given; JAX computes on their device from here on."""
+    args = flags.parse_args()
+    jax.config.update("jax_platforms", "cpu" if args.device == "cpu" else "cuda,cpu")
+    return args
 
 
 def interleaved(
@@ -88,6 +98,7 @@ def machine() -> dict[str, object]:
             continue
     return {
         "platform": platform.platform(),
+        "device": jax.devices()[0].device_kind,
         "cores": len(os.sched_getaffinity(0)),
         "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),

@@ -1,19 +1,26 @@
-"""Time a training step of the paper's method: colorjax against PyTorch eager.
+"""Time a training step of the paper's method: colorjax against PyTorch.
 
-    python -m benchmarks.train_step [--batch N] [--side N] [--repeats N] [--json PATH]
+    python -m benchmarks.train_step [--batch N] [--side N] [--dtype bfloat16]
+        [--compile] [--device gpu] [--repeats N] [--json PATH]
 
-Both do the same in float32 from the same weights: uint8 pictures to Lab, the sparse
-soft code, the full-width net, the rebalanced loss, its gradient, Adam. The first losses
-are compared before anything is timed. Needs torch.
+Both do the same from the same weights: uint8 pictures to Lab, the sparse soft code, the
+full-width net, the rebalanced loss, its gradient, Adam; PyTorch eager, channels last,
+and with --compile through torch.compile. The first losses are compared before anything
+is timed. Also printed: the FLOP/s of useful work, and those of a large matrix product
+on the same device. Needs torch.
 """
+
+import statistics
 
 import flax.traverse_util
 import jax
+import jax.numpy as jnp
 import numpy as np
 import torch
 
-from benchmarks.timing import interleaved, parser, report
+from benchmarks.timing import interleaved, parse, parser, report
 from benchmarks.torch_net import VGGDilated, load
+from benchmarks.useful import useful_flops
 from colorjax import optim
 from colorjax.methods import zhang2016
 from colorjax.quantize import ab_bins
@@ -21,6 +28,7 @@ from colorjax.sharding import make_mesh, to_devices
 from colorjax.training import make_init, make_step
 
 RATE = 3e-5
+SIZE = 4096  # of the matrix product that rates the device
 RGB_TO_XYZ = torch.tensor(
     [
         [0.412453, 0.357580, 0.180423],
@@ -32,9 +40,9 @@ WHITE = torch.tensor([0.95047, 1.0, 1.08883])
 TO_LAB = torch.tensor([[0.0, 116, 0], [500, -500, 0], [0, 200, -200]])
 
 
-def jax_step(batch, prior):
+def jax_step(batch, prior, dtype):
     """A function that does one step and returns the loss, and the variables before."""
-    method = zhang2016.build(prior)
+    method = zhang2016.build(prior, dtype=dtype)
     optimizer = optim.adam(10**6, learning_rate=RATE)
     mesh = make_mesh()
     batch = to_devices(batch, mesh)
@@ -52,18 +60,20 @@ def jax_step(batch, prior):
     return step, variables
 
 
-def torch_step(batch, prior, variables, memory_format):
+def torch_step(batch, prior, variables, memory_format, dtype, device, compiled=False):
     """The same step in PyTorch."""
     net = VGGDilated(313)
     load(net, variables)
-    net.to(memory_format=memory_format)
+    net.to(device, memory_format=memory_format)
     adam = torch.optim.Adam(net.parameters(), lr=RATE, betas=(0.9, 0.99), fused=True)
-    image, mask = torch.from_numpy(batch["image"]), torch.from_numpy(batch["mask"])
-    bins, prior = torch.from_numpy(ab_bins()), torch.from_numpy(prior)
+    image, mask, bins, prior = (
+        torch.from_numpy(x).to(device)
+        for x in (batch["image"], batch["mask"], ab_bins(), prior)
+    )
     weight = 1 / (0.5 * prior + 0.5 / 313)
     weight /= (prior * weight).sum()
 
-    def step():
+    def loss():
         lab = to_lab(image)
         ab = lab[..., 1:]
         counted = mask * (ab.abs().amax((1, 2, 3)) > 5)
@@ -71,17 +81,26 @@ def torch_step(batch, prior, variables, memory_format):
         distance = (target[..., None, :] - bins).square().sum(-1)
         distance, near = distance.topk(5, largest=False)
         code = torch.softmax(-distance / (2 * 5**2), -1)
-
-        adam.zero_grad(set_to_none=True)
         lightness = (
             lab[..., :1].permute(0, 3, 1, 2).contiguous(memory_format=memory_format)
         )
-        logits = net(lightness).permute(0, 2, 3, 1)
+        low = dtype == "bfloat16"
+        with torch.autocast(device, torch.bfloat16, enabled=low):
+            logits = net(lightness)
+        logits = logits.permute(0, 2, 3, 1).float()
         entropy = logits.logsumexp(-1) - (code * logits.gather(-1, near)).sum(-1)
         total = (counted[:, None, None] * weight[near[..., 0]] * entropy).sum()
-        (total / len(image)).backward()
+        return total / len(image), total / (counted.sum() * entropy[0].numel())
+
+    if compiled:
+        loss = torch.compile(loss)
+
+    def step():
+        adam.zero_grad(set_to_none=True)
+        value, shown = loss()
+        value.backward()
         adam.step()
-        return total.item() / (counted.sum().item() * entropy[0].numel())
+        return shown.item()
 
     return step
 
@@ -90,18 +109,20 @@ def to_lab(image: torch.Tensor) -> torch.Tensor:
     """uint8 sRGB to CIE Lab, channels last."""
     rgb = image.float() / 255
     linear = torch.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
-    xyz = linear @ RGB_TO_XYZ.T / WHITE
+    xyz = linear @ RGB_TO_XYZ.T.to(image.device) / WHITE.to(image.device)
     f = torch.where(
         xyz > (6 / 29) ** 3, xyz.clamp(min=1e-4) ** (1 / 3), xyz * 841 / 108 + 4 / 29
     )
-    return f @ TO_LAB.T - torch.tensor([16.0, 0, 0])
+    return f @ TO_LAB.T.to(image.device) - torch.tensor([16.0, 0, 0]).to(image.device)
 
 
 def main() -> None:
     flags = parser(__doc__, repeats=10)
     flags.add_argument("--batch", type=int, default=2)
     flags.add_argument("--side", type=int, default=128)
-    args = flags.parse_args()
+    flags.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    flags.add_argument("--compile", action="store_true", help="torch.compile too")
+    args = parse(flags)
     random = np.random.default_rng(0)
     prior = random.dirichlet(np.ones(313)).astype(np.float32)
     shape = (args.batch, args.side, args.side, 3)
@@ -110,21 +131,46 @@ def main() -> None:
         "mask": np.ones(args.batch, np.float32),
         "index": np.arange(args.batch, dtype=np.int32),
     }
-    ours, variables = jax_step(batch, prior)
+    ours, variables = jax_step(batch, prior, args.dtype)
+    device = "cuda" if args.device == "gpu" else "cpu"
+    parts = (batch, prior, variables)
+    plain, last = torch.contiguous_format, torch.channels_last
     ways = {
         "colorjax": ours,
-        "PyTorch": torch_step(batch, prior, variables, torch.contiguous_format),
-        "PyTorch, channels last": torch_step(
-            batch, prior, variables, torch.channels_last
-        ),
+        "PyTorch": torch_step(*parts, plain, args.dtype, device),
+        "PyTorch, channels last": torch_step(*parts, last, args.dtype, device),
     }
+    if args.compile:
+        name = "PyTorch, compiled, channels last"
+        ways[name] = torch_step(*parts, last, args.dtype, device, compiled=True)
     losses = {name: step() for name, step in ways.items()}
-    np.testing.assert_allclose(list(losses.values()), losses["colorjax"], rtol=1e-4)
+    tolerance = 1e-4 if args.dtype == "float32" else 2e-2
+    np.testing.assert_allclose(list(losses.values()), losses["colorjax"], tolerance)
+    product = f"matrix product of {2 * SIZE**3 / 1e9:.0f} GFLOP"
+    ways[product] = matrix_product(args.dtype)
     seconds = interleaved(ways, args.repeats)
-    ratios = {f"{name} / colorjax": (name, "colorjax") for name in ways}
-    del ratios["colorjax / colorjax"]
-    settings = {"batch": args.batch, "side": args.side}
+    ratios = {
+        f"{name} / colorjax": (name, "colorjax")
+        for name in ways
+        if name.startswith("PyTorch")
+    }
+    step, ceiling = (statistics.median(seconds[x]) for x in ("colorjax", product))
+    useful = useful_flops(args.side) * args.batch
+    settings = dict(
+        batch=args.batch,
+        side=args.side,
+        dtype=args.dtype,
+        useful_gflops_a_second=useful / step / 1e9,
+        product_gflops_a_second=2 * SIZE**3 / ceiling / 1e9,
+    )
     report(seconds, ratios, settings, args.json)
+
+
+def matrix_product(dtype):
+    """A function that multiplies two square matrices of side `SIZE`."""
+    a = jnp.ones((SIZE, SIZE), dtype)
+    product = jax.jit(jnp.matmul)
+    return lambda: jax.block_until_ready(product(a, a))
 
 
 if __name__ == "__main__":
