@@ -2,15 +2,16 @@
 
     python -m benchmarks.inference [--side 256] [--batch 8] [--device gpu]
 
-The net with running statistics, softmax at the paper's temperature and the mean of the
-bins, float32, at batch 1 and `--batch`. Both give the same colours, which is checked.
-Needs torch.
+The net with running statistics, softmax at the paper's temperature, the mean of the
+bins and its enlargement to the size of L, float32, at batch 1 and `--batch`. Both give
+the same colours, which is checked. Needs torch.
 """
 
 import flax.traverse_util
 import jax
 import numpy as np
 import torch
+from torch.nn import functional
 
 from benchmarks.timing import interleaved, parse, parser, report
 from benchmarks.torch_net import VGGDilated, load
@@ -21,7 +22,8 @@ TEMPERATURE = 0.38
 
 
 def torch_colours(variables, memory_format, device):
-    """A function from L [b 1 h w] to ab [b h/4 w/4 2]."""
+    """A function from L [b 1 h w] to ab at a quarter, [b h/4 w/4 2], and at full size
+    (bilinear, about pixel centres), [b 2 h w]."""
     net = VGGDilated(Q)
     load(net, variables)
     net.eval().to(device, memory_format=memory_format)
@@ -32,9 +34,12 @@ def torch_colours(variables, memory_format, device):
             lightness = lightness.contiguous(memory_format=memory_format)
             logits = net(lightness).permute(0, 2, 3, 1)
             ab = torch.softmax(logits / TEMPERATURE, -1) @ bins
+            full = functional.interpolate(
+                ab.permute(0, 3, 1, 2), scale_factor=4, mode="bilinear"
+            )
             if device == "cuda":
                 torch.cuda.synchronize()
-            return ab
+            return ab, full
 
     return colours
 
@@ -67,7 +72,8 @@ def main() -> None:
             colours = torch_colours(variables, layout, device)
             y = torch.from_numpy(lightness).permute(0, 3, 1, 2).to(device)
             ways[theirs] = lambda y=y, colours=colours: colours(y)
-            np.testing.assert_allclose(ways[theirs]().cpu(), expected, atol=0.05)
+            quarter, _ = ways[theirs]()
+            np.testing.assert_allclose(quarter.cpu(), expected, atol=0.05)
             ratios[f"{theirs} / colorjax"] = (theirs, ours)
     settings = {"side": args.side}
     report(interleaved(ways, args.repeats), ratios, settings, args.json)
