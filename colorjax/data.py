@@ -22,6 +22,7 @@ from typing import Literal
 
 import grain
 import numpy as np
+from grain.experimental import ThreadPrefetchIterDataset
 from jaxtyping import UInt8
 
 from colorjax import images
@@ -149,7 +150,8 @@ class Pictures:
             options = grain.MultiprocessingOptions(num_workers=self.workers)
             # Copied out of memory that is shared with the workers and goes with them.
             batches = batches.mp_prefetch(options).map(_copy)
-        iterator = iter(batches)
+        # A thread of its own fetches ahead, so that the loop only takes what is there.
+        iterator = iter(ThreadPrefetchIterDataset(batches, prefetch_buffer_size=2))
         try:
             yield from iterator
         finally:
