@@ -207,3 +207,27 @@ def test_cross_entropy_gradient_of_bfloat16_logits_is_bfloat16():
     rounded, exact = gradient(logits), gradient(logits.astype(jnp.float32))
     assert rounded.dtype == jnp.bfloat16 and exact.dtype == jnp.float32
     np.testing.assert_array_equal(rounded, exact.astype(jnp.bfloat16))
+
+
+def test_loss_needs_no_copy_of_the_logits():
+    """Neither a dense target nor anything else of the size of the logits."""
+    pixels = 4096
+
+    def loss(logits, weight, indices, code):
+        return (weight * soft_cross_entropy(logits, indices, code)).sum()
+
+    def abstract(*shape, dtype=jnp.float32):
+        return jax.ShapeDtypeStruct((pixels, *shape), dtype)
+
+    arguments = abstract(Q), abstract(), abstract(5, dtype=jnp.int32), abstract(5)
+    compiled = jax.jit(jax.value_and_grad(loss)).lower(*arguments).compile()
+    memory = compiled.memory_analysis()
+    assert memory.temp_size_in_bytes < 0.1 * 4 * pixels * Q
+
+
+def test_loss_of_what_does_not_count_has_gradient_zero():
+    """Even where its logits are so large that their exponentials overflow."""
+    logits = jnp.full((1, Q), 500.0).at[0, 0].set(600)
+    indices, code = soft_encode(jnp.zeros((1, 2)))
+    gradient = jax.grad(lambda z: (0.0 * soft_cross_entropy(z, indices, code)).sum())
+    np.testing.assert_array_equal(gradient(logits), 0)

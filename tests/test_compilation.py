@@ -1,0 +1,51 @@
+"""The persistent compilation cache: on by default, in the user's cache folder."""
+
+import subprocess
+import sys
+
+from helpers import ROOT, environment
+
+CODE = """
+import jax
+from colorjax.compilation import keep_programs
+
+keep_programs()
+hits = []
+jax.monitoring.register_event_listener(
+    lambda event, **_: hits.append(event) if event.endswith("cache_hits") else None
+)
+print(jax.jit(lambda x: x * 2 + 1)(1.0), len(hits))
+"""
+
+
+def run(cache_home, **changes):
+    env = environment(XDG_CACHE_HOME=str(cache_home))
+    del env["JAX_COMPILATION_CACHE_DIR"]
+    command = [sys.executable, "-c", CODE]
+    env |= changes
+    done = subprocess.run(command, env=env, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split(), done.stderr
+
+
+def test_a_second_start_compiles_nothing(tmp_path):
+    (first, hits), _ = run(tmp_path)
+    assert (first, hits) == ("3.0", "0")
+    kept = sorted((tmp_path / "colorjax").iterdir())
+    assert kept
+    (second, hits), _ = run(tmp_path)
+    assert second == first and int(hits) > 0
+    assert {p.name for p in kept} <= {p.name for p in (tmp_path / "colorjax").iterdir()}
+
+
+def test_a_folder_of_the_users_own(tmp_path):
+    run(tmp_path / "unused", JAX_COMPILATION_CACHE_DIR=str(tmp_path / "own"))
+    assert any((tmp_path / "own").iterdir())
+    assert not (tmp_path / "unused").exists()
+
+
+def test_where_it_cannot_be_written_the_work_goes_on(tmp_path):
+    (tmp_path / "file").write_text("")
+    (result, _), told = run(tmp_path / "file")
+    assert result == "3.0"
+    assert "cannot be written" in told and "JAX_COMPILATION_CACHE_DIR" in told
