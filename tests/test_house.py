@@ -12,11 +12,11 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "colorjax").rglob("*.py"))
 FLOORS = (
     {"errors"},
-    {"color", "files", "optim", "sharding", "nets"},
+    {"color", "fields", "files", "optim", "sharding", "nets"},
     {"checkpoint", "config", "images", "method", "pretrained", "quantize", "report"},
-    {"evaluation", "methods", "sources"},
-    {"baselines", "data", "evaluators", "prior", "training"},
-    {"run"},
+    {"evaluation", "guided", "methods", "palette", "sources"},
+    {"baselines", "data", "distribution", "evaluators", "paint", "prior", "training"},
+    {"archive", "decode", "run"},
     {"colorize", "comparison"},
     {"page"},
     {"gallery"},
@@ -25,6 +25,8 @@ FLOORS = (
 )
 ONLY = {  # a library, and the only places that may import it
     "PIL": {"images"},
+    "imagecodecs": {"images"},
+    "tifffile": {"images"},
     "grain": {"data"},
     "tensorflow_datasets": {"sources"},
     "orbax": {"checkpoint"},

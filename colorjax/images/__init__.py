@@ -44,7 +44,7 @@ __all__ = [
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 MAX_PIXELS = 200_000_000  # a larger picture is refused before it is decoded
 WITH_ALPHA = ("PNG", "TIFF", "WEBP")
-OPTIONS = {  # of Pillow's encoders; its own level 6 of PNG saves a tenth for twice the time
+OPTIONS = {  # of Pillow's encoders; PNG's usual 6 saves a tenth for twice the time
     "JPEG": {"quality": 95},
     "WEBP": {"quality": 95},
     "PNG": {"compress_level": 3},

@@ -1,5 +1,6 @@
-"""Pictures of 16 bits a channel, PNG and TIFF, which Pillow reads as 8 and cannot write:
-`is_deep`, `decode`, `encode`.
+"""Pictures of 16 bits a channel, PNG and TIFF: `is_deep`, `decode`, `encode`.
+
+Pillow reads them as 8 bits and cannot write them.
 
 The files are tifffile's and imagecodecs' work, and so is the colour management in 16
 bits (Little CMS). Both are imported when the first such picture comes.
@@ -115,7 +116,7 @@ def _encode_png(picture):
 
 
 def _tagged_png(png: bytes, profile: bytes) -> bytes:
-    """The file with a chunk iCCP behind its header chunk (PNG specification, 11.3.2)."""
+    """The file with a chunk iCCP behind its header chunk (PNG, 11.3.2.3)."""
     body = b"iCCPsRGB\0\0" + zlib.compress(profile)
     check = struct.pack(">I", zlib.crc32(body))
     chunk = struct.pack(">I", len(body) - 4) + body + check
