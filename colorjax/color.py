@@ -23,7 +23,7 @@ WHITE = (0.95047, 1.0, 1.08883)
 EPSILON = (6 / 29) ** 3  # where CIE's cube root becomes its tangent
 SLOPE = (29 / 6) ** 2 / 3
 HALVINGS = 10  # of the interval that the chroma of a colour out of gamut is sought in
-MARGIN = 1e-4  # of linear light beyond [0, 1], a third of an 8-bit step, is no colour
+MARGIN = 2e-6  # of linear light beyond [0, 1] is rounding, and moves L by 0.001
 
 
 def _apply(matrix, x):

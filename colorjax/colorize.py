@@ -118,7 +118,7 @@ class Colorizer:
                     )
         return [found[index] for index in range(len(small))]
 
-    def _working(self, picture: Picture) -> UInt8[np.ndarray, "h w 3"]:
+    def _working(self, picture: Picture) -> UInt8[np.ndarray, "h2 w2 3"]:
         """The picture at working size, laid on white."""
         longest = round(self.side * ASPECTS[-1])
         small = images.resize_short(images.to_8_bits(picture), self.side, longest)

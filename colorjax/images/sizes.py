@@ -35,7 +35,7 @@ def short_size(
 
 
 def resize_short(
-    picture: UInt8[np.ndarray, "h w 3"], side: int, longest: int | None = None
-) -> UInt8[np.ndarray, "h2 w2 3"]:
+    picture: UInt8[np.ndarray, "h w c"], side: int, longest: int | None = None
+) -> UInt8[np.ndarray, "h2 w2 c"]:
     """Resize to `short_size`."""
     return resize(picture, short_size(picture, side, longest))
