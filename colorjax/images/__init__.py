@@ -152,7 +152,8 @@ def _to_srgb(image: Image.Image, opaque: bool = True) -> Image.Image:
             alpha, image = image.getchannel("A"), image.convert("RGB")
     elif image.mode == "P":
         image = image.convert("RGB")
-    if profile and image.mode in ("RGB", "CMYK", "L"):
+    foreign = profile and profile != SRGB.tobytes()
+    if foreign and image.mode in ("RGB", "CMYK", "L"):
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             image = ImageCms.profileToProfile(image, source, SRGB, outputMode="RGB")

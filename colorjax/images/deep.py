@@ -47,7 +47,9 @@ def decode(
     """
     pixels = _decode_png(data) if kind == "PNG" else _decode_tiff(data)
     colors, alpha = np.split(pixels, [pixels.shape[2] - 1 | 1], axis=2)  # 1 or 3, rest
-    converted = _convert(colors, profile, srgb) if profile else None
+    converted = None
+    if profile and profile != srgb:
+        converted = _convert(colors, profile, srgb)
     if converted is None:
         converted = np.broadcast_to(colors, (*colors.shape[:2], 3))
     return np.concatenate([converted, alpha], axis=2)
