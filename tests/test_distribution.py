@@ -52,8 +52,8 @@ def test_temperature_goes_from_the_mode_to_the_mean():
     found = distribution()
     mode = ab_bins()[found.logits.argmax(-1)]
     np.testing.assert_allclose(found.decode(1e-4)[::4, ::4], mode[:8, :12], atol=0.1)
-    chroma = [np.hypot(*found.decode(t).T).mean() for t in (0.5, 1.0, 10.0)]
-    assert chroma == sorted(chroma, reverse=True)
+    everything = np.broadcast_to(ab_bins().mean(0), found.ab.shape)
+    np.testing.assert_allclose(found.decode(1e5), everything, atol=0.1)
 
 
 def test_saturation_multiplies_chroma():
