@@ -195,3 +195,16 @@ def test_init_from_takes_every_weight_but_the_head(trained, tmp_path):
     assert result.code == 0, result.err
     line = next(x for x in result.err.splitlines() if "started from" in x)
     assert "G/params/head/kernel" in line and "conv1_1" not in line
+
+
+@pytest.mark.slow
+def test_notebook(trained, tmp_path):
+    """Its cells run one after another, as they are."""
+    notebook = json.loads((ROOT / "docs/colorize.ipynb").read_text())
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] for cell in cells)
+    script = tmp_path / "cells.py"
+    script.write_text("\n\n".join("".join(cell["source"]) for cell in cells))
+    result = python(script, env={"COLORJAX_RUN": str(trained[0])}, cwd=tmp_path)
+    assert result.code == 0, result.err
+    assert result.out.splitlines()[-1] == "uint16 uint16"
