@@ -1,4 +1,5 @@
-"""sRGB <-> CIE Lab (D65, 2 degree observer) in JAX: `rgb_to_lab`, `lab_to_rgb`.
+"""sRGB <-> CIE Lab (D65, 2 degree observer) in JAX: `rgb_to_lab`, `lab_to_rgb`,
+`into_gamut`.
 
 The standards: IEC 61966-2-1 for the transfer curve and the primaries, CIE 15 for Lab.
 Rows are summed elementwise instead of as a matrix product, because the default matrix
@@ -21,6 +22,8 @@ XYZ_TO_RGB = (
 WHITE = (0.95047, 1.0, 1.08883)
 EPSILON = (6 / 29) ** 3  # where CIE's cube root becomes its tangent
 SLOPE = (29 / 6) ** 2 / 3
+HALVINGS = 10  # of the interval that the chroma of a colour out of gamut is sought in
+MARGIN = 2e-6  # of linear light beyond [0, 1] is rounding, and moves L by 0.001
 
 
 def _apply(matrix, x):
@@ -44,13 +47,39 @@ def rgb_to_lab(rgb: Float[Array, "... 3"]) -> Float[Array, "... 3"]:
 
 def lab_to_rgb(lab: Float[Array, "... 3"]) -> Float[Array, "... 3"]:
     """Lab to sRGB in [0, 1]; colours outside the sRGB gamut are clipped per channel."""
-    y = (lab[..., 0] + 16) / 116
-    f = jnp.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1)
-    t = jnp.where(f > 6 / 29, f**3, (f - 4 / 29) / SLOPE)
-    linear = _apply(XYZ_TO_RGB, t * jnp.asarray(WHITE, t.dtype))
+    linear = _lab_to_linear(lab)
     rgb = jnp.where(
         linear > 0.0031308,
         1.055 * jnp.power(jnp.maximum(linear, 0.0031308), 1 / 2.4) - 0.055,
         12.92 * linear,
     )
     return jnp.clip(rgb, 0, 1)
+
+
+def _lab_to_linear(lab):
+    """Linear light of the sRGB primaries, not clipped."""
+    y = (lab[..., 0] + 16) / 116
+    f = jnp.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1)
+    t = jnp.where(f > 6 / 29, f**3, (f - 4 / 29) / SLOPE)
+    return _apply(XYZ_TO_RGB, t * jnp.asarray(WHITE, t.dtype))
+
+
+def into_gamut(lab: Float[Array, "... 3"]) -> Float[Array, "... 3"]:
+    """Lab with the chroma of colours outside the sRGB gamut reduced until they fit.
+
+    L, in [0, 100], and the hue angle stay; clipping per channel would change both. The
+    factor is found by bisection, to a thousandth of the chroma asked for.
+    """
+
+    def fits(scale):
+        linear = _lab_to_linear(lab * scale_of(scale))
+        return jnp.all((linear > -MARGIN) & (linear < 1 + MARGIN), axis=-1)
+
+    def scale_of(scale):
+        return jnp.stack([jnp.ones_like(scale), scale, scale], axis=-1)
+
+    whole = jnp.ones_like(lab[..., 0])
+    scale = jnp.zeros_like(whole)
+    for i in range(1, HALVINGS + 1):  # unrolled, so that XLA makes one pass of it
+        scale = jnp.where(fits(scale + 0.5**i), scale + 0.5**i, scale)
+    return lab * scale_of(jnp.where(fits(whole), whole, scale))

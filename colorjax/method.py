@@ -9,7 +9,8 @@ A method is a value, three pure functions, and the trainer knows nothing more of
   `collections` holds what changed besides params, by net: `{"G": {"batch_stats":
   ...}}`, and `metrics` scalars to log;
 - `predict(nets, lightness, key) -> Prediction`: in evaluation mode, every picture by
-  itself.
+  itself;
+- `temperature`: where there are logits, that at which `predict` makes ab of them.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,6 +40,7 @@ class Method(NamedTuple):
     init: Callable[[PRNGKeyArray, Examples], Nets]
     losses: Mapping[str, Callable]
     predict: Callable[[Nets, Float[Array, "b h w 1"], PRNGKeyArray], Prediction]
+    temperature: float = 1.0
 
 
 def to_examples(batch: Mapping[str, ArrayLike]) -> Examples:

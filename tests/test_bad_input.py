@@ -6,14 +6,16 @@ import resource
 import shutil
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from helpers import encode, run_colorjax, run_train, scene, write_config, write_folder
 
-from colorjax import cli, images, run
+from colorjax import cli, run
 from colorjax import config as configs
 from colorjax.checkpoint import Checkpoints
 from colorjax.colorize import Colorizer
+from colorjax.distribution import Distribution
 from colorjax.errors import UserError
 from colorjax.quantize import Q
 
@@ -255,15 +257,23 @@ def test_colorize_with_a_run_that_saved_nothing(trained, mixed, tmp_path):
     assert result.code == 2
 
 
+class Grey:
+    """A colorizer that finds grey for every picture."""
+
+    has_logits = False
+
+    def predict(self, pictures, batch):
+        plane = np.zeros((8, 8), np.float32)
+        ab = np.zeros((8, 8, 2), np.float32)
+        return [Distribution(p.shape[:2], plane, ab, source="x") for p in pictures]
+
+
 @pytest.fixture
 def colorize(monkeypatch, capsys):
-    """`colorjax colorize` with a run that whitens: its exit code and last line."""
-
-    def whiten(path):
-        return np.full_like(images.read(path.read_bytes(), str(path)), 255)
+    """`colorjax colorize` with a run that makes grey: its exit code and last line."""
 
     def command(*arguments):
-        monkeypatch.setattr(Colorizer, "load", lambda *_: whiten)
+        monkeypatch.setattr(Colorizer, "load", lambda *_: Grey())
         code = cli.main(["colorize", "--run", "x", *map(str, arguments)])
         return code, capsys.readouterr().err.splitlines()[-1]
 
@@ -302,12 +312,63 @@ def test_colorize_skips_what_is_no_picture_file(mixed, colorize, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("out", "reason"), [("file", "File exists"), ("shut", "denied")]
+    ("out", "reason"), [("file", "is no folder"), ("shut", "Permission denied")]
 )
 def test_colorize_cannot_write(out, reason, mixed, colorize, tmp_path):
     if out == "shut" and os.geteuid() == 0:
         pytest.skip("root may write everywhere")
     (tmp_path / "file").touch()
     (tmp_path / "shut").mkdir(mode=0o500)
-    code, line = colorize(mixed / "good.png", "--out", tmp_path / out)
-    assert code == 1 and f"{out}/good.png: cannot be written" in line and reason in line
+    code, line = colorize(mixed, "--out", tmp_path / out)
+    assert code == 2 and f"{out}: cannot be written" in line and reason in line
+
+
+def test_colorize_on_a_full_disk(mixed, colorize, tmp_path):
+    """The large picture cannot be written; nothing is left of it, the others are."""
+    noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)
+    (mixed / "deeper/large.png").write_bytes(encode(noise))
+    (mixed / "diary.jpg").unlink()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        code, line = colorize(mixed, "--out", tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert code == 1
+    assert "out/deeper/large.png: cannot be written (File too large)" in line
+    written = {p.name for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    assert written == {"good.png", "000.png"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--batch", "0"], "--batch is 0, less than 1"),
+        (["--samples", "0"], "--samples is 0, less than 1"),
+        (["--max-pixels", "0"], "--max-pixels is 0"),
+        (["--seed", "-1"], "--seed is -1"),
+        (["--temperature", "0"], "--temperature is 0.0, which must be positive"),
+        (["--saturation", "-1"], "--saturation is -1.0"),
+        (["--palette", "red"], "palette: 'red' is no colour"),
+        (["--format", "xyz"], "cannot write '.xyz' files"),
+        (["--from-distribution", "y"], "either --run"),
+        (["--device", "tpu"], "--device tpu: there is none"),
+        (["--temperature", "0.3"], "x: this method gives one colour a pixel"),
+        (["--samples", "2"], "x: this method gives one colour a pixel"),
+        (["--uncertainty"], "x: this method gives one colour a pixel"),
+        (["--save-distribution"], "x: this method gives one colour a pixel"),
+    ],
+)
+def test_colorize_options(options, message, mixed, colorize, tmp_path):
+    platforms = jax.config.jax_platforms
+    try:
+        code, line = colorize(mixed, "--out", tmp_path / "out", *options)
+    finally:
+        jax.config.update("jax_platforms", platforms)
+    assert code == 2 and message in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_colorize_too_large(mixed, colorize, tmp_path):
+    code, line = colorize(mixed / "good.png", "--out", tmp_path, "--max-pixels", 1000)
+    assert code == 1 and "good.png: 32x32 pixels are more than the 0.001 mill" in line

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import skimage.color
 
-from colorjax.color import lab_to_rgb, rgb_to_lab
+from colorjax.color import into_gamut, lab_to_rgb, rgb_to_lab
 
 LEVELS = np.arange(256)
 
@@ -59,3 +59,29 @@ def test_known_colours():
     rgb = jnp.array([[1.0, 1.0, 1.0], [0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
     expected = [[100, 0, 0], [0, 0, 0], [53.24, 80.09, 67.20]]
     np.testing.assert_allclose(rgb_to_lab(rgb), expected, atol=0.01)
+
+
+def test_into_gamut_keeps_lightness_and_hue_and_only_the_needed_chroma():
+    axes = np.arange(1, 100, 3), np.arange(-128, 129, 8), np.arange(-128, 129, 8)
+    lab = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).astype(np.float32)
+    fitted = np.asarray(jax.jit(into_gamut)(lab))
+    back = np.asarray(rgb_to_lab(lab_to_rgb(jnp.asarray(fitted))))
+    assert np.abs(back - fitted).max() < 0.1  # clipping had nothing to do
+    np.testing.assert_array_equal(fitted[..., 0], lab[..., 0])
+    cross = fitted[..., 1] * lab[..., 2] - fitted[..., 2] * lab[..., 1]
+    assert np.abs(cross).max() < 0.05
+    chroma, asked = (np.hypot(x[..., 1], x[..., 2]) for x in (fitted, lab))
+    assert (chroma <= asked).all()
+    # Colours that were reduced would not fit with a hundredth more.
+    reduced = chroma < asked
+    assert reduced.mean() > 0.5
+    more = lab.copy()
+    more[..., 1:] = fitted[..., 1:] + 0.01 * lab[..., 1:]
+    clipped = np.asarray(rgb_to_lab(lab_to_rgb(jnp.asarray(more))))
+    assert (np.abs(clipped - more).max(-1) > 1e-3)[reduced].all()
+
+
+def test_into_gamut_leaves_what_fits():
+    rgb = np.random.default_rng(0).uniform(0.01, 0.99, (1000, 3)).astype(np.float32)
+    lab = np.asarray(rgb_to_lab(jnp.asarray(rgb)))
+    np.testing.assert_array_equal(np.asarray(into_gamut(jnp.asarray(lab))), lab)

@@ -19,8 +19,9 @@ from helpers import (
 from skimage.color import lab2rgb, rgb2lab
 
 import colorjax
-from colorjax import images
-from colorjax.colorize import Colorizer, join
+from colorjax import images, paint
+from colorjax.colorize import Colorizer
+from colorjax.paint import join
 
 SIZES = [(1, 1), (1, 700), (17, 90), (32, 32), (48, 40), (200, 90), (333, 500)]
 
@@ -47,17 +48,38 @@ def test_run_leaves_its_files_and_says_how_to_go_on(trained):
     assert grid.shape[1] == 6 * 128 + 7 * 4  # twice three columns, and margins
 
 
+@pytest.fixture(scope="module")
+def colorizer(trained):
+    return colorjax.Colorizer.load(trained[0])
+
+
+def grey_noise(size, dtype=np.uint8):
+    """Grey of any level, of such a size."""
+    top = np.iinfo(dtype).max
+    return np.random.default_rng(0).integers(0, top, size, dtype, endpoint=True)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("size", SIZES)
-def test_only_the_colour_is_predicted(trained, size):
-    """The result is the original L with the predicted ab, at the picture's size."""
-    colorizer = colorjax.Colorizer.load(trained[0])
-    grey = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
-    rgb = np.repeat(grey[..., None], 3, axis=2)
+def test_only_the_colour_is_predicted(colorizer, size, dtype):
+    """The result has the size, the depth and the L of the picture."""
+    grey = grey_noise(size, dtype)
     result = colorizer(grey)
-    assert result.shape == (*size, 3) and result.dtype == np.uint8
-    expected = rgb2lab(rgb)
-    expected[..., 1:] = colorizer.predict_ab(rgb)
-    np.testing.assert_allclose(result, lab2rgb(expected) * 255, atol=1.01)
+    assert result.shape == (*size, 3) and result.dtype == dtype
+    top = np.iinfo(dtype).max
+    source = rgb2lab(np.repeat(grey[..., None], 3, axis=2) / top)
+    error = np.abs(rgb2lab(result / top) - source)[..., 0]
+    assert np.percentile(error, 99) < (0.39 if dtype == np.uint8 else 0.02)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_colours_are_those_of_the_prediction(colorizer, size):
+    """On mid-grey, where every edge is the padding's, ab is the bilinear one."""
+    grey = np.full(size, 128, np.uint8)
+    ab = colorizer.predict(grey).ab
+    planes = [images.resize(plane, size) for plane in np.moveaxis(ab, -1, 0)]
+    lab = np.stack([rgb2lab(np.full((*size, 3), 128, np.uint8))[..., 0], *planes], -1)
+    np.testing.assert_allclose(colorizer(grey), lab2rgb(lab) * 255, atol=1.01)
 
 
 def test_join_of_a_picture_with_its_own_colours_is_the_picture():
@@ -66,28 +88,69 @@ def test_join_of_a_picture_with_its_own_colours_is_the_picture():
     assert np.abs(join(picture, ab).astype(int) - picture).max() <= 1
 
 
-def test_colours_of_the_input_do_not_matter_but_lightness_does(trained):
-    colorizer = Colorizer.load(trained[0])
+def test_colours_of_the_input_do_not_matter_but_lightness_does(colorizer):
     picture = scene(3, 32)
     grey = join(picture, np.zeros((32, 32, 2), np.float32))
-    ab = colorizer.predict_ab(picture)
-    rounding = np.abs(colorizer.predict_ab(grey) - ab).max()  # of L, to 8 bits
-    assert rounding < np.abs(colorizer.predict_ab(255 - grey) - ab).max() / 2
+    ab = colorizer.predict(picture).ab
+    rounding = np.abs(colorizer.predict(grey).ab - ab).max()  # of L, to 8 bits
+    assert rounding < np.abs(colorizer.predict(255 - grey).ab - ab).max() / 2
+
+
+def test_alpha_is_kept_and_what_is_behind_it_not_looked_at(colorizer):
+    picture = np.dstack([scene(3, 48), np.full((48, 48), 255, np.uint8)])
+    picture[:24, :, 3] = 0
+    hidden = picture.copy()
+    hidden[:24, :, :3] = 0
+    first, second = colorizer([picture, hidden])
+    np.testing.assert_array_equal(first[..., 3], picture[..., 3])
+    np.testing.assert_array_equal(first[25:, :, :3], second[25:, :, :3])
+
+
+def test_sequence_is_each_picture_by_itself(colorizer):
+    pictures = [grey_noise(size) for size in SIZES] + [scene(i, 40) for i in range(5)]
+    together = colorizer.predict(pictures, batch=4)
+    assert [found.size for found in together] == [p.shape[:2] for p in pictures]
+    for found, picture in zip(together, pictures, strict=True):
+        alone = colorizer.predict(picture)
+        assert found.logits.shape == alone.logits.shape
+        np.testing.assert_allclose(found.ab, alone.ab, atol=1e-3)
+        np.testing.assert_allclose(found.lightness, alone.lightness, atol=1e-3)
+        np.testing.assert_allclose(found.logits, alone.logits, atol=1e-3)
 
 
 def test_a_folder_of_any_sizes_compiles_a_handful_of_programs(trained):
+    """Nine for the net, two for painting, whatever comes in whatever numbers."""
     colorizer = Colorizer.load(trained[0])
     counted = chex.assert_max_traces(colorizer._predict.__wrapped__, n=9)
     colorizer._predict = jax.jit(counted)
     random = np.random.default_rng(0)
-    for _ in range(60):
-        colorizer(np.zeros(random.integers(1, 400, 2), np.uint8))
+    sizes = random.integers(1, 400, (60, 2))
+    before = paint._paint._cache_size()
+    for some in np.array_split(sizes, 7):
+        pictures = [np.zeros(size, np.uint8) for size in some]
+        found = colorizer.predict(pictures, batch=3)
+        for distribution, picture in zip(found, pictures, strict=True):
+            colorizer.decode(distribution, picture, seed=1)
+    assert paint._paint._cache_size() - before <= 2
 
 
-@pytest.mark.parametrize("shape, dtype", [((4, 4, 4), "uint8"), ((4, 4, 3), "float32")])
-def test_other_arrays_are_refused(trained, shape, dtype):
-    with pytest.raises(TypeError, match="a picture is uint8"):
-        Colorizer.load(trained[0])(np.zeros(shape, dtype))
+@pytest.mark.parametrize(
+    "shape, dtype", [((4, 4, 2), "uint8"), ((4, 4, 3), "float32"), ((0, 4), "uint8")]
+)
+def test_other_arrays_are_refused(colorizer, shape, dtype):
+    with pytest.raises(TypeError, match="a picture is uint8 or uint16"):
+        colorizer(np.zeros(shape, dtype))
+
+
+def test_options_of_a_call_are_those_of_decode(colorizer):
+    picture = scene(1, 40)
+    found = colorizer.predict(picture)
+    for options in (dict(temperature=2.0), dict(saturation=0.5), dict(seed=3)):
+        called = colorizer(picture, **options)
+        np.testing.assert_array_equal(
+            called, colorizer.decode(found, picture, **options)
+        )
+        assert (called != colorizer(picture)).any()
 
 
 def test_command_keeps_tree_and_sizes(trained, tmp_path):
@@ -101,7 +164,8 @@ def test_command_keeps_tree_and_sizes(trained, tmp_path):
         picture = images.read((tmp_path / "out" / name).read_bytes())
         assert picture.shape == (side, side, 3)
         source = tmp_path / "in" / name
-        np.testing.assert_array_equal(picture, Colorizer.load(trained[0])(source))
+        expected = Colorizer.load(trained[0])(source)
+        assert np.abs(np.int32(picture) - expected).max() <= 1  # they went together
 
 
 def test_evaluate_reads_the_run_back(trained):
@@ -131,3 +195,16 @@ def test_init_from_takes_every_weight_but_the_head(trained, tmp_path):
     assert result.code == 0, result.err
     line = next(x for x in result.err.splitlines() if "started from" in x)
     assert "G/params/head/kernel" in line and "conv1_1" not in line
+
+
+@pytest.mark.slow
+def test_notebook(trained, tmp_path):
+    """Its cells run one after another, as they are."""
+    notebook = json.loads((ROOT / "docs/colorize.ipynb").read_text())
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] for cell in cells)
+    script = tmp_path / "cells.py"
+    script.write_text("\n\n".join("".join(cell["source"]) for cell in cells))
+    result = python(script, env={"COLORJAX_RUN": str(trained[0])}, cwd=tmp_path)
+    assert result.code == 0, result.err
+    assert result.out.splitlines()[-1] == "uint16 uint16"

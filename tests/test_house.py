@@ -12,11 +12,20 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "colorjax").rglob("*.py"))
 FLOORS = (
     {"errors"},
-    {"color", "compilation", "files", "optim", "processes", "sharding", "nets"},
+    {
+        "color",
+        "compilation",
+        "fields",
+        "files",
+        "nets",
+        "optim",
+        "processes",
+        "sharding",
+    },
     {"checkpoint", "config", "images", "method", "quantize", "report"},
-    {"evaluation", "methods", "pretrained", "sources"},
-    {"baselines", "data", "evaluators", "prior", "training"},
-    {"run"},
+    {"evaluation", "guided", "methods", "palette", "pretrained", "sources"},
+    {"baselines", "data", "distribution", "evaluators", "paint", "prior", "training"},
+    {"archive", "decode", "run"},
     {"colorize", "comparison"},
     {"page"},
     {"gallery"},
@@ -25,6 +34,8 @@ FLOORS = (
 )
 ONLY = {  # a library, and the only places that may import it
     "PIL": {"images"},
+    "imagecodecs": {"images"},
+    "tifffile": {"images"},
     "grain": {"data"},
     "tensorflow_datasets": {"sources"},
     "orbax": {"checkpoint"},

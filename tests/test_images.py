@@ -316,6 +316,153 @@ def test_cannot_be_written(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.png"]
 
 
+# ---- All that a file has: 16 bits, alpha.
+
+NOISE16 = np.random.default_rng(1).integers(0, 65536, (20, 30, 4), np.uint16)
+GREY16 = NOISE16[..., 0]
+
+
+def deep_png(picture):
+    """A 16-bit PNG file of grey, grey with alpha, RGB or RGB with alpha."""
+    channels = picture.shape[2] if picture.ndim == 3 else 1
+    rows = (b"\0" + row.astype(">u2").tobytes() for row in picture)
+    data = bytearray(png(picture.shape[1], len(picture), 16, b"".join(rows)))
+    data[25] = {1: 0, 2: 4, 3: 2, 4: 6}[channels]  # the colour type
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    return bytes(data)
+
+
+def rgb(grey):
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+DEEP = {
+    "grey png": (deep_png(GREY16), rgb(GREY16)),
+    "rgb png": (deep_png(NOISE16[..., :3]), NOISE16[..., :3]),
+    "rgba png": (deep_png(NOISE16), NOISE16),
+    "grey and alpha png": (
+        deep_png(NOISE16[..., :2]),
+        np.dstack([rgb(GREY16), NOISE16[..., 1]]),
+    ),
+    "grey tiff": (tiff(GREY16), rgb(GREY16)),
+    "white is 0": (tiff(GREY16, photometric="miniswhite"), 65535 - rgb(GREY16)),
+    "rgb tiff": (tiff(NOISE16[..., :3], photometric="rgb"), NOISE16[..., :3]),
+    "big-endian": (
+        tiff(NOISE16[..., :3], photometric="rgb", byteorder=">"),
+        NOISE16[..., :3],
+    ),
+    "compressed": (
+        tiff(NOISE16[..., :3], photometric="rgb", compression="lzw", predictor=True),
+        NOISE16[..., :3],
+    ),
+    "plane by plane": (
+        tiff(
+            np.moveaxis(NOISE16[..., :3], 2, 0).copy(),
+            photometric="rgb",
+            planarconfig="separate",
+        ),
+        NOISE16[..., :3],
+    ),
+    "rgba tiff": (
+        tiff(NOISE16, photometric="rgb", extrasamples=["unassalpha"]),
+        NOISE16,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DEEP)
+def test_16_bits_are_read(kind):
+    data, expected = DEEP[kind]
+    picture = images.read_full(data)
+    assert picture.dtype == np.uint16
+    np.testing.assert_array_equal(picture, expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_opaque_is_read_alike(kind):
+    data, expected = KINDS[kind]
+    picture = images.read_full(data)
+    eight = images.to_8_bits(picture)
+    assert (picture.dtype == np.uint16) == kind.startswith("16-bit")
+    assert (picture.shape[2] == 4) == kind.startswith(("opaque", "half", "clear"))
+    np.testing.assert_allclose(
+        np.int32(images.on_white(eight)), np.broadcast_to(expected, (4, 6, 3)), atol=2
+    )
+
+
+@pytest.mark.parametrize("orientation", STORED)
+def test_16_bits_are_turned(orientation):
+    tag = [(0x112, "H", 1, orientation, True)]
+    stored = np.ascontiguousarray(STORED[orientation] * np.uint16(257))
+    data = tiff(stored, photometric="rgb", extratags=tag)
+    np.testing.assert_array_equal(images.read_full(data), UPRIGHT * np.uint16(257))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_16_bits_are_written_and_tagged(suffix, channels, tmp_path):
+    path = tmp_path / f"picture{suffix}"
+    images.write(path, NOISE16[..., :channels])
+    again = images.read_full(path.read_bytes())
+    np.testing.assert_array_equal(again, NOISE16[..., :channels])
+    with Image.open(path) as image:  # Pillow, too, can read it
+        image.load()
+        assert image.size == (30, 20) and image.info["icc_profile"]
+
+
+@pytest.mark.parametrize(
+    ("icc", "stored", "expected"),
+    [
+        pytest.param(LINEAR, RGB16, srgb(RGB), id="converted"),
+        pytest.param(LINEAR_BGR, RGB16, srgb(RGB[..., ::-1]), id="other primaries"),
+        pytest.param(LINEAR_GREY, RAMP16, srgb(RAMP)[..., None], id="grey on grey"),
+        pytest.param(LINEAR, RAMP16, RAMP[..., None], id="rgb on grey says nothing"),
+        pytest.param(b"no profile", RGB16, RGB, id="broken says nothing"),
+    ],
+)
+def test_profile_of_16_bits(icc, stored, expected):
+    kind = "rgb" if stored.ndim == 3 else "minisblack"
+    picture = images.read_full(tiff(stored, photometric=kind, iccprofile=icc))
+    assert picture.dtype == np.uint16
+    expected = np.broadcast_to(expected, (4, 6, 3))
+    # Little CMS takes dark greys through a table.
+    near = 1.1 if stored is RAMP16 else 0.1
+    np.testing.assert_allclose(picture / 257, expected, rtol=0, atol=near)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".jpg", ".bmp"])
+def test_alpha_is_written_where_there_is_a_place_for_it(suffix, dtype, tmp_path):
+    top = np.iinfo(dtype).max
+    picture = np.zeros((16, 16, 4), dtype)
+    picture[:8, :, 3] = top
+    images.write(tmp_path / f"picture{suffix}", picture)
+    again = images.read_full((tmp_path / f"picture{suffix}").read_bytes())
+    if suffix in (".jpg", ".bmp"):
+        assert again.shape == (16, 16, 3)
+        assert again[:7].max() < 9 and again[9:].min() > 245  # laid on white
+    else:
+        assert again.shape == (16, 16, 4)
+        assert (again[:8, :, 3] == np.iinfo(again.dtype).max).all()
+        assert (again[8:, :, 3] == 0).all()
+        deep = dtype == np.uint16 and suffix != ".webp"
+        assert again.dtype == (np.uint16 if deep else np.uint8)
+
+
+@pytest.mark.parametrize("kind", ["rgb png", "rgb tiff", "compressed"])
+def test_truncated_16_bits(kind):
+    data = DEEP[kind][0]
+    for length in (len(data) // 2, 60, 30):
+        with pytest.raises(UserError, match="^scan.tif: not a") as caught:
+            images.read_full(data[:length], "scan.tif")
+        assert "\n" not in str(caught.value)
+
+
+def test_pixels_of_the_header():
+    assert images.pixels(png(40_000, 40_000)) == 40_000**2
+    assert images.pixels(b"Dear diary,") == images.pixels(b"") == 0
+
+
 # ---- Sizes.
 
 
@@ -358,6 +505,14 @@ def test_resize_to_a_part(size, place):
     whole = images.resize(NOISE, size)[top : top + 16, left : left + 16]
     part = images.resize(NOISE, size, (top, left, 16, 16))
     np.testing.assert_allclose(np.int32(part), whole, rtol=0, atol=1)
+
+
+def test_marks_are_where_the_points_are():
+    page = images.mark(np.full((100, 120, 3), 90, np.uint8), [(20, 30), (80, 100)])
+    changed = (page != 90).any(-1)
+    for y, x in ((20, 30), (80, 100)):
+        assert changed[y - 5 : y + 6, x - 5 : x + 6].any() and not changed[y, x]
+    assert not changed[40:60].any()
 
 
 def test_grid():

@@ -97,7 +97,7 @@ def build(
         logits = net.apply(nets["G"], lightness).astype(jnp.float32)
         return Prediction(upsample(annealed_mean(logits, temperature), SCALE), logits)
 
-    return Method(init, {"G": loss}, predict)
+    return Method(init, {"G": loss}, predict, temperature)
 
 
 def jitter_lightness(

@@ -1,0 +1,126 @@
+"""Pictures of 16 bits a channel, PNG and TIFF: `is_deep`, `decode`, `encode`.
+
+Pillow reads them as 8 bits and cannot write them.
+
+The files are tifffile's and imagecodecs' work, and so is the colour management in 16
+bits (Little CMS). Both are imported when the first such picture comes.
+"""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+from jaxtyping import UInt16
+from PIL import ExifTags, Image
+
+KINDS = ("PNG", "TIFF")  # the formats, by Pillow's names
+PNG_LEVEL = 3  # of compression, as of 8 bits
+
+
+def is_deep(image: Image.Image, data: bytes) -> bool:
+    """Whether the file `data`, opened as `image`, is one that `decode` understands.
+
+    Other files with 16-bit channels (CMYK, premultiplied alpha) are Pillow's to read.
+    """
+    if image.format == "PNG":  # the ninth byte of the header chunk; no colour key
+        return data[24] == 16 and "transparency" not in image.info
+    if image.format != "TIFF":
+        return False
+    tags, base = image.tag_v2, ExifTags.Base
+    bits = np.atleast_1d(tags.get(base.BitsPerSample, 1))
+    return bool(
+        (bits == 16).all()
+        and np.all(np.atleast_1d(tags.get(base.SampleFormat, 1)) == 1)
+        and tags.get(base.PhotometricInterpretation) in (0, 1, 2)
+        and tags.get(base.ExtraSamples, (2,)) in (2, (2,))
+    )
+
+
+def decode(
+    data: bytes, kind: str, profile: bytes | None, srgb: bytes
+) -> UInt16[np.ndarray, "h w c"]:
+    """The picture with 3 channels, or 4 where it has alpha, in sRGB, not yet turned.
+
+    `profile` is the file's ICC profile, `srgb` that of the result. Raises whatever the
+    file provokes.
+    """
+    pixels = _decode_png(data) if kind == "PNG" else _decode_tiff(data)
+    colors, alpha = np.split(pixels, [pixels.shape[2] - 1 | 1], axis=2)  # 1 or 3, rest
+    converted = None
+    if profile and profile != srgb:
+        converted = _convert(colors, profile, srgb)
+    if converted is None:
+        converted = np.broadcast_to(colors, (*colors.shape[:2], 3))
+    return np.concatenate([converted, alpha], axis=2)
+
+
+def _decode_png(data):
+    import imagecodecs
+
+    return np.atleast_3d(imagecodecs.png_decode(data))
+
+
+def _decode_tiff(data):
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page = file.pages[0]
+        pixels = page.asarray()
+        if pixels.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
+            pixels = np.moveaxis(pixels, 0, 2)
+        pixels = np.atleast_3d(pixels).astype(np.uint16, copy=False)  # native order
+        if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+            pixels = np.concatenate([65535 - pixels[..., :1], pixels[..., 1:]], axis=2)
+    return pixels
+
+
+def _convert(colors, profile, srgb):
+    """Colours of a profile in sRGB, or None where the profile says nothing of them."""
+    import imagecodecs
+
+    grey = colors.shape[2] == 1
+    try:
+        return imagecodecs.cms_transform(
+            np.ascontiguousarray(colors[..., 0] if grey else colors),
+            profile,
+            srgb,
+            colorspace="gray" if grey else "rgb",
+            outcolorspace="rgb",
+        )
+    except imagecodecs.CmsError:
+        return None
+
+
+def encode(picture: UInt16[np.ndarray, "h w c"], kind: str, srgb: bytes) -> bytes:
+    """A picture of 3 or 4 channels as a file of one of `KINDS`, tagged with `srgb`."""
+    if kind == "PNG":
+        return _tagged_png(_encode_png(picture), srgb)
+    import tifffile
+
+    encoded = io.BytesIO()
+    extra = ["unassalpha"] if picture.shape[2] == 4 else None
+    tifffile.imwrite(
+        encoded,
+        picture,
+        photometric="rgb",
+        extrasamples=extra,
+        iccprofile=srgb,
+        metadata=None,
+    )
+    return encoded.getvalue()
+
+
+def _encode_png(picture):
+    import imagecodecs
+
+    return imagecodecs.png_encode(np.ascontiguousarray(picture), level=PNG_LEVEL)
+
+
+def _tagged_png(png: bytes, profile: bytes) -> bytes:
+    """The file with a chunk iCCP behind its header chunk (PNG, 11.3.2.3)."""
+    body = b"iCCPsRGB\0\0" + zlib.compress(profile)
+    check = struct.pack(">I", zlib.crc32(body))
+    chunk = struct.pack(">I", len(body) - 4) + body + check
+    header = 8 + 25  # the signature and IHDR
+    return png[:header] + chunk + png[header:]
