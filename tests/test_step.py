@@ -6,9 +6,10 @@ import optax
 import pytest
 from chex import assert_trees_all_close
 
+from colorjax.errors import UserError
 from colorjax.methods import zhang2016
 from colorjax.quantize import Q
-from colorjax.sharding import make_mesh, to_devices
+from colorjax.sharding import check_divides, make_mesh, to_devices
 from colorjax.training import make_init, make_step
 
 
@@ -85,3 +86,9 @@ def test_parts_do_not_depend_on_devices(accumulate):
     one, _ = gradient(method(), pictures, one_device(), accumulate=accumulate)
     four, _ = gradient(method(), pictures, make_mesh(), accumulate=accumulate)
     assert_trees_all_close(one, four, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("parts, told", [(3, "multiple of 12"), (0, "less than 1")])
+def test_parts_that_do_not_fit_are_told(parts, told):
+    with pytest.raises(UserError, match=told):
+        check_divides(16, make_mesh(), parts)
