@@ -96,8 +96,14 @@ def _colorize(
 
 def _check(args: argparse.Namespace) -> None:
     """Raise `UserError` for options out of range or that exclude each other."""
-    if bool(args.workdir) == bool(args.from_distribution):
-        raise UserError("give either --run, a trained run, or --from-distribution")
+    if not args.workdir and not args.from_distribution:
+        raise UserError(
+            "give a trained run, --run DIR. To train one in five minutes: python train.py "
+            "--config=configs/quick.py\nTo have the paper's authors' own: colorjax "
+            "convert FILE --out DIR, with a file that they published"
+        )
+    if args.workdir and args.from_distribution:
+        raise UserError("give either --run or --from-distribution, not both")
     if args.from_distribution and args.save_distribution:
         raise UserError("--save-distribution needs --run, not --from-distribution")
     for name in ("batch", "max_pixels", "samples"):
