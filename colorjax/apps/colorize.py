@@ -98,9 +98,9 @@ def _check(args: argparse.Namespace) -> None:
     """Raise `UserError` for options out of range or that exclude each other."""
     if not args.workdir and not args.from_distribution:
         raise UserError(
-            "give a trained run, --run DIR. To train one in five minutes: python train.py "
-            "--config=configs/quick.py\nTo have the paper's authors' own: colorjax "
-            "convert FILE --out DIR, with a file that they published"
+            "give a trained run, --run DIR. To train one in five minutes: python "
+            "train.py --config=configs/quick.py\nTo have the paper's authors' own: "
+            "colorjax convert FILE --out DIR, with a file that they published"
         )
     if args.workdir and args.from_distribution:
         raise UserError("give either --run or --from-distribution, not both")
