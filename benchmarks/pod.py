@@ -101,8 +101,12 @@ def topology_row(name: str, batch: int | None, whole: int | None) -> dict:
     `batch` is that of a chip, `whole` that of all, which counts where it is given.
     """
     kind, _, shape = name.partition(":")
-    chips = math.prod(int(n) for n in shape.split("x"))
-    devices = topologies.get_topology_desc(platform="tpu", topology_name=name).devices
+    try:
+        chips = math.prod(int(n) for n in shape.split("x"))
+        slice_ = topologies.get_topology_desc(platform="tpu", topology_name=name)
+    except (ValueError, jax.errors.JaxRuntimeError) as error:
+        sys.exit(f"benchmarks.pod: {name}: no such topology ({error})")
+    devices = slice_.devices
     share = chips / len(devices)  # a v4 chip is two devices
     chip = Chip(*(share * rate for rate in CHIPS[kind]))
     batch = whole or batch * chips
@@ -196,12 +200,14 @@ def main() -> int:
     print(figures["machine"], figures["rates"], sep="\n")
     print(__doc__[__doc__.index("The times") :])
     first = next((row for row in rows if row["fits"]), None)
-    print(table({row["topology"]: cells(row, first) for row in rows}))
+    texts = {row["topology"]: cells(row, first) for row in rows}
+    columns = dict.fromkeys(max(texts.values(), key=len), "")
+    print(table({name: columns | text for name, text in texts.items()}))
     wrong = [f"{r['topology']}: {x}" for r in rows for x in r.get("offenders", ())]
-    print(*wrong, sep="\n") if wrong else print(
-        "exchanged: every gradient once, in one all-reduce or a few, and moments of "
-        "BatchNorm; nothing else"
-    )
+    if wrong:
+        print("exchanged otherwise than it should be:", *wrong, sep="\n")
+    elif first:
+        print("exchanged: every gradient once, and BatchNorm's moments; nothing else")
     return bool(wrong)
 
 
