@@ -183,9 +183,10 @@ def main() -> int:
     except importlib.metadata.PackageNotFoundError:
         sys.exit("benchmarks.pod: no TPU compiler here: pip install 'colorjax[tpu]'")
     jax.config.update("jax_platforms", "cpu")
-    # The compiler would complain that it finds no TPU beside it.
+    # The compiler would complain that it finds no TPU, and let nobody else compile.
     os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v5litepod-4")
     os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
     rows = [
         topology_row(f"{args.chip}:{shape}", args.batch, args.global_batch)
         for shape in args.topology.split(",")
