@@ -89,8 +89,12 @@ def topology_row(name: str, batch: int | None, whole: int | None) -> dict:
     `batch` is that of a chip, `whole` that of all, which counts where it is given.
     """
     kind, _, shape = name.partition(":")
-    chips = math.prod(int(n) for n in shape.split("x"))
-    devices = topologies.get_topology_desc(platform="tpu", topology_name=name).devices
+    try:
+        chips = math.prod(int(n) for n in shape.split("x"))
+        slice_ = topologies.get_topology_desc(platform="tpu", topology_name=name)
+    except (ValueError, jax.errors.JaxRuntimeError) as error:
+        sys.exit(f"benchmarks.pod: {name}: no such topology ({error})")
+    devices = slice_.devices
     share = chips / len(devices)  # a v4 chip is two devices
     chip = Chip(*(share * rate for rate in CHIPS[kind]))
     batch = whole or batch * chips
@@ -167,9 +171,10 @@ def main() -> int:
     except importlib.metadata.PackageNotFoundError:
         sys.exit("benchmarks.pod: no TPU compiler here: pip install 'colorjax[tpu]'")
     jax.config.update("jax_platforms", "cpu")
-    # The compiler would complain that it finds no TPU beside it.
+    # The compiler would complain that it finds no TPU, and let nobody else compile.
     os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v5litepod-4")
     os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
     rows = [
         topology_row(f"{args.chip}:{shape}", args.batch, args.global_batch)
         for shape in args.topology.split(",")
@@ -184,12 +189,14 @@ def main() -> int:
     print(figures["machine"], figures["rates"], sep="\n")
     print(__doc__[__doc__.index("The times") :])
     first = next((row for row in rows if row["fits"]), None)
-    print(table({row["topology"]: cells(row, first) for row in rows}))
+    texts = {row["topology"]: cells(row, first) for row in rows}
+    columns = dict.fromkeys(max(texts.values(), key=len), "")
+    print(table({name: columns | text for name, text in texts.items()}))
     wrong = [f"{r['topology']}: {x}" for r in rows for x in r.get("offenders", ())]
-    print(*wrong, sep="\n") if wrong else print(
-        "exchanged: every gradient once, in one all-reduce or a few, and moments of "
-        "BatchNorm; nothing else"
-    )
+    if wrong:
+        print("exchanged otherwise than it should be:", *wrong, sep="\n")
+    elif first:
+        print("exchanged: every gradient once, and BatchNorm's moments; nothing else")
     return bool(wrong)
 
 
