@@ -116,6 +116,8 @@ def test_sequence_is_each_picture_by_itself(colorizer):
         np.testing.assert_allclose(found.ab, alone.ab, atol=1e-3)
         np.testing.assert_allclose(found.lightness, alone.lightness, atol=1e-3)
         np.testing.assert_allclose(found.logits, alone.logits, atol=1e-3)
+        decoded = alone.decode(alone.temperature)
+        np.testing.assert_allclose(decoded, alone.ab, atol=1e-3)
 
 
 def test_a_folder_of_any_sizes_compiles_a_handful_of_programs(trained):

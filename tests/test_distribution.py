@@ -248,5 +248,8 @@ def test_other_files_are_refused(tmp_path, monkeypatch):
         with pytest.raises(UserError, match="^x.npz: not a saved distribution"):
             archive.load("x.npz")
     assert not (tmp_path / "exploded").exists()
+    (tmp_path / "x.npz").write_bytes(zeros.getvalue())
+    with pytest.raises(UserError, match="too large"):  # before it is unpacked
+        archive.load("x.npz")
     with pytest.raises(UserError, match="none.npz: no such file"):
         archive.load("none.npz")

@@ -15,13 +15,14 @@ from collections.abc import Iterator
 import numpy as np
 from etils import epath
 from jaxtyping import UInt8, UInt16
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from colorjax import files
 from colorjax.errors import UserError
 from colorjax.images import deep
 from colorjax.images.pages import grid, mark
 from colorjax.images.sizes import resize, resize_short, short_size
+from colorjax.images.srgb import SRGB, to_srgb, white_behind
 
 __all__ = [
     "encode",
@@ -55,7 +56,6 @@ Image.MAX_IMAGE_PIXELS = None
 # Of broken metadata it warns too, and no pixel needs those.
 warnings.filterwarnings("ignore", module="PIL")
 
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 TURNS = {  # from the EXIF orientation: rows and columns swapped; then each reversed
     2: (False, False, True),
     3: (False, True, True),
@@ -73,7 +73,7 @@ def read(data: bytes, name: str = "picture") -> UInt8[np.ndarray, "h w 3"]:
     """Decode an encoded picture. Raises `UserError`, naming `name`, where it cannot."""
     with _opened(data, name, MAX_PIXELS) as image:
         image.load()
-        return np.array(_upright(np.asarray(_to_srgb(image)), image))
+        return np.array(_upright(np.asarray(to_srgb(image)), image))
 
 
 def read_full(
@@ -91,7 +91,7 @@ def read_full(
             picture = deep.decode(data, image.format, profile, SRGB.tobytes())
         else:
             image.load()
-            picture = np.asarray(_to_srgb(image, opaque=False))
+            picture = np.asarray(to_srgb(image, opaque=False))
         return np.ascontiguousarray(_upright(picture, image))
 
 
@@ -138,52 +138,6 @@ def _upright(picture: np.ndarray, image: Image.Image) -> np.ndarray:
     return picture[tuple(slice(None, None, -1 if r else 1) for r in reversed_)]
 
 
-def _to_srgb(image: Image.Image, opaque: bool = True) -> Image.Image:
-    """As RGB, laid on white; or, unless `opaque`, as RGBA where there is alpha."""
-    profile = image.info.get("icc_profile")
-    alpha = None
-    if image.mode.startswith("I") or image.mode == "F":
-        image = _to_8_bits(image)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        if opaque:
-            image = _on_white(image)
-        else:
-            alpha, image = image.getchannel("A"), image.convert("RGB")
-    elif image.mode == "P":
-        image = image.convert("RGB")
-    foreign = profile and profile != SRGB.tobytes()
-    if foreign and image.mode in ("RGB", "CMYK", "L"):
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            image = ImageCms.profileToProfile(image, source, SRGB, outputMode="RGB")
-        except (ImageCms.PyCMSError, OSError):
-            pass  # a profile that is broken, or of another colour space, says nothing
-    if image.mode != "RGB":
-        image = image.convert("RGB")
-    if alpha is not None:
-        image.putalpha(alpha)
-    return image
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image).convert("RGB")
-
-
-def _to_8_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16-bit integers, or of floats up to 1 or up to 255."""
-    levels = np.nan_to_num(np.asarray(image, np.float32))
-    if image.mode != "F":
-        levels /= 65535
-        tags = getattr(image, "tag_v2", {})
-        if tags.get(ExifTags.Base.PhotometricInterpretation) == 0:
-            levels = 1 - levels  # white is 0, which Pillow minds in 8 bits only
-    elif levels.max() > 1:
-        levels /= 255
-    return Image.fromarray(np.uint8(np.round(255 * levels.clip(0, 1))))
-
-
 def load(path: epath.PathLike) -> UInt8[np.ndarray, "h w 3"]:
     """Read a picture file. Raises `UserError`, naming it, where it cannot."""
     return read(load_bytes(path), str(path))
@@ -213,7 +167,7 @@ def on_white(picture: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w 3"]:
     """The picture without its alpha, if it has any: laid on white."""
     if picture.shape[2] == 3:
         return picture
-    return np.array(_on_white(Image.fromarray(picture)))
+    return np.array(white_behind(Image.fromarray(picture)))
 
 
 def write(path: epath.PathLike, picture: Picture) -> None:
