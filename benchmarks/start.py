@@ -61,7 +61,8 @@ def main() -> None:
                 out = here / f"{start}.png"
                 command = ["-m", "colorjax.cli", "colorize", str(picture)]
                 command += ["--run", str(workdir), "--out", str(out)]
-                took, _ = finished(command, here)
+                # A cache of its own: training has colorized too, at its end.
+                took, _ = finished(command, here / "colorize")
                 name = f"colorjax colorize, {start}"
                 seconds.setdefault(name, []).append(took)
     ratios = {
