@@ -57,24 +57,34 @@ def exchanged(hlo: str) -> list[Exchanged]:
 def offenders(arrays: list[Exchanged], parameters: list[tuple[int, ...]]) -> list[str]:
     """What is exchanged but is no gradient, and which gradients are not; by name.
 
-    An all-reduced array is a gradient if its two largest axes are those of a parameter
-    that has none yet: its taps may not have been summed. What is small is let pass.
+    An all-reduced array is a gradient, or a part of one, if its two largest axes are
+    those of a parameter and it has no more values than are left of that. What is small
+    is let pass.
     """
 
     def axes(shape):
         return sorted(shape)[-2:]
 
-    waiting = [shape for shape in parameters if math.prod(shape) > SMALL]
+    left = {n: math.prod(shape) for n, shape in enumerate(parameters)}
+    left = {n: size for n, size in left.items() if size > SMALL}
     wrong = []
-    for array in arrays:
+    # The largest first, so that a part never takes the place of a whole.
+    for array in sorted(arrays, key=lambda array: array.bytes, reverse=True):
+        size = math.prod(array.shape)
+        own = [
+            n
+            for n, rest in left.items()
+            if axes(parameters[n]) == axes(array.shape) and rest >= size
+        ]
         if array.small:
             continue
-        own = [shape for shape in waiting if axes(shape) == axes(array.shape)]
         if own and array.collective == "all-reduce":
-            waiting.remove(own[0])
+            closest = min(own, key=left.get)
+            left[closest] -= size
         else:
             wrong.append(str(array))
-    return wrong + [f"no all-reduce of the gradient {list(s)}" for s in waiting]
+    missing = [parameters[n] for n, rest in left.items() if rest]
+    return wrong + [f"no all-reduce of the gradient {list(s)}" for s in missing]
 
 
 def memory_traffic(hlo: str) -> int:

@@ -31,10 +31,11 @@ ENTRY %main (image: u8[4,16], kernel: f32[256,313]) -> f32[256,313] {
   %done = f32[256,313]{1,0:T(8,128)S(1)} copy-done(%start)
   %norm = f32[64]{0:T(128)S(1)} fusion(%image, %done), kind=kLoop, calls=%add
   %moments = (f32[64]{0:T(128)S(1)}, f32[64]{0}) all-reduce(%norm, %norm), to_apply=%add
-  %taps = bf16[2,2,3,3,512,256]{5,4,3,2,1,0:T(8,128)(2,1)} fusion(%norm), kind=kLoop
+  %taps = bf16[2,4,512,256]{3,2,1,0:T(8,128)(2,1)} fusion(%norm), kind=kLoop
   %head = bf16[256,313]{1,0:T(8,128)(2,1)} fusion(%norm, %image), kind=kOutput
-  %gradients = (bf16[2,2,3,3,512,256]{5,4,3,2,1,0}, /*index=1*/bf16[256,313]{1,0}) \
-all-reduce-start(%taps, %head), channel_id=2, to_apply=%add
+  %gradients = (bf16[2,4,512,256]{3,2,1,0}, bf16[2,4,512,256]{3,2,1,0}, \
+/*index=2*/bf16[256,313]{1,0}) all-reduce-start(%taps, %taps, %head), channel_id=2, \
+to_apply=%add
   ROOT %new = f32[256,313]{1,0:T(8,128)} fusion(%kernel, %head), kind=kLoop
 }
 """
@@ -43,9 +44,9 @@ HEAD = 256 * 313  # values
 
 def test_what_devices_exchange():
     arrays = hlo.exchanged(PROGRAM)
-    taps = 2 * 36 * 512 * 256
-    assert [array.bytes for array in arrays] == [256, 256, taps, 2 * HEAD]
-    assert [array.small for array in arrays] == [True, True, False, False]
+    taps = 2 * 8 * 512 * 256  # half of the transposed convolution's
+    assert [array.bytes for array in arrays] == [256, 256, taps, taps, 2 * HEAD]
+    assert [array.small for array in arrays] == [True, True, False, False, False]
     assert hlo.offenders(arrays, PARAMETERS) == []
 
 
@@ -56,6 +57,7 @@ def test_what_devices_exchange():
         ("bf16[256,313]{1,0}) ", "f32[4,44,44,313]) ", "all-reduce of f32[4, 44, 44"),
         ("bf16[256,313]{1,0}) ", "f32[8]) ", "no all-reduce of the gradient [256, 313"),
         ("(f32[64]{0", "(bf16[256,313]{1,0", "all-reduce of bf16[256, 313]"),
+        ("(bf16[2,4,512", "(bf16[4,4,512", "all-reduce of bf16[2, 4, 512, 256]"),
     ],
 )
 def test_what_they_should_not_exchange(old, new, offender):
@@ -65,7 +67,7 @@ def test_what_they_should_not_exchange(old, new, offender):
 
 
 def test_memory_traffic():
-    image, kernel, head, taps = 64, 4 * HEAD, 2 * HEAD, 2 * 36 * 512 * 256
+    image, kernel, head, taps = 64, 4 * HEAD, 2 * HEAD, 2 * 8 * 512 * 256
     copied, norm, moments = kernel, image, 256
     written = taps + (image + head) + (kernel + head + kernel)
     assert hlo.memory_traffic(PROGRAM) == copied + norm + moments + written
