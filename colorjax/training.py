@@ -21,11 +21,17 @@ from colorjax.sharding import replicated, split_by_example
 
 
 class TrainState(NamedTuple):
-    """Everything that a run carries from one step to the next."""
+    """Everything that a run carries from one step to the next.
+
+    `skipped` counts the steps that changed no net because a loss or a gradient was not
+    finite, `skipped_in_row` those of them since the last step that did.
+    """
 
     step: Int[Array, ""]
     nets: Nets
     optimizers: dict[str, Any]
+    skipped: Int[Array, ""]
+    skipped_in_row: Int[Array, ""]
 
 
 def make_init(
@@ -41,6 +47,8 @@ def make_init(
             optimizers={
                 name: optimizer.init(nets[name]["params"]) for name in method.losses
             },
+            skipped=jnp.zeros((), jnp.int32),
+            skipped_in_row=jnp.zeros((), jnp.int32),
         )
 
     return jax.jit(init, out_shardings=replicated(mesh))
@@ -53,32 +61,53 @@ def make_step(
     mesh: Mesh,
     *,
     accumulate: int = 1,
+    patience: int = 20,
 ) -> Callable[[TrainState, dict[str, Array]], tuple[TrainState, dict[str, Array]]]:
     """A compiled function from (state, batch) to (next state, metrics); eats its state.
 
-    Losses run in their order, each seeing the nets that those before it updated. The
-    keyword, the `step` section of a config, trades time for memory: `accumulate` takes
-    the gradient in so many parts of the batch, one after another, whose BatchNorm and
-    randomness are their own.
+    Losses run in their order, each seeing the nets that those before it updated. Where
+    one of them or its gradient is not finite, the step is skipped: of the state only
+    the counters change. The metrics have `skipped`, how many steps were, and
+    `patience`, how many more may be in a row.
+
+    Of the keywords, the `step` section of a config, `accumulate` trades time for
+    memory: the gradient is taken in so many parts of the batch, one after another,
+    whose BatchNorm and randomness are their own; `patience` is how many skipped steps
+    in a row end the run.
     """
+    if patience < 1:
+        raise UserError(f"config.step.patience is {patience}, less than 1")
 
     def step(state, batch):
         examples = to_examples(batch)
         # One key for every loss: what two of them compute alike, XLA computes once.
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         nets, optimizers, metrics = dict(state.nets), dict(state.optimizers), {}
+        finite = jnp.bool(True)
         for name, loss in method.losses.items():
             params = nets[name]["params"]
-            gradient, nets, scalars = _gradient(
+            value, gradient, nets, scalars = _gradient(
                 loss, params, nets, examples, key, accumulate
             )
+            # The sum of squares: what Adam squares must not overflow either.
+            finite &= jnp.isfinite(value + optax.tree.norm(gradient, squared=True))
             updates, optimizers[name] = optimizer.update(
                 gradient, optimizers[name], params
             )
             params = optax.apply_updates(params, updates)
             nets[name] = {**nets[name], "params": params}
             metrics |= scalars
-        return TrainState(state.step + 1, nets, optimizers), metrics
+        finite &= _statistics_are_finite(nets)
+        # A choice of each number, not a branch: XLA does it in place, while updating.
+        nets, optimizers = jax.tree.map(
+            lambda new, old: jnp.where(finite, new, old),
+            (nets, optimizers),
+            (state.nets, state.optimizers),
+        )
+        in_row = jnp.where(finite, 0, state.skipped_in_row + 1)
+        skipped = state.skipped + ~finite
+        metrics |= {"skipped": skipped, "patience": patience - in_row}
+        return TrainState(state.step + 1, nets, optimizers, skipped, in_row), metrics
 
     return jax.jit(
         step,
@@ -89,18 +118,19 @@ def make_step(
 
 
 def _gradient(loss, params, nets, examples, key, accumulate):
-    """Gradient and scalars, means over the parts of the batch, and the nets after."""
+    """Loss, gradient and scalars, means over the parts of the batch, with the nets
+    after them in the third place."""
 
     def part(nets, examples, key):
-        gradient, (collections, scalars) = jax.grad(loss, has_aux=True)(
-            params, nets, examples, key
-        )
+        (value, (collections, scalars)), gradient = jax.value_and_grad(
+            loss, has_aux=True
+        )(params, nets, examples, key)
         changed = {net: {**nets[net], **c} for net, c in collections.items()}
-        return {**nets, **changed}, (gradient, scalars)
+        return {**nets, **changed}, (value, gradient, scalars)
 
     if accumulate == 1:
-        nets, (gradient, scalars) = part(nets, examples, key)
-        return gradient, nets, scalars
+        nets, (value, gradient, scalars) = part(nets, examples, key)
+        return value, gradient, nets, scalars
 
     def following(carry, place):
         nets, total = carry
@@ -113,8 +143,21 @@ def _gradient(loss, params, nets, examples, key, accumulate):
     shapes = jax.eval_shape(part, nets, examples, key)[1]
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
     (nets, total), _ = jax.lax.scan(following, (nets, zeros), jnp.arange(accumulate))
-    gradient, scalars = jax.tree.map(lambda x: x / accumulate, total)
-    return gradient, nets, scalars
+    value, gradient, scalars = jax.tree.map(lambda x: x / accumulate, total)
+    return value, gradient, nets, scalars
+
+
+def _statistics_are_finite(nets):
+    """Whether all is that a step changes besides params: BatchNorm's averages, which
+    would keep an infinity that the loss does not show."""
+    others = [
+        leaf
+        for collections in nets.values()
+        for name, collection in collections.items()
+        if name != "params"
+        for leaf in jax.tree.leaves(collection)
+    ]
+    return jnp.array([jnp.isfinite(leaf).all() for leaf in others], bool).all()
 
 
 def start_from(

@@ -1,12 +1,14 @@
 """What the `step` section trades: memory, at the same gradient."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 from chex import assert_trees_all_close
 
 from colorjax.errors import UserError
+from colorjax.method import Method
 from colorjax.methods import zhang2016
 from colorjax.quantize import Q
 from colorjax.sharding import check_divides, make_mesh, to_devices
@@ -92,3 +94,52 @@ def test_parts_do_not_depend_on_devices(accumulate):
 def test_parts_that_do_not_fit_are_told(parts, told):
     with pytest.raises(UserError, match=told):
         check_divides(16, make_mesh(), parts)
+
+
+def spoilt(spoil):
+    """A tiny method, its loss and what BatchNorm would keep spoilt by `spoil(bad)`,
+    two factors, where picture number 4 is among the examples."""
+
+    def init(key, examples):
+        collections = {"params": {"w": jnp.ones(3)}, "batch_stats": jnp.ones(3)}
+        return {"D": {"params": {"w": jnp.ones(())}}, "G": collections}
+
+    def first(params, nets, examples, key):
+        return params["w"], ({}, {})
+
+    def second(params, nets, examples, key):
+        bad = (examples["index"] == 4).any()
+        factor, kept = (jnp.where(bad, x, 1.0) for x in spoil)
+        mean = examples["rgb"].mean((0, 1, 2))
+        value = factor * (mean * params["w"]).sum() * nets["D"]["params"]["w"]
+        return value, ({"G": {"batch_stats": kept * mean}}, {"loss": value})
+
+    return Method(init, {"D": first, "G": second}, None)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("spoil", [(np.nan, 1), (np.inf, 1), (1e30, 1), (1, np.inf)])
+def test_bad_step_is_skipped_and_counted(spoil, accumulate):
+    """Of two losses only the second is bad; after it, all is as it was before."""
+    mesh, optimizer = one_device(), optax.adam(1e-3)
+    method = spoilt(spoil)
+    step = make_step(method, optimizer, 0, mesh, accumulate=accumulate)
+    good = to_devices(batch(4, 8), mesh)
+    wrong = {**good, "index": good["index"] + 1}
+    state, _ = step(make_init(method, optimizer, 0, mesh)(good), good)
+    before = jax.device_get(state)
+    told = []
+    for pictures in (wrong, wrong, good):
+        state, metrics = step(state, pictures)
+        told.append((int(metrics["skipped"]), int(metrics["patience"])))
+        now = jax.device_get(state)
+        unchanged = jax.tree.map(np.array_equal, now[1:3], before[1:3])
+        assert all(jax.tree.leaves(unchanged)) == (pictures is wrong)
+        assert now.nets["D"]["params"]["w"] != 1
+    assert told == [(1, 19), (2, 18), (2, 20)]
+    assert (state.step, state.skipped, state.skipped_in_row) == (4, 2, 0)
+
+
+def test_patience_is_one_or_more():
+    with pytest.raises(UserError, match="config.step.patience is 0"):
+        make_step(method(), optax.sgd(1.0), 0, one_device(), patience=0)
