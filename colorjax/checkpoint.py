@@ -1,14 +1,25 @@
 """Checkpoints through Orbax: `Checkpoints` for a run, `load_nets` for its users,
-`save_nets` for nets that no run trained."""
+`save_nets` for nets that no run trained.
 
+Orbax loads what it finds, flipped bytes and all. So a finished checkpoint is sealed
+(`colorjax/seal.py`), and one that is no longer as it was written is passed over for the
+last that is.
+"""
+
+import contextlib
 import logging
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import jax
 import numpy as np
 from etils import epath
+from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
 
+from colorjax import seal
 from colorjax.errors import UserError
 
 BEST = "auc_balanced"  # the figure by which the best checkpoint is chosen
@@ -21,7 +32,9 @@ class Checkpoints:
     """The `checkpoints/` of a run: the last `keep`, and the best one ever evaluated.
 
     `every` is how many steps lie between two. Saving is asynchronous; a checkpoint that
-    a killed process left unfinished is never seen by the next one.
+    a killed process left unfinished is never seen by the next one. Opening them removes
+    damaged ones after the last good one, saying so, and raises `UserError` where all
+    are damaged.
     """
 
     def __init__(self, workdir: epath.PathLike, *, every: int = 1000, keep: int = 2):
@@ -42,6 +55,20 @@ class Checkpoints:
             ),
             cleanup_tmp_directories=True,
         )
+        self._remove_damaged()
+        self._sealer = ThreadPoolExecutor(1)
+        self._sealing: Future | None = None
+
+    def _remove_damaged(self):
+        steps = [checkpoint.step for checkpoint in self._orbax.checkpoints]
+        good = max(steps, default=0)
+        if jax.process_index() == 0 and steps:
+            good = _last_good(self.directory, steps)
+        if jax.process_count() > 1:
+            good = int(multihost_utils.broadcast_one_to_all(np.int32(good)))
+        for step in steps:
+            if step > good:  # in the way of those to come
+                self._orbax.delete(step)
 
     def latest(self) -> int | None:
         """The step of the last finished checkpoint, or None where there is none."""
@@ -53,19 +80,33 @@ class Checkpoints:
         like = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), like
         )
-        return self._orbax.load(step, like)
+        with _fitting(self.directory / str(step)):
+            return self._orbax.load(step, like)
 
     def save(self, step: int, state: Any, metrics: dict[str, float] | None = None):
         """Begin to save; what went wrong with the one before is raised here."""
+        self._guarded(self._wait)
         if self.latest() == step:
             return
-        self._guarded(
+        response = self._guarded(
             lambda: self._orbax.save_async(step, state, force=True, metrics=metrics)
         )
 
+        def finish():
+            response.result()
+            if jax.process_index() == 0:
+                seal.write(self.directory / str(step))
+
+        self._sealing = self._sealer.submit(finish)
+
     def close(self) -> None:
         """Wait until everything is on disk."""
+        self._guarded(self._wait)
         self._guarded(self._orbax.close)
+
+    def _wait(self):
+        if self._sealing is not None:
+            self._sealing.result()
 
     def _guarded(self, action):
         try:
@@ -92,17 +133,20 @@ def load_nets(
         if not steps:
             raise UserError(f"{workdir}: its training has not saved a checkpoint yet")
         if step is None:
-            step = max(steps)
+            step = _last_good(directory, steps)
         elif step not in steps:
             raise UserError(
                 f"{workdir}: no checkpoint of step {step}; there are {steps}"
             )
-        stored = orbax.metadata(step).metadata["nets"]
-        like = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), stored)
-        context = ocp.Context()
-        context.pytree.loading.partial_load = True
-        with context:
-            return step, orbax.load(step, {"nets": like})["nets"]
+        elif broken := seal.broken(directory / str(step)):
+            raise UserError(f"{directory / str(step)} is damaged: {broken}")
+        with _fitting(directory / str(step)):
+            stored = orbax.metadata(step).metadata["nets"]
+            like = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), stored)
+            context = ocp.Context()
+            context.pytree.loading.partial_load = True
+            with context:
+                return step, orbax.load(step, {"nets": like})["nets"]
 
 
 def save_nets(workdir: epath.PathLike, nets: dict[str, Any]) -> None:
@@ -117,6 +161,36 @@ def save_nets(workdir: epath.PathLike, nets: dict[str, Any]) -> None:
     room.unlink()
     with ocp.training.Checkpointer(directory) as orbax:
         orbax.save(0, {"nets": nets})
+    seal.write(directory / "0")
+
+
+def _last_good(directory: epath.Path, steps: Sequence[int]) -> int:
+    """The last checkpoint that is as it was written; damaged ones after it are told."""
+    damaged = []
+    for step in sorted(steps, reverse=True):
+        broken = seal.broken(directory / str(step))
+        if broken is None:
+            for line in damaged:
+                print(f"{line}; going back to that of step {step}", file=sys.stderr)
+            return step
+        damaged.append(f"{directory / str(step)} is damaged: {broken}")
+    raise UserError(
+        f"{damaged[0]}; no checkpoint of this run is as it was written: restore them "
+        "from a copy, or begin anew in another --workdir"
+    )
+
+
+@contextlib.contextmanager
+def _fitting(path: epath.Path) -> Iterator[None]:
+    """Tell in one line of a checkpoint at `path` that Orbax cannot load."""
+    try:
+        yield
+    except (KeyError, OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be loaded ({_first_line(error.__cause__ or error)}); it is "
+            "damaged, or of another version of colorjax: remove it to go on from the one "
+            "before"
+        ) from error
 
 
 def _directory(workdir: epath.PathLike) -> epath.Path:

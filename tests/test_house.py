@@ -22,7 +22,7 @@ FLOORS = (
         "processes",
         "sharding",
     },
-    {"checkpoint", "config", "images", "method", "quantize", "report"},
+    {"config", "images", "method", "quantize", "report", "seal"},
     {"evaluation", "guided", "methods", "palette", "pretrained", "sources"},
     {"baselines", "data", "distribution", "evaluators", "paint", "prior", "training"},
     {"archive", "decode", "run"},
