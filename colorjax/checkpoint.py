@@ -188,8 +188,8 @@ def _fitting(path: epath.Path) -> Iterator[None]:
     except (KeyError, OSError, ValueError) as error:
         raise UserError(
             f"{path} cannot be loaded ({_first_line(error.__cause__ or error)}); it is "
-            "damaged, or of another version of colorjax: remove it to go on from the one "
-            "before"
+            "damaged, or of another version of colorjax: remove it to go on from the "
+            "one before"
         ) from error
 
 
