@@ -25,7 +25,7 @@ import numpy as np
 from grain.experimental import ThreadPrefetchIterDataset
 from jaxtyping import UInt8
 
-from colorjax import images
+from colorjax import images, workers
 from colorjax.errors import UserError
 from colorjax.sources import TFDS, Folder, Source, resolve
 
@@ -149,11 +149,12 @@ class Pictures:
         if self.workers:
             options = grain.MultiprocessingOptions(num_workers=self.workers)
             # Copied out of memory that is shared with the workers and goes with them.
-            batches = batches.mp_prefetch(options).map(_copy)
+            batches = batches.mp_prefetch(options, workers.end_with_parent).map(_copy)
         # A thread of its own fetches ahead, so that the loop only takes what is there.
         iterator = iter(ThreadPrefetchIterDataset(batches, prefetch_buffer_size=2))
         try:
-            yield from iterator
+            with workers.telling_of_killed():
+                yield from iterator
         finally:
             iterator.close()  # ends its threads and processes
 

@@ -21,6 +21,7 @@ FLOORS = (
         "optim",
         "processes",
         "sharding",
+        "workers",
     },
     {"config", "images", "method", "quantize", "report", "seal"},
     {
