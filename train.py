@@ -6,6 +6,7 @@ process on each with --distributed (TPU pods and clusters find each other), or n
 --coordinator.
 """
 
+import contextlib
 import dataclasses
 import io
 import signal
@@ -29,6 +30,7 @@ from colorjax.data import Unreadable
 from colorjax.errors import UserError
 from colorjax.evaluation import grey_row, method_row
 from colorjax.evaluators import Context, make_metrics
+from colorjax.lock import Lock
 from colorjax.method import abstract_batch
 from colorjax.prior import estimate_prior
 from colorjax.report import TrainingLog
@@ -51,7 +53,7 @@ PROCESSES = flags.DEFINE_integer("processes", None, "How many, with --coordinato
 PROCESS = flags.DEFINE_integer("process", None, "Which one this is, from 0.")
 
 
-def main(started: float) -> int:
+def main(started: float, ending: contextlib.ExitStack) -> int:
     # ---- Processes, before anything else touches a device.
     keep_programs()
     processes.join(DISTRIBUTED.value, COORDINATOR.value, PROCESSES.value, PROCESS.value)
@@ -76,7 +78,8 @@ def main(started: float) -> int:
     configs.check_section("step", make_step, config["step"], given)
     check_divides(config["batch"], mesh, config["step"].get("accumulate", 1))
 
-    # ---- The workdir: a new run, or the same one again.
+    # ---- The workdir: a new run, or the same one again, and no other process in it.
+    lock = ending.enter_context(Lock(workdir)) if first_process else None
     before, prior = run.read_config(workdir), run.read_prior(workdir)
     if before is None:
         prior = None  # of a start that failed, perhaps with other pictures
@@ -104,6 +107,8 @@ def main(started: float) -> int:
     # ---- The state: resumed, or new, perhaps with the nets of another run.
     method = run.make_method(config["method"], prior)
     checkpoints = Checkpoints(workdir, **config["checkpoint"])
+    if jax.process_count() == 1:  # several would wait for one that failed
+        ending.callback(checkpoints.close)
     init = make_init(method, optimizer, config["seed"], mesh)
     begun = checkpoints.latest()
     feed = dict(
@@ -112,15 +117,19 @@ def main(started: float) -> int:
         process=jax.process_index(),
         processes=jax.process_count(),
     )
+
+    def batch_of(step):
+        """The batch of a step; this process makes it."""
+        here = dataclasses.replace(pictures, workers=0)
+        return next(here.training(source, start=step - 1, steps=step, **feed))
+
     if begun is not None:
         abstract = jax.eval_shape(init, abstract_batch(config["batch"], pictures.crop))
         state = checkpoints.restore(begun, abstract, replicated(mesh))
         print(f"{workdir}: going on from step {begun}", file=sys.stderr)
     else:
         begun = 0
-        here = dataclasses.replace(pictures, workers=0)
-        batch = next(here.training(source, start=0, steps=1, **feed))
-        state = init(to_devices(batch, mesh))
+        state = init(to_devices(batch_of(1), mesh))
         if config["init_from"]:
             _, nets = load_nets(config["init_from"])
             state, fresh, left = start_from(state, nets)
@@ -147,6 +156,15 @@ def main(started: float) -> int:
     for step, batch in enumerate(batches, start=begun + 1):
         state, scalars = train_step(state, to_devices(batch, mesh))
         log.add(step, scalars)
+        if lock:
+            lock.check()
+        if log.figures.get("patience", 1) <= 0:
+            path = workdir / f"bad_batch_{jax.process_index()}.npz"
+            files.write_arrays(path, batch_of(log.step))
+            error = UserError(given_up(log, path))
+            log.flush()
+            checkpoints.close()
+            raise error
         stopping = terminated(step)
         evaluating = evaluation.due(step) or step == steps
         if stopping or evaluating or step % checkpoints.every == 0:
@@ -174,10 +192,23 @@ def main(started: float) -> int:
         print(text_table(results))
         if unreadable.indices:
             print(unreadable)
+        if skipped := int(state.skipped):
+            print(f"{skipped} steps skipped: a loss or gradient was not finite")
         print(f"figures:  {workdir}/metrics.json")
         print(f"pictures: {workdir}/grid.png")
         print(f"use it:   colorjax colorize PICTURE --run {workdir} --out colored.png")
     return 0
+
+
+def given_up(log: TrainingLog, path: epath.Path) -> str:
+    """What to tell where too many steps in a row were skipped."""
+    return (
+        f"step {log.step}: {log.figures['skipped']:.0f} steps were skipped, "
+        "config.step.patience in a row, because the loss or its gradient is not "
+        f"finite; its batch is in {path}, and the last checkpoint is good: the same "
+        "command goes on from there, after JAX_DEBUG_NANS=True to see the operation; a "
+        "lower optimizer.learning_rate or optimizer.clip may help a new run"
+    )
 
 
 def watch_sigterm():
@@ -193,7 +224,8 @@ def told(started: float) -> int:
     """The exit code of `main`, what ended it told in one line."""
     try:
         configs.parse_flags(sys.argv)
-        return main(started)
+        with contextlib.ExitStack() as ending:
+            return main(started, ending)
     except UserError as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2

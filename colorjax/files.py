@@ -1,10 +1,13 @@
 """Files written whole or not at all, local or gs://: `write_bytes`, `write_json`,
-`read_json`."""
+`read_json`, `write_arrays`."""
 
 import contextlib
+import io
 import json
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from etils import epath
 
 from colorjax.errors import UserError
@@ -42,3 +45,10 @@ def read_json(path: epath.PathLike) -> Any | None:
         return json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not JSON ({error})") from error
+
+
+def write_arrays(path: epath.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write named arrays as `numpy.load` reads them, all of them or nothing."""
+    encoded = io.BytesIO()
+    np.savez_compressed(encoded, **arrays)
+    write_bytes(path, encoded.getvalue())

@@ -1,6 +1,7 @@
 """What a person sees and keeps of long work: `Progress`, `TrainingLog`, `table`."""
 
 import json
+import math
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -53,12 +54,15 @@ def _clock(seconds: float) -> str:
 class TrainingLog:
     """`log.jsonl`, a line a logged step, and the progress line of training.
 
-    The first steps are all logged, later ones now and then. The log is kept whole in
-    memory and rewritten, because object stores cannot append; a resumed run drops what
-    the steps that it lost had logged.
+    The first steps are all logged, later ones now and then, so that no run has many
+    more lines than `LINES`. The log is kept whole in memory and rewritten, because
+    object stores cannot append; a resumed run drops what the steps that it lost had
+    logged. What is not finite is null. `figures` are the last that were fetched, of
+    `step`.
     """
 
-    ALL, EVERY = 100, 20  # steps that are all logged; then one in so many
+    ALL, EVERY = 100, 20  # steps that are all fetched; then one in so many
+    LINES = 2000
 
     def __init__(
         self, path: epath.PathLike, start: int, steps: int, batch: int, started: float
@@ -70,6 +74,8 @@ class TrainingLog:
         if self.path.exists():
             lines = self.path.read_text().splitlines()
             self.lines = [line for line in lines if json.loads(line)["step"] <= start]
+        self.spacing = self.EVERY * max(1, steps // (self.EVERY * self.LINES))
+        self.step, self.figures = start, {}
         self.progress = Progress("step", steps, start)
         self.written = time.monotonic()
         self.rate = ""  # the last one measured, as text
@@ -99,7 +105,8 @@ class TrainingLog:
         if self.late is None:
             return
         (step, scalars), self.late = self.late, None
-        figures = {key: float(value) for key, value in scalars.items()}
+        self.step = step
+        self.figures = {key: float(value) for key, value in scalars.items()}
         now = time.monotonic()
         taken = waiting = None  # seconds a step
         if self.clock is not None and timed:
@@ -113,6 +120,16 @@ class TrainingLog:
         elif step == self.start + 1:
             print(f"first step after {now - self.started:.1f} s", file=sys.stderr)
         self.clock = (step, now, self.waited)
+        if step <= self.ALL or step % self.spacing == 0 or step == self.steps:
+            self.lines.append(self._line(step, taken, waiting, now))
+        loss, skipped = self.figures["loss"], self.figures["skipped"]
+        text = f"loss {loss:.4f}  " + (f"{skipped:.0f} skipped  " if skipped else "")
+        self.progress.update(step, text + self.rate)
+        if now - self.written > EVERY:
+            self._write()
+
+    def _line(self, step, taken, waiting, now):
+        figures = {k: x if math.isfinite(x) else None for k, x in self.figures.items()}
         line = {
             "step": step,
             **figures,
@@ -121,10 +138,7 @@ class TrainingLog:
             "images_per_second": taken and self.batch / taken,
             "seconds": now - self.started,
         }
-        self.lines.append(json.dumps(line))
-        self.progress.update(step, f"loss {figures['loss']:.4f}  {self.rate}")
-        if now - self.written > EVERY:
-            self._write()
+        return json.dumps(line)
 
     def pause(self) -> None:
         """What passes until the next step is added is no training time."""

@@ -23,7 +23,7 @@ FLOORS = (
         "sharding",
         "workers",
     },
-    {"config", "images", "method", "quantize", "report", "seal"},
+    {"config", "images", "lock", "method", "quantize", "report", "seal"},
     {
         "checkpoint",
         "evaluation",
