@@ -85,6 +85,9 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
         prior = None  # of a start that failed, perhaps with other pictures
     else:
         configs.check_same(before, config, workdir)
+        listing = files.read_json(workdir / "pictures.json")
+        if listing is not None and (changed := source.as_listed(listing)):
+            print(f"{workdir}: since the run began, {changed}", file=sys.stderr)
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("workdir read")
 
@@ -98,6 +101,7 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
         encoded = io.BytesIO()
         np.save(encoded, prior)
         files.write_bytes(workdir / "prior.npy", encoded.getvalue())
+        files.write_json(workdir / "pictures.json", source.listing())
         files.write_json(workdir / "config.json", config)
 
     metrics, problems = make_metrics(Context(prior, pictures.resize))

@@ -25,7 +25,9 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> Encoded: ...
+    def __getitem__(self, index: int) -> Encoded:
+        """Raises `UserError` or `OSError` where the picture cannot be read."""
+        ...
 
     def name(self, index: int) -> str: ...
 
@@ -46,26 +48,27 @@ class Folder:
                 f"{root}: no pictures found; expected files ending in "
                 + ", ".join(images.SUFFIXES)
             )
-        if holdout == "hash":  # stays put when pictures are added
-            digests = [hashlib.sha256(os.fsencode(f)).digest() for f in files]
-            held_out = [int.from_bytes(d[:8]) % 10 == 0 for d in digests]
-        else:
-            held_out = [i % 10 == 0 for i in range(len(files))]
-        wanted = {"train": (False,), "test": (True,), "all": (False, True)}
-        if split not in wanted:
+        if split not in ("train", "test", "all"):
             raise UserError(f"split '{split}': a folder has 'train', 'test' and 'all'")
         classes = sorted({f.partition("/")[0] for f in files if "/" in f})
         every = all("/" in f for f in files)
         self.classes = {name: i for i, name in enumerate(classes)} if every else {}
-        self.root = root
-        self.files = [
-            f for f, out in zip(files, held_out, strict=True) if out in wanted[split]
-        ]
+        self.root, self.split, self.holdout = root, split, holdout
+        self.every, self.files = files, self._of_split(files)
         if not self.files:
             raise UserError(
                 f"{root}: its split '{split}' is empty; add pictures, or set "
                 "data.holdout to 'sorted'"
             )
+
+    def _of_split(self, files):
+        if self.holdout == "hash":  # stays put when pictures are added
+            digests = [hashlib.sha256(os.fsencode(f)).digest() for f in files]
+            held_out = [int.from_bytes(d[:8]) % 10 == 0 for d in digests]
+        else:
+            held_out = [i % 10 == 0 for i in range(len(files))]
+        wanted = {"train": (False,), "test": (True,), "all": (False, True)}[self.split]
+        return [f for f, out in zip(files, held_out, strict=True) if out in wanted]
 
     def __len__(self) -> int:
         return len(self.files)
@@ -77,6 +80,27 @@ class Folder:
 
     def name(self, index: int) -> str:
         return str(self.root / self.files[index])
+
+    def listing(self) -> list[str]:
+        """What a run keeps, to have the same pictures when it is resumed."""
+        return self.every
+
+    def as_listed(self, listing: Sequence[str]) -> str:
+        """Have the pictures of another `listing`; what changed since, in a line or "".
+
+        What is gone cannot be read, and what is new is left out: the others keep their
+        places, and with them the order in which training draws them.
+        """
+        gone = sorted(set(listing) - set(self.every))
+        new = len(set(self.every) - set(listing))
+        self.every, self.files = list(listing), self._of_split(listing)
+        told = []
+        if gone:
+            names = ", ".join(gone[:3]) + (", ..." if len(gone) > 3 else "")
+            told.append(f"{len(gone)} pictures are gone, unreadable now ({names})")
+        if new:
+            told.append(f"{new} new pictures are left out")
+        return "; ".join(told)
 
 
 def _picture_files(folder: epath.Path, prefix: str = "") -> Iterator[str]:
@@ -125,7 +149,7 @@ class TFDS:
             has = ", ".join(builder.info.features)
             raise UserError(f"data.name '{name}': has no feature 'image', only {has}")
         skip = {"image": tfds.decode.SkipDecoding()}
-        self.label = f"{name} {split}"
+        self.label, self.version = f"{name} {split}", builder.info.full_name
         try:
             self.rows = ()
             if builder.info.splits[split].num_examples:  # TFDS fails to open none
@@ -138,11 +162,28 @@ class TFDS:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> Encoded:
-        row = self.rows[index]
-        return Encoded(row["image"], int(row.get("label", -1)))
+        try:
+            row = self.rows[index]
+            return Encoded(bytes(row["image"]), int(row.get("label", -1)))
+        except Exception as error:  # of array_record, protobuf or TFDS; it depends
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise UserError(f"{self.name(index)}: corrupt record ({reason})") from error
 
     def name(self, index: int) -> str:
         return f"{self.label} #{index}"
+
+    def listing(self) -> list[str]:
+        """As of a folder: version, split and number of the records."""
+        return [f"{self.version}, {self.label}, {len(self)} records"]
+
+    def as_listed(self, listing: Sequence[str]) -> str:
+        """Raises `UserError` where the records are others than those of `listing`."""
+        if list(listing) != self.listing():
+            raise UserError(
+                f"the run began with {', '.join(listing)}; data.name is now "
+                f"{self.listing()[0]}: give the same records, or another --workdir"
+            )
+        return ""
 
 
 class Chosen:

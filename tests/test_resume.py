@@ -1,6 +1,7 @@
 """A run that was killed and started again is the run that was not, bit for bit."""
 
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -62,13 +63,13 @@ def checkpoint_begun(workdir):
     return folder.is_dir() and any(folder.iterdir())
 
 
-def assert_same_run(found, expected):
-    a, b = saved_state(found, STEPS), saved_state(expected, STEPS)
+def assert_same_run(found, expected, steps=STEPS):
+    a, b = saved_state(found, steps), saved_state(expected, steps)
     assert a.keys() == b.keys()
     for key in a:
         np.testing.assert_array_equal(a[key], b[key], err_msg=key)
     assert logged_losses(found) == logged_losses(expected)
-    assert len(logged_losses(found)) == STEPS
+    assert max(logged_losses(found)) == steps
 
 
 def test_killed_while_saving(undisturbed, tmp_path):
@@ -132,15 +133,25 @@ def test_one_of_several_killed(processes, victim, undisturbed, tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments(undisturbed, tmp_path):
-    config, expected = undisturbed
-    workdir = tmp_path / "killed"
-    moments = random.Random(0)
-    for _ in range(10):
-        process = start(config, workdir)
-        time.sleep(moments.uniform(1, 14))
-        process.kill()
-        process.wait()
-    result = run_train(f"--config={config}", f"--workdir={workdir}")
+def test_killed_at_random_moments(tmp_path):
+    """20 times in one run, with and without worker processes."""
+    steps, every = 1500, 10
+    changes = dict(CHANGES, steps=steps, checkpoint=dict(every=every, keep=2))
+    config = write_config(tmp_path / "long.py", **changes)
+    expected, workdir = tmp_path / "undisturbed", tmp_path / "killed"
+    result = run_train(f"--config={config}", f"--workdir={expected}", timeout=900)
     assert result.code == 0, result.err
-    assert_same_run(workdir, expected)
+    moments = random.Random(0)
+    for kill in range(20):
+        process = start(config, workdir, f"--config.data.workers={kill % 3}")
+        time.sleep(moments.uniform(1, 20))
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    begun = re.findall(
+        "going on from step (\\d+)", (tmp_path / "killed.txt").read_text()
+    )
+    print(f"went on from {begun}")
+    assert len(set(begun)) > 5
+    result = run_train(f"--config={config}", f"--workdir={workdir}", timeout=900)
+    assert result.code == 0, result.err
+    assert_same_run(workdir, expected, steps)
