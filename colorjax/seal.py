@@ -13,18 +13,20 @@ from colorjax.files import write_bytes
 NAME = "SHA256SUMS"
 
 
-def write(folder: epath.Path) -> None:
+def write(folder: epath.PathLike) -> None:
     """Seal a folder that will not change any more."""
+    folder = epath.Path(folder)
     lines = [f"{_digest(folder / name)}  {name}\n" for name in _names(folder)]
     write_bytes(folder / NAME, "".join(lines).encode())
 
 
-def broken(folder: epath.Path) -> str | None:
+def broken(folder: epath.PathLike) -> str | None:
     """What of a folder is no longer as it was sealed, or None.
 
     A folder without a seal cannot be checked: a process was killed between finishing
     and sealing it.
     """
+    folder = epath.Path(folder)
     seal = folder / NAME
     if not seal.exists():
         return None

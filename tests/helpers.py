@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -151,6 +152,26 @@ def python(
 def run_train(*args: str | Path, **kwargs) -> Result:
     """Run `train.py ARGS`."""
     return python(ROOT / "train.py", *args, **kwargs)
+
+
+def start(config, workdir, *flags):
+    """train.py as a process that can be killed; what it tells goes to WORKDIR.txt."""
+    command = [sys.executable, str(ROOT / "train.py"), f"--config={config}", *flags]
+    with (workdir.parent / f"{workdir.name}.txt").open("a") as log:
+        return subprocess.Popen(
+            [*command, f"--workdir={workdir}"],
+            env=environment(),
+            stdout=log,
+            stderr=log,
+        )
+
+
+def wait_for(condition, process):
+    """Wait until the condition holds, which it must while the process runs."""
+    deadline = time.monotonic() + 120
+    while not condition() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    assert condition(), "it ended, or took too long"
 
 
 def process_flags(processes: int) -> list[list[str]]:

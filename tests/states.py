@@ -23,3 +23,13 @@ def logged_losses(workdir: Path) -> dict[int, float]:
     """The loss of every logged step."""
     lines = map(json.loads, (workdir / "log.jsonl").read_text().splitlines())
     return {line["step"]: line["loss"] for line in lines}
+
+
+def assert_same_run(found: Path, expected: Path, steps: int) -> None:
+    """Two runs have the same state after `steps`, and logged the same losses."""
+    a, b = saved_state(found, steps), saved_state(expected, steps)
+    assert a.keys() == b.keys()
+    for key in a:
+        np.testing.assert_array_equal(a[key], b[key], err_msg=key)
+    assert logged_losses(found) == logged_losses(expected)
+    assert max(logged_losses(found)) == steps

@@ -1,0 +1,44 @@
+"""train.py with a fault: python faulty.py FIRST LAST FLAGS-OF-TRAIN.
+
+In steps FIRST to LAST of a run with seed 0 the loss is not a number.
+"""
+
+import runpy
+import sys
+
+import jax
+import jax.numpy as jnp
+from helpers import ROOT
+
+from colorjax import run
+
+
+def spoilt(loss, first, last):
+    """A loss as it is in other steps; which step it is, its key tells."""
+
+    def other(params, nets, examples, key):
+        value, rest = loss(params, nets, examples, key)
+        steps = jnp.arange(first - 1, last)
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(0), steps)
+        same = jax.random.key_data(keys) == jax.random.key_data(key)
+        return jnp.where(same.all(-1).any(), jnp.nan, value), rest
+
+    return other
+
+
+def main():
+    first, last = map(int, sys.argv[1:3])
+    make_method = run.make_method
+
+    def make(section, prior):
+        method = make_method(section, prior)
+        losses = {k: spoilt(loss, first, last) for k, loss in method.losses.items()}
+        return method._replace(losses=losses)
+
+    run.make_method = make
+    sys.argv = [str(ROOT / "train.py"), *sys.argv[3:]]
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()
