@@ -154,13 +154,16 @@ def run_train(*args: str | Path, **kwargs) -> Result:
     return python(ROOT / "train.py", *args, **kwargs)
 
 
-def start(config, workdir, *flags):
-    """train.py as a process that can be killed; what it tells goes to WORKDIR.txt."""
+def start(config, workdir, *flags, env=None):
+    """train.py as a process that can be killed; what it tells goes to WORKDIR.txt.
+
+    `env` replaces the `environment` of one device.
+    """
     command = [sys.executable, str(ROOT / "train.py"), f"--config={config}", *flags]
     with (workdir.parent / f"{workdir.name}.txt").open("a") as log:
         return subprocess.Popen(
             [*command, f"--workdir={workdir}"],
-            env=environment(),
+            env=env or environment(),
             stdout=log,
             stderr=log,
         )
