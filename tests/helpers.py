@@ -171,10 +171,13 @@ def start(config, workdir, *flags, env=None):
 
 def wait_for(condition, process):
     """Wait until the condition holds, which it must while the process runs."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not condition() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
-    assert condition(), "it ended, or took too long"
+    if not condition():
+        process.kill()
+        process.wait()
+        raise AssertionError("it ended, or took too long")
 
 
 def process_flags(processes: int) -> list[list[str]]:
