@@ -5,5 +5,15 @@ class UserError(Exception):
     """A mistake in a command, a config or a file, with its remedy in the message.
 
     The entry points print it as one line and exit with code 2; anything else that is
-    raised is a defect of colorjax and keeps its traceback.
+    raised is a defect of colorjax and keeps its traceback. What cannot be printed (a
+    name may have it) is escaped.
     """
+
+    def __init__(self, message: object):
+        lines = str(message).split("\n")
+        super().__init__("\n".join(printable(line) for line in lines))
+
+
+def printable(text: str) -> str:
+    """The text with control characters, and bytes that are no UTF-8, escaped."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

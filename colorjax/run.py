@@ -118,7 +118,15 @@ def common_pictures(
     """
     first = next(iter(runs.values()))
     sections = {name: run.config["data"] for name, run in runs.items()}
-    keys = ("name", "root", "train_split", "test_split", "holdout", "resize")
+    keys = (
+        "name",
+        "root",
+        "train_split",
+        "test_split",
+        "holdout",
+        "resize",
+        "list",
+    )
     foreign = "name" in given or "root" in given
     own = {k: v for k, v in first.config["data"].items() if k in (*keys, "data_dir")}
     if foreign:

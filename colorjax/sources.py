@@ -1,15 +1,19 @@
-"""Encoded pictures at random access: `Source`, and its kinds `Folder` and `TFDS`."""
+"""Encoded pictures at random access: `Source`, and its kinds `Folder` and `TFDS`.
+
+A list of pictures, which `colorjax doctor` writes, is a text file of the keys of a
+source, one a line; `listed` picks those of a source, `write_list` writes one.
+"""
 
 import hashlib
 import importlib.util
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from etils import epath
 
-from colorjax import images
-from colorjax.errors import UserError
+from colorjax import files, images
+from colorjax.errors import UserError, printable
 
 
 class Encoded(NamedTuple):
@@ -21,7 +25,11 @@ class Encoded(NamedTuple):
 
 @runtime_checkable
 class Source(Protocol):
-    """Encoded pictures at random access."""
+    """Encoded pictures at random access.
+
+    `name` is what messages call a picture; `key` is what lists call it, which does not
+    depend on where the data are kept.
+    """
 
     def __len__(self) -> int: ...
 
@@ -29,22 +37,25 @@ class Source(Protocol):
 
     def name(self, index: int) -> str: ...
 
+    def key(self, index: int) -> str: ...
+
 
 class Folder:
     """The picture files below a folder, in sorted order, every tenth one held out.
 
     Where all of them are in subfolders, a picture's class is the place of its topmost
-    subfolder among those, sorted.
+    subfolder among those, sorted. Its key is its path below the folder.
     """
 
     def __init__(self, root: epath.Path, split: str, holdout: str):
         if not root.is_dir():
             raise UserError(f"data.root {root}: no such folder")
-        files = sorted(_picture_files(root))
+        files = sorted(picture_files(root))
         if not files:
             raise UserError(
                 f"{root}: no pictures found; expected files ending in "
                 + ", ".join(images.SUFFIXES)
+                + "; links that lead out of the folder are not followed"
             )
         if holdout == "hash":  # stays put when pictures are added
             digests = [hashlib.sha256(os.fsencode(f)).digest() for f in files]
@@ -73,26 +84,61 @@ class Folder:
     def __getitem__(self, index: int) -> Encoded:
         file = self.files[index]
         label = self.classes.get(file.partition("/")[0], -1)
-        return Encoded((self.root / file).read_bytes(), label)
+        return Encoded(images.load_bytes(self.root / file), label)
 
     def name(self, index: int) -> str:
-        return str(self.root / self.files[index])
+        return printable(str(self.root / self.files[index]))
+
+    def key(self, index: int) -> str:
+        return self.files[index]
 
 
-def _picture_files(folder: epath.Path, prefix: str = "") -> Iterator[str]:
+def picture_files(root: epath.PathLike) -> Iterator[str]:
+    """The paths, below a folder, of the picture files in it, in no order.
+
+    None that is hidden, no pipe or device, none behind a link that leads out of the
+    folder; links to folders are not followed at all, so that none is seen twice.
+    """
+    if "://" in str(root):
+        return _stored_files(epath.Path(root))
+    return _local_files(os.fspath(root))
+
+
+def _local_files(root: str) -> Iterator[str]:
+    top, folders = os.path.realpath(root), [""]
+    while folders:  # a recursion might end before a tree of folders does
+        prefix = folders.pop()
+        try:
+            entries = list(os.scandir(os.path.join(root, prefix)))
+        except OSError as error:
+            raise UserError(f"{root}/{prefix}: {error.strerror}") from error
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(f"{prefix}{entry.name}/")
+            elif entry.name.lower().endswith(images.SUFFIXES) and entry.is_file():
+                target = os.path.realpath(entry.path) if entry.is_symlink() else top
+                if os.path.commonpath((target, top)) == top:
+                    yield prefix + entry.name
+
+
+def _stored_files(folder: epath.Path, prefix: str = "") -> Iterator[str]:
+    """The same of an object store, which knows no links and no pipes."""
     for entry in folder.iterdir():
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            yield from _picture_files(entry, f"{prefix}{entry.name}/")
-        elif entry.suffix.lower() in images.SUFFIXES:
+            yield from _stored_files(entry, f"{prefix}{entry.name}/")
+        elif entry.name.lower().endswith(images.SUFFIXES):
             yield prefix + entry.name
 
 
 class TFDS:
     """A split of a prepared TFDS data set in ArrayRecord form.
 
-    It has the feature "image"; where it has "label" too, that is the class.
+    It has the feature "image"; where it has "label" too, that is the class. A picture's
+    key is the split, as it is spelled, and the place in it: "train #17".
     """
 
     def __init__(self, name: str, split: str, data_dir: str | None):
@@ -125,7 +171,7 @@ class TFDS:
             has = ", ".join(builder.info.features)
             raise UserError(f"data.name '{name}': has no feature 'image', only {has}")
         skip = {"image": tfds.decode.SkipDecoding()}
-        self.label = f"{name} {split}"
+        self.data, self.split = name, split
         try:
             self.rows = ()
             if builder.info.splits[split].num_examples:  # TFDS fails to open none
@@ -142,7 +188,10 @@ class TFDS:
         return Encoded(row["image"], int(row.get("label", -1)))
 
     def name(self, index: int) -> str:
-        return f"{self.label} #{index}"
+        return f"{self.data} {self.key(index)}"
+
+    def key(self, index: int) -> str:
+        return f"{self.split} #{index}"
 
 
 class Chosen:
@@ -160,6 +209,32 @@ class Chosen:
     def name(self, index: int) -> str:
         return self.source.name(self.indices[index])
 
+    def key(self, index: int) -> str:
+        return self.source.key(self.indices[index])
+
+
+def write_list(path: epath.PathLike, keys: Iterable[str]) -> None:
+    """Write a list of pictures, all of it or nothing."""
+    files.write_bytes(path, b"".join(os.fsencode(f"{key}\n") for key in keys))
+
+
+def listed(source: Source, path: epath.PathLike) -> Chosen:
+    """The pictures of a source that a list names, in the source's order.
+
+    A list may name pictures of other splits too. Raises `UserError` where it names none
+    of this one.
+    """
+    lines = os.fsdecode(files.read_bytes(path)).split("\n")
+    wanted = set(lines)
+    found = [i for i in range(len(source)) if source.key(i) in wanted]
+    if not found:
+        example, first = source.key(0), printable(next(filter(None, lines), "nothing"))
+        raise UserError(
+            f"data.list {path}: names no picture of this split, where the first is "
+            f"'{printable(example)}'; the list begins with '{first[:200]}'"
+        )
+    return Chosen(source, found)
+
 
 def resolve(root: str) -> epath.Path:
     """The folder that `root` names, package://NAME/PATH being that of a package."""
@@ -167,6 +242,8 @@ def resolve(root: str) -> epath.Path:
         return epath.Path(root)
     package, _, path = root.removeprefix("package://").partition("/")
     try:
+        if not package.isidentifier():  # to find a subpackage, its parent would be run
+            raise ValueError(package)
         folder = importlib.util.find_spec(package).submodule_search_locations[0]
     except (AttributeError, ImportError, TypeError, ValueError) as error:
         raise UserError(

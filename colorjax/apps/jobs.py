@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from colorjax import images
 from colorjax.errors import UserError
+from colorjax.sources import picture_files
 
 STANDARD = "-"  # names standard input and standard output
 UNCERTAINTY = ".uncertainty.png"
@@ -114,18 +115,12 @@ def _to_standard_output(inputs: list[str], kind: str | None, wanted: Wanted) -> 
 
 
 def _pictures(folder: Path, out: Path) -> Iterator[Path]:
-    """The picture files below a folder: none that is hidden, none through a link that
-    leads out of the folder, none of the results of an earlier command."""
+    """The picture files below a folder, without the results of an earlier command."""
     root, results = folder.resolve(), out.resolve()
-    for parent, folders, names in os.walk(folder):  # does not follow links to folders
-        if Path(parent).resolve() == results and results != root:
-            folders.clear()
-            continue
-        for name in names:
-            path = Path(parent, name)
-            suited = path.suffix.lower() in images.SUFFIXES and name[0] != "."
-            if suited and path.is_file() and path.resolve().is_relative_to(root):
-                yield path
+    inside = results != root and results.is_relative_to(root)
+    for name in picture_files(folder):
+        if not (inside and (root / name).is_relative_to(results)):
+            yield folder / name
 
 
 def _check(jobs: list[Job], wanted: Wanted) -> None:

@@ -43,7 +43,11 @@ __all__ = [
 ]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+# The formats of these, in Pillow's names. It knows others, and to read one of them
+# (PostScript) it starts an interpreter.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 MAX_PIXELS = 200_000_000  # a larger picture is refused before it is decoded
+MAX_BYTES = 2 << 30  # and a larger file before it is read: 16-bit RGBA of so many
 WITH_ALPHA = ("PNG", "TIFF", "WEBP")
 OPTIONS = {  # of Pillow's encoders; PNG's usual 6 saves a tenth for twice the time
     "JPEG": {"quality": 95},
@@ -98,7 +102,7 @@ def read_full(
 def pixels(data: bytes) -> int:
     """How many pixels the header announces; 0 where there is no picture."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return image.width * image.height
     except Exception:  # whatever the file provokes, decoding it will tell
         return 0
@@ -110,7 +114,7 @@ def _opened(data: bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
     if not data:
         raise UserError(f"{name}: the file is empty")
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > max_pixels:
                 raise UserError(
                     f"{name}: {image.width}x{image.height} pixels are more than the "
@@ -144,11 +148,9 @@ def load(path: epath.PathLike) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def load_bytes(path: epath.PathLike) -> bytes:
-    """The bytes of a file. Raises `UserError`, naming it, where there are none."""
-    try:
-        return epath.Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}") from error
+    """The bytes of a file. Raises `UserError`, naming it, where there are none, or more
+    than `MAX_BYTES`."""
+    return files.read_bytes(path, MAX_BYTES)
 
 
 def to_8_bits(picture: Picture) -> UInt8[np.ndarray, "h w c"]:
