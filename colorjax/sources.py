@@ -213,6 +213,28 @@ class Chosen:
         return self.source.key(self.indices[index])
 
 
+class Joined:
+    """The pictures of several sources, one source after another."""
+
+    def __init__(self, sources: Sequence[Source]):
+        self.parts = [(source, i) for source in sources for i in range(len(source))]
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __getitem__(self, index: int) -> Encoded:
+        source, place = self.parts[index]
+        return source[place]
+
+    def name(self, index: int) -> str:
+        source, place = self.parts[index]
+        return source.name(place)
+
+    def key(self, index: int) -> str:
+        source, place = self.parts[index]
+        return source.key(place)
+
+
 def write_list(path: epath.PathLike, keys: Iterable[str]) -> None:
     """Write a list of pictures, all of it or nothing."""
     files.write_bytes(path, b"".join(os.fsencode(f"{key}\n") for key in keys))
