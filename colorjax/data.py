@@ -31,6 +31,8 @@ from colorjax.sources import TFDS, Folder, Source, listed, resolve
 
 Batch = dict[str, np.ndarray]
 
+LARGEST = 8192  # side of what a net is shown
+
 
 @dataclass(frozen=True)
 class Pictures:
@@ -76,6 +78,8 @@ class Pictures:
                     f"data.{key} {getattr(self, key)} must be a positive multiple of "
                     "8, the stride of the networks"
                 )
+        if self.resize > LARGEST:
+            raise UserError(f"data.resize {self.resize} is more than {LARGEST}")
         if self.zoom < 1:
             raise UserError(f"data.zoom {self.zoom} is less than 1")
         if self.holdout not in ("hash", "sorted"):
