@@ -101,7 +101,7 @@ def merge(results: Comparison, path: epath.PathLike) -> Comparison:
     """
     earlier = files.read_json(path)
     if earlier is None:
-        raise UserError(f"--add: {path}: no such file")
+        raise UserError(f"--add: {path}: No such file")
     try:
         before, rows = earlier["protocol"], earlier["rows"]
         origins = dict(earlier["provenance"])

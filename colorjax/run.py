@@ -51,7 +51,9 @@ class Run(NamedTuple):
 def make_method(section: dict[str, Any], prior: Float[np.ndarray, "313"]) -> Method:
     """The method that the `method` section of a config describes."""
     section = dict(section)
-    build = methods.builder(section.pop("name", None))
+    name = section.pop("name", None)
+    configs.check_type("config.method.name", name, str)
+    build = methods.builder(name)
     return build(prior, **configs.check_section("method", build, section, ["prior"]))
 
 

@@ -117,10 +117,17 @@ def _local_files(root: str) -> Iterator[str]:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 folders.append(f"{prefix}{entry.name}/")
-            elif entry.name.lower().endswith(images.SUFFIXES) and entry.is_file():
-                target = os.path.realpath(entry.path) if entry.is_symlink() else top
-                if os.path.commonpath((target, top)) == top:
-                    yield prefix + entry.name
+            elif entry.name.lower().endswith(images.SUFFIXES) and (
+                entry.is_file(follow_symlinks=False)
+                or (entry.is_symlink() and _leads_inside(entry.path, top))
+            ):
+                yield prefix + entry.name
+
+
+def _leads_inside(link: str, top: str) -> bool:
+    """Whether a link leads to a file below a folder, and not in circles."""
+    target = os.path.realpath(link)
+    return os.path.commonpath((target, top)) == top and os.path.isfile(target)
 
 
 def _stored_files(folder: epath.Path, prefix: str = "") -> Iterator[str]:

@@ -92,6 +92,8 @@ def plan(inputs: list[str], out: str, kind: str | None, wanted: Wanted) -> list[
             jobs.append(_job(source, folder / below, kind))
     _check(jobs, wanted)
     _check_folder(folder.parent if single else folder)
+    if not single:
+        _check_links(jobs, folder)
     return jobs
 
 
@@ -150,3 +152,11 @@ def _check_folder(folder: Path) -> None:
         raise UserError(f"{folder}: cannot be written ({existing} is no folder)")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise UserError(f"{folder}: cannot be written (Permission denied)")
+
+
+def _check_links(jobs: list[Job], folder: Path) -> None:
+    """Raise `UserError` where a link in the output folder leads out of it."""
+    root = folder.resolve()
+    for parent in {job.base.parent for job in jobs}:
+        if not parent.resolve().is_relative_to(root):
+            raise UserError(f"{parent} is a link out of {folder}; give another --out")

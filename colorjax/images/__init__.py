@@ -9,6 +9,7 @@ an embedded colour profile to sRGB and brings CMYK, palette and grey pictures to
 
 import contextlib
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 
@@ -57,8 +58,10 @@ OPTIONS = {  # of Pillow's encoders; PNG's usual 6 saves a tenth for twice the t
 
 # Our own bound, above, is checked on the header; Pillow's would only warn.
 Image.MAX_IMAGE_PIXELS = None
-# Of broken metadata it warns too, and no pixel needs those.
+# Of broken metadata it warns too, and no pixel needs those; or it logs, like tifffile.
 warnings.filterwarnings("ignore", module="PIL")
+for _library in ("PIL", "tifffile"):
+    logging.getLogger(_library).setLevel(logging.CRITICAL)
 
 TURNS = {  # from the EXIF orientation: rows and columns swapped; then each reversed
     2: (False, False, True),

@@ -58,6 +58,7 @@ MAGIC = 0x1950A86A20F9469CFC6C  # the first object of the old stream
 OLD_PROTOCOL = 1001
 BIG_ENDIAN = "it was written on a big-endian machine"
 MOST_TENSORS = 100_000
+MOST_STEPS = 2_000_000  # of a pickle; a few dozen make a tensor
 MOST_TUPLES = 50_000  # of tuples nested deeper, Python's hash overflows the stack
 COUNTERS = ".num_batches_tracked"  # of BatchNorm, which no evaluation reads
 
@@ -183,8 +184,8 @@ def _load(file: io.BytesIO, tensor: Any) -> Any:
         tuples += operation.name.startswith("TUPLE")
         if operation.name.endswith("PUT") and argument > count:  # the memo's length
             raise ValueError("a pickle's memo has gaps")
-        if tuples > MOST_TUPLES:
-            raise ValueError(f"a pickle has more than {MOST_TUPLES:,} tuples")
+        if count > MOST_STEPS or tuples > MOST_TUPLES:
+            raise ValueError("a pickle is longer than that of any net")
     file.seek(start)
     return _Unpickler(file, tensor).load()
 
