@@ -264,6 +264,15 @@ def nasty_pictures() -> Iterator[tuple[str, bytes]]:
                 f"tiff with tag {tag} = {value}",
                 data[:at] + number + data[at + width :],
             )
+    twice = tiff(np.zeros((4, 4, 3), np.uint16), photometric="rgb")
+    for first, last in ((4, 60_000), (60_000, 4)):
+        number = struct.pack("<HHII", 256, 4, 1, first)
+        again = struct.pack("<HHII", 256, 4, 1, last)
+        count = struct.unpack_from("<H", twice, 8)[0]
+        head, entries = twice[:8], twice[10 + 12 : 10 + 12 * count]
+        table = struct.pack("<H", count + 1) + number + again + entries + bytes(4)
+        moved = head[:4] + struct.pack("<I", len(twice)) + twice[8:] + table
+        yield f"tiff of widths {first}, {last}", moved
     script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage"
     yield "postscript", script
     yield (

@@ -95,7 +95,8 @@ def read_full(
     with _opened(data, name, max_pixels) as image:
         if deep.is_deep(image, data):
             profile = image.info.get("icc_profile")
-            picture = deep.decode(data, image.format, profile, SRGB.tobytes())
+            size = (image.height, image.width)
+            picture = deep.decode(data, image.format, size, profile, SRGB.tobytes())
         else:
             image.load()
             picture = np.asarray(to_srgb(image, opaque=False))
