@@ -27,7 +27,8 @@ from jaxtyping import UInt8
 
 from colorjax import images
 from colorjax.errors import UserError
-from colorjax.sources import TFDS, Folder, Source, listed, resolve
+from colorjax.lists import listed
+from colorjax.sources import TFDS, Folder, Source, resolve
 
 Batch = dict[str, np.ndarray]
 

@@ -1,4 +1,5 @@
-"""The one exception that a user can cause: `UserError`, shown as a single line."""
+"""The one exception that a user can cause: `UserError`, shown as a single line; and
+what goes into such a line: `printable` text, the `reason` of another exception."""
 
 
 class UserError(Exception):
@@ -17,3 +18,9 @@ class UserError(Exception):
 def printable(text: str) -> str:
     """The text with control characters, and bytes that are no UTF-8, escaped."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def reason(error: BaseException) -> str:
+    """What a library's exception says, in a line that is not too long."""
+    line = next(iter(str(error).splitlines()), "")
+    return printable(line)[:300] or type(error).__name__

@@ -21,7 +21,7 @@ from colorjax import config as configs
 from colorjax import files, methods, optim
 from colorjax.checkpoint import BEST, load_nets
 from colorjax.data import Fingerprint, Pictures, Unreadable
-from colorjax.errors import UserError
+from colorjax.errors import UserError, reason
 from colorjax.evaluation import Evaluated, Metric, Row, evaluate
 from colorjax.method import Method, Nets
 from colorjax.quantize import Q
@@ -111,7 +111,7 @@ def read_prior(workdir: epath.PathLike) -> Float[np.ndarray, "313"] | None:
     except UserError:
         raise
     except Exception as error:  # NumPy raises whatever the bytes provoke
-        raise UserError(f"{path}: not a prior ({error})") from error
+        raise UserError(f"{path}: not a prior ({reason(error)})") from error
     return prior
 
 

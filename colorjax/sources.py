@@ -1,19 +1,17 @@
-"""Encoded pictures at random access: `Source`, and its kinds `Folder` and `TFDS`.
-
-A list of pictures, which `colorjax doctor` writes, is a text file of the keys of a
-source, one a line; `listed` picks those of a source, `write_list` writes one.
-"""
+"""Encoded pictures at random access: `Source`, and its kinds `Folder` and `TFDS`."""
 
 import hashlib
 import importlib.util
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from etils import epath
 
 from colorjax import files, images
-from colorjax.errors import UserError, printable
+from colorjax.errors import UserError, printable, reason
+from colorjax.folders import files_below
 
 
 class Encoded(NamedTuple):
@@ -94,51 +92,9 @@ class Folder:
 
 
 def picture_files(root: epath.PathLike) -> Iterator[str]:
-    """The paths, below a folder, of the picture files in it, in no order.
-
-    None that is hidden, no pipe or device, none behind a link that leads out of the
-    folder; links to folders are not followed at all, so that none is seen twice.
-    """
-    if "://" in str(root):
-        return _stored_files(epath.Path(root))
-    return _local_files(os.fspath(root))
-
-
-def _local_files(root: str) -> Iterator[str]:
-    top, folders = os.path.realpath(root), [""]
-    while folders:  # a recursion might end before a tree of folders does
-        prefix = folders.pop()
-        try:
-            entries = list(os.scandir(os.path.join(root, prefix)))
-        except OSError as error:
-            raise UserError(f"{root}/{prefix}: {error.strerror}") from error
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(f"{prefix}{entry.name}/")
-            elif entry.name.lower().endswith(images.SUFFIXES) and (
-                entry.is_file(follow_symlinks=False)
-                or (entry.is_symlink() and _leads_inside(entry.path, top))
-            ):
-                yield prefix + entry.name
-
-
-def _leads_inside(link: str, top: str) -> bool:
-    """Whether a link leads to a file below a folder, and not in circles."""
-    target = os.path.realpath(link)
-    return os.path.commonpath((target, top)) == top and os.path.isfile(target)
-
-
-def _stored_files(folder: epath.Path, prefix: str = "") -> Iterator[str]:
-    """The same of an object store, which knows no links and no pipes."""
-    for entry in folder.iterdir():
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _stored_files(entry, f"{prefix}{entry.name}/")
-        elif entry.name.lower().endswith(images.SUFFIXES):
-            yield prefix + entry.name
+    """The paths of the picture files below a folder, as `folders.files_below` lists
+    them."""
+    return files_below(root, images.SUFFIXES)
 
 
 class TFDS:
@@ -157,12 +113,17 @@ class TFDS:
         )
         if data_dir:
             prepare += f" --data_dir={data_dir}"
+        _check_features(name, data_dir)
         try:
             builder = tfds.builder(name, data_dir=data_dir)
         except (tfds.core.DatasetNotFoundError, ImportError, ValueError):
             builder = None
         except AssertionError:  # this is how TFDS says that it has another version
             builder = None
+        except Exception as error:  # whatever files of metadata provoke
+            raise UserError(
+                f"data.name '{name}': broken metadata ({reason(error)})"
+            ) from error
         if builder is None or not builder.is_prepared():
             where = data_dir or "TFDS_DATA_DIR or ~/tensorflow_datasets"
             raise UserError(
@@ -184,8 +145,8 @@ class TFDS:
             if builder.info.splits[split].num_examples:  # TFDS fails to open none
                 self.rows = builder.as_data_source(split, decoders=skip)
         except ValueError as error:
-            reason = " ".join(str(error).split())
-            raise UserError(f"data.name '{name}', split '{split}': {reason}") from error
+            told = " ".join(str(error).split())
+            raise UserError(f"data.name '{name}', split '{split}': {told}") from error
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -199,6 +160,28 @@ class TFDS:
 
     def key(self, index: int) -> str:
         return f"{self.split} #{index}"
+
+
+def _check_features(name: str, data_dir: str | None) -> None:
+    """Raise `UserError` where the features of a data set are of classes that are not
+    TFDS' own: TFDS would import, and so run, whatever module they name."""
+    folder = epath.Path(data_dir or "~/tensorflow_datasets").expanduser()
+    parts = re.split("[/:]", name)
+    if ".." in parts or not parts[0] or "\0" in name:
+        raise UserError(f"data.name '{name}': no name of a data set")
+    folder /= parts[0]  # and below it a version, or a config and a version
+    for path in [*folder.glob("*/features.json"), *folder.glob("*/*/features.json")]:
+        waiting = [files.read_json(path)]
+        while waiting:
+            found = waiting.pop()
+            if isinstance(found, dict):
+                kind = found.get("pythonClassName", found.get("type", ""))
+                if isinstance(kind, str) and "." in kind:
+                    if not kind.startswith("tensorflow_datasets."):
+                        raise UserError(f"{path}: features of a class {kind}")
+                waiting += found.values()
+            elif isinstance(found, list):
+                waiting += found
 
 
 class Chosen:
@@ -218,51 +201,6 @@ class Chosen:
 
     def key(self, index: int) -> str:
         return self.source.key(self.indices[index])
-
-
-class Joined:
-    """The pictures of several sources, one source after another."""
-
-    def __init__(self, sources: Sequence[Source]):
-        self.parts = [(source, i) for source in sources for i in range(len(source))]
-
-    def __len__(self) -> int:
-        return len(self.parts)
-
-    def __getitem__(self, index: int) -> Encoded:
-        source, place = self.parts[index]
-        return source[place]
-
-    def name(self, index: int) -> str:
-        source, place = self.parts[index]
-        return source.name(place)
-
-    def key(self, index: int) -> str:
-        source, place = self.parts[index]
-        return source.key(place)
-
-
-def write_list(path: epath.PathLike, keys: Iterable[str]) -> None:
-    """Write a list of pictures, all of it or nothing."""
-    files.write_bytes(path, b"".join(os.fsencode(f"{key}\n") for key in keys))
-
-
-def listed(source: Source, path: epath.PathLike) -> Chosen:
-    """The pictures of a source that a list names, in the source's order.
-
-    A list may name pictures of other splits too. Raises `UserError` where it names none
-    of this one.
-    """
-    lines = os.fsdecode(files.read_bytes(path)).split("\n")
-    wanted = set(lines)
-    found = [i for i in range(len(source)) if source.key(i) in wanted]
-    if not found:
-        example, first = source.key(0), printable(next(filter(None, lines), "nothing"))
-        raise UserError(
-            f"data.list {path}: names no picture of this split, where the first is "
-            f"'{printable(example)}'; the list begins with '{first[:200]}'"
-        )
-    return Chosen(source, found)
 
 
 def resolve(root: str) -> epath.Path:

@@ -24,7 +24,7 @@ import tifffile
 from golden import caffemodel
 from helpers import DATA, TINY, encode, scene
 
-from colorjax import archive, comparison, images, run, sources
+from colorjax import archive, comparison, images, lists, run, sources
 from colorjax.distribution import Distribution
 from colorjax.errors import UserError
 from colorjax.pretrained import weights
@@ -74,7 +74,7 @@ READERS = {
     "config of a run": Reader("config.json", _config),
     "prior of a run": Reader("prior.npy", lambda p: run.read_prior(p.parent)),
     "evaluation": Reader("evaluation.json", _evaluation),
-    "list of pictures": Reader("x.txt", lambda p: sources.listed(_drawings(), p)),
+    "list of pictures": Reader("x.txt", lambda p: lists.listed(_drawings(), p)),
 }
 
 

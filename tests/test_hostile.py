@@ -15,7 +15,8 @@ from hypothesis.extra import numpy as arrays
 from colorjax.apps import jobs
 from colorjax.data import Pictures
 from colorjax.errors import UserError, printable
-from colorjax.sources import listed, picture_files, write_list
+from colorjax.lists import listed, write_list
+from colorjax.sources import picture_files
 
 TAKEN = {  # of the nasty files: a small picture comes of them
     "png of ((60000, 60000), (1, 1))",

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from colorjax import files
 from colorjax.errors import UserError, printable
+from colorjax.lists import Joined, write_list
 from colorjax.report import Progress
-from colorjax.sources import Joined, Source, write_list
+from colorjax.sources import Source
 
 THREADS = os.cpu_count()  # that read and decode
 BATCH = 64  # pictures that are measured together

@@ -19,7 +19,7 @@ from jaxtyping import UInt8, UInt16
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from colorjax import files
-from colorjax.errors import UserError
+from colorjax.errors import UserError, reason
 from colorjax.images import deep
 from colorjax.images.pages import grid, mark
 from colorjax.images.sizes import resize, resize_short, short_size
@@ -130,8 +130,7 @@ def _opened(data: bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:
         raise UserError(f"{name}: not a picture of a known format") from error
     except Exception as error:  # decoders raise whatever the file provokes
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{name}: not a readable picture ({reason})") from error
+        raise UserError(f"{name}: not a readable picture ({reason(error)})") from error
 
 
 def _upright(picture: np.ndarray, image: Image.Image) -> np.ndarray:

@@ -25,7 +25,7 @@ import safetensors
 from etils import epath
 
 from colorjax import files
-from colorjax.errors import UserError
+from colorjax.errors import UserError, reason
 from colorjax.pretrained.caffe import read_layers
 
 Tensors = dict[str, np.ndarray]
@@ -89,10 +89,9 @@ def read(path: epath.PathLike) -> Weights:
         else:
             found = dict(_state(_read_stream(data)))
     except Exception as error:  # whatever a file that is none of these provokes
-        reason = " ".join(str(error).split())
         raise UserError(
-            f"{path}: not a readable file of weights ({reason or type(error).__name__})"
-            "; expected PyTorch's .pth or .pt, .safetensors or .caffemodel, whole"
+            f"{path}: not a readable file of weights ({reason(error)}); expected "
+            "PyTorch's .pth or .pt, .safetensors or .caffemodel, whole"
         ) from error
     tensors = {key: x for key, x in found.items() if not key.endswith(COUNTERS)}
     if not tensors:
