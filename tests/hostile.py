@@ -339,9 +339,31 @@ def nasty_pickles(mark: str) -> Iterator[tuple[str, bytes]]:
     yield "a long number", b"I" + b"9" * 10**6 + b"\n."
 
 
+def sharing(count: int, numbers: int) -> bytes:
+    """A pickle of so many tensors that are all of one storage."""
+
+    def part(x):
+        return pickle.dumps(x, 2)[2:-1]
+
+    storage = b"(" + part("storage") + b"ctorch\nFloatStorage\n" + part("0")
+    storage += part("cpu") + part(numbers) + b"tQ"
+    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + part(0)
+    tensor += part((numbers,)) + part((1,)) + part(False) + part({}) + b"tR"
+    state = b"".join(part(f"x{i}") + tensor for i in range(count))
+    return b"\x80\x02}(" + state + b"u."
+
+
+def stream(pickled: bytes, numbers: int) -> bytes:
+    """A file of PyTorch's old form, of one storage of float32."""
+    head = (weights.MAGIC, weights.OLD_PROTOCOL, {"little_endian": True})
+    parts = [pickle.dumps(x, 2) for x in head] + [pickled, pickle.dumps(["0"], 2)]
+    return b"".join([*parts, struct.pack("<q", numbers), bytes(4 * numbers)])
+
+
 def nasty_zips() -> Iterator[tuple[str, bytes]]:
     flat = pickle.dumps(bytes(1 << 24))
     yield "zip bomb", torch_zip(flat, compress_type=zipfile.ZIP_DEFLATED)
+    yield "tensors larger than the file", stream(sharing(1000, 1000), 1000)
     yield "path out of the archive", torch_zip(b"N.").replace(b"archive/", b"../../x/")
     whole = (PUBLISHED / "state_zip.pth").read_bytes()
     at = whole.index(b"PK\1\2")

@@ -1,13 +1,27 @@
 """Files and names made to hurt: nothing crashes, runs, fills the memory or leaves its
 folder. tests/fuzz.py tries more of them."""
 
+import io
 import json
 import os
+import pickle
+import struct
+import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
 from helpers import ROOT, encode, python, scene, write_folder
-from hostile import CONFIG, READERS, distribution, nasty, outcome, valid
+from hostile import (
+    CONFIG,
+    READERS,
+    distribution,
+    nasty,
+    outcome,
+    sharing,
+    torch_zip,
+    valid,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -16,6 +30,7 @@ from colorjax.apps import jobs
 from colorjax.data import Pictures
 from colorjax.errors import UserError, printable
 from colorjax.lists import listed, write_list
+from colorjax.pretrained.weights import read
 from colorjax.sources import picture_files
 
 TAKEN = {  # of the nasty files: a small picture comes of them
@@ -51,6 +66,57 @@ def test_nasty_files_are_refused(reader, place, tmp_path):
         told = outcome(reader, data, place(reader))
         assert told or reader not in CHECKED or name in TAKEN, name
     assert not mark.exists()
+
+
+REASONS = {  # which bound it is that holds against some of them
+    ("picture", "postscript"): "not a picture of a known format",
+    ("picture", "png of (60000, 60000), 8 bits"): "more than the 200 million",
+    ("picture in full", "png of ((1, 1), (60000, 60000))"): "more than the 200 million",
+    ("pytorch", "memo of 67108864"): "a pickle's memo has gaps",
+    ("pytorch", "a million tuples"): "longer than that of any net",
+    ("pytorch", "2^60 names, zip"): "more than 100,000 parts",
+    ("pytorch", "zip bomb"): "is compressed",
+    ("pytorch", "tensors larger than the file"): "are larger than the file",
+    ("caffemodel", "many dimensions"): "too many dimensions",
+    ("distribution", "zip bomb"): "too large",
+    ("config of a run", "seed = 2147483648"): "not below 2,147,483,648",
+    ("config of a run", "data.resize = 1e+300"): "not of type int",
+    ("config of a run", "method.width = nan"): "is nan, which is not below",
+}
+
+
+@pytest.mark.parametrize(("reader", "name"), REASONS)
+def test_bounds(reader, name, place, tmp_path):
+    told = outcome(reader, nasty(reader, str(tmp_path))[name], place(reader))
+    assert REASONS[reader, name] in told
+
+
+def test_entries_that_overlap_are_refused(place):
+    """A name more, in the directory of the archive, for the bytes of another."""
+    whole = torch_zip(pickle.dumps({"x": 1}))
+    start, end = whole.index(b"PK\1\2"), whole.index(b"PK\5\6")
+    entries = 100 * whole[start:end]
+    tail = bytearray(whole[end:])
+    count = 100 * struct.unpack_from("<H", tail, 8)[0]
+    struct.pack_into("<HHI", tail, 8, count, count, len(entries))
+    assert "overlap" in outcome(
+        "pytorch", whole[:start] + entries + tail, place("pytorch")
+    )
+
+
+def test_tensors_that_share_a_storage_take_its_memory_once(place):
+    numbers = 100_000
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as entries:
+        entries.writestr("archive/data.pkl", sharing(200, numbers))
+        entries.writestr("archive/data/0", bytes(4 * numbers))
+    path = place("pytorch") / "x.pth"
+    path.write_bytes(data.getvalue())
+    tracemalloc.start()
+    tensors = read(path).tensors
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(tensors) == 200 and peak < 20 * numbers
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -58,9 +58,9 @@ OPTIONS = {  # of Pillow's encoders; PNG's usual 6 saves a tenth for twice the t
 
 # Our own bound, above, is checked on the header; Pillow's would only warn.
 Image.MAX_IMAGE_PIXELS = None
-# Of broken metadata it warns too, and no pixel needs those; or it logs, like tifffile.
+# Of broken metadata it warns too, and no pixel needs those; or it logs, like others.
 warnings.filterwarnings("ignore", module="PIL")
-for _library in ("PIL", "tifffile"):
+for _library in ("PIL", "imagecodecs", "tifffile"):
     logging.getLogger(_library).setLevel(logging.CRITICAL)
 
 TURNS = {  # from the EXIF orientation: rows and columns swapped; then each reversed
