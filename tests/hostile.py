@@ -25,6 +25,7 @@ from golden import caffemodel
 from helpers import DATA, TINY, encode, scene
 
 from colorjax import archive, comparison, images, lists, run, sources
+from colorjax.apps import info
 from colorjax.distribution import Distribution
 from colorjax.errors import UserError
 from colorjax.pretrained import weights
@@ -73,6 +74,7 @@ READERS = {
     "distribution": Reader("x.npz", archive.load),
     "config of a run": Reader("config.json", _config),
     "prior of a run": Reader("prior.npy", lambda p: run.read_prior(p.parent)),
+    "figures of a run": Reader("metrics.json", lambda p: info._figures(p.parent)),
     "evaluation": Reader("evaluation.json", _evaluation),
     "list of pictures": Reader("x.txt", lambda p: lists.listed(_drawings(), p)),
 }
@@ -187,6 +189,8 @@ EVALUATION = {
     "rows": {"grey": {"auc": {"value": 0.9, "low": 0.8, "high": 0.95}}},
     "provenance": {"grey": {"baseline": "grey"}},
 }
+_ROW = {key: {"value": 0.9} for key in ("auc", "auc_balanced", "psnr")}
+FIGURES = {"protocol": {"pictures": 3}, "rows": {"this run": _ROW, "grey": _ROW}}
 
 
 @functools.cache
@@ -217,6 +221,8 @@ def valid(reader: str) -> tuple[bytes, ...]:
             return (json.dumps(CONFIG).encode(),)
         case "prior of a run":
             return (npy(run.UNIFORM),)
+        case "figures of a run":
+            return (json.dumps(FIGURES).encode(),)
         case "evaluation":
             return (json.dumps(EVALUATION).encode(),)
         case "list of pictures":
@@ -528,6 +534,10 @@ def nasty(reader: str, mark: str) -> dict[str, bytes]:
             return dict(nasty_configs())
         case "prior of a run":
             return dict(nasty_priors())
+        case "figures of a run":
+            files = {name: x for name, x in nasty_json() if name != "None"}
+            rows = {"this run": {**_ROW, "auc": {"value": "x"}}, "grey": {}}
+            return files | {"text": json.dumps({**FIGURES, "rows": rows}).encode()}
         case "evaluation":
             return dict(nasty_evaluations())
         case "list of pictures":

@@ -222,6 +222,16 @@ def test_mistakes(arguments, message, tmp_path, folder, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_where_nothing_can_be_written(folder, tmp_path, capsys):
+    """Told before the pictures are read."""
+    (tmp_path / "file").touch()
+    assert doctor(tmp_path / "file", folder) == 2
+    assert doctor(tmp_path / "out", folder, "--fix", tmp_path / "file/list") == 2
+    told = capsys.readouterr().err
+    assert told.count("file: cannot be written") == 2 and "examined" not in told
+    assert not (tmp_path / "out").exists()
+
+
 def test_nothing_good(tmp_path, capsys):
     folder = tmp_path / "pictures"
     folder.mkdir()

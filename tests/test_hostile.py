@@ -26,6 +26,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from colorjax import run
 from colorjax.apps import jobs
 from colorjax.data import Pictures
 from colorjax.errors import UserError, printable
@@ -256,6 +257,33 @@ def test_memory_stays_bounded(tmp_path):
     )
     assert result.code == 0, result
     assert len(result.out.splitlines()) == len(READERS)
+
+
+# ---- Directories of runs.
+
+
+def test_checkpoints_that_are_none(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    (tmp_path / "prior.npy").write_bytes(valid("prior of a run")[0])
+    place = tmp_path / "checkpoints"
+
+    def told():
+        with pytest.raises(UserError) as caught:
+            run.load(tmp_path)
+        assert str(caught.value).isprintable()
+
+    told()
+    place.write_bytes(b"a file")
+    told()
+    place.unlink()
+    (place / "5").mkdir(parents=True)
+    told()
+    (place / "7").symlink_to("/")
+    for name in ("_CHECKPOINT_METADATA", "manifest.ocdbt", "_METADATA"):
+        (place / "5" / name).write_bytes(b"[" * 10**5)
+        told()
+    (place / f"{2**70}").mkdir()
+    told()
 
 
 # ---- Names.

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from colorjax import files
+from colorjax.apps.jobs import check_folder
 from colorjax.errors import UserError, printable
 from colorjax.lists import Joined, write_list
 from colorjax.report import Progress
@@ -50,6 +51,9 @@ def run(args: argparse.Namespace) -> int:
     from colorjax.apps.doctor_page import page
     from colorjax.diagnosis import judge
 
+    out = Path(args.out)
+    for folder in [out, *([Path(args.fix).parent] if args.fix else [])]:
+        check_folder(folder)
     sources, missing = _sources(args)
     joined = Joined(list(sources.values()))
     facts = examine(joined, args.resize, len(next(iter(sources.values()))))
@@ -59,7 +63,6 @@ def run(args: argparse.Namespace) -> int:
     bad = {place for places in found.values() for place in places}
     good = [place for place in range(len(joined)) if place not in bad]
 
-    out = Path(args.out)
     data = printable(args.data)
     html = page(data, summary, missing, found, good, joined)
     files.write_bytes(out / "doctor.html", html.encode())

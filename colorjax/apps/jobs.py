@@ -1,4 +1,5 @@
-"""Which pictures a command reads and which files it writes: `plan`, `Job`."""
+"""Which pictures a command reads and which files it writes: `plan`, `Job`,
+`check_folder`."""
 
 import os
 from collections.abc import Iterator
@@ -91,7 +92,7 @@ def plan(inputs: list[str], out: str, kind: str | None, wanted: Wanted) -> list[
         else:
             jobs.append(_job(source, folder / below, kind))
     _check(jobs, wanted)
-    _check_folder(folder.parent if single else folder)
+    check_folder(folder.parent if single else folder)
     if not single:
         _check_links(jobs, folder)
     return jobs
@@ -143,7 +144,7 @@ def _check(jobs: list[Job], wanted: Wanted) -> None:
             targets[place] = job.name
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
     """Raise `UserError` where no file can be written to a folder, which may be new."""
     existing = folder
     while not existing.exists() and existing != existing.parent:
