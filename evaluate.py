@@ -35,7 +35,7 @@ STEP = flags.DEFINE_integer("step", None, "A checkpoint other than the last one.
 SPLIT = flags.DEFINE_string("split", None, "Any split, or else the held-out one.")
 DATA = {
     name: flags.DEFINE_string(f"data.{name}", None, f"As in a config: data.{name}.")
-    for name in ("name", "root", "data_dir", "train_split", "holdout")
+    for name in ("name", "root", "data_dir", "train_split", "holdout", "list")
 } | {
     "resize": flags.DEFINE_integer("data.resize", None, "As in a config: data.resize.")
 }

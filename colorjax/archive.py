@@ -15,7 +15,7 @@ from etils import epath
 
 from colorjax import files
 from colorjax.distribution import Distribution
-from colorjax.errors import UserError
+from colorjax.errors import UserError, reason
 from colorjax.quantize import Q
 
 VERSION = 1
@@ -51,8 +51,9 @@ def load(path: epath.PathLike) -> Distribution:
             error
         )
     except Exception as error:  # an archive raises whatever its bytes provoke
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{path}: not a saved distribution ({reason})") from error
+        raise UserError(f"{path}: not a saved distribution ({reason(error)})") from (
+            error
+        )
 
 
 def _read(path: epath.Path) -> dict[str, Any]:

@@ -3,10 +3,15 @@
 import argparse
 import sys
 
-from colorjax.apps import colorize, convert, info
+from colorjax.apps import colorize, convert, doctor, info
 from colorjax.errors import UserError
 
-COMMANDS = {"colorize": colorize, "convert": convert, "info": info}
+COMMANDS = {
+    "colorize": colorize,
+    "convert": convert,
+    "doctor": doctor,
+    "info": info,
+}
 
 
 def main(argv: list[str] | None = None) -> int:

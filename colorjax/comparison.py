@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from etils import epath
 
+from colorjax import files
 from colorjax.errors import UserError
 from colorjax.method import Nets
 from colorjax.report import table
@@ -98,13 +99,17 @@ def merge(results: Comparison, path: epath.PathLike) -> Comparison:
     Of rows of one name those of `results` stay. Raises `UserError`, listing the
     differences, where the protocols differ.
     """
+    earlier = files.read_json(path)
+    if earlier is None:
+        raise UserError(f"--add: {path}: No such file")
     try:
-        earlier = json.loads(epath.Path(path).read_text())
         before, rows = earlier["protocol"], earlier["rows"]
-        origins = earlier["provenance"]
-    except OSError as error:
-        raise UserError(f"--add: {path}: {error.strerror or error}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        origins = dict(earlier["provenance"])
+        for name, row in rows.items():
+            origins[name].get("parameters")
+            for value in row.values():
+                _text(value, 1, interval=True)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"--add: {path}: not a result of evaluate.py ({error})"
         ) from error

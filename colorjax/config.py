@@ -28,6 +28,7 @@ KEYS = {
     "checkpoint": dict,
     "evaluation": dict,
 }
+LARGEST = 1 << 31  # no number of a config is as large: JAX counts in 32 bits
 MAY_CHANGE = (  # when a run is resumed
     "steps",
     "checkpoint",
@@ -61,15 +62,17 @@ def to_dict(config: ConfigDict) -> dict[str, Any]:
         raise UserError(f"--config: {_one_line(error)}") from error
 
 
-def check_keys(config: dict[str, Any]) -> None:
-    """Raise `UserError` unless the top level has exactly the keys of every config."""
+def check_keys(config: dict[str, Any], optional: Sequence[str] = ()) -> None:
+    """Raise `UserError` unless the top level has exactly the keys of every config, the
+    `optional` ones aside, and values of their types that can be counted to."""
     for key in config:
         if key not in KEYS:
             raise UserError(f"config.{key}: no such key; there are {', '.join(KEYS)}")
     for key in KEYS:
-        if key not in config:
+        if key in config:
+            check_type(f"config.{key}", config[key], KEYS[key])
+        elif key not in optional:
             raise UserError(f"config.{key} is missing")
-        check_type(f"config.{key}", config[key], KEYS[key])
     for key, least in {"seed": 0, "steps": 0, "batch": 1}.items():
         if config[key] < least:
             raise UserError(f"config.{key} is {config[key]}, less than {least}")
@@ -79,7 +82,9 @@ def check_type(key: str, value: Any, wanted: Any) -> None:
     """Raise `UserError` unless `value`, as JSON has it, is of the annotated type."""
     if not _fits(value, wanted):
         name = wanted.__name__ if inspect.isclass(wanted) else wanted
-        raise UserError(f"{key} is {value!r}, which is not of type {name}")
+        raise UserError(f"{key} is {value!r:.200}, which is not of type {name}")
+    if isinstance(value, int | float) and not abs(value) < LARGEST:  # nor is NaN
+        raise UserError(f"{key} is {value!r:.200}, which is not below {LARGEST:,}")
 
 
 def _fits(value: Any, wanted: Any) -> bool:

@@ -27,9 +27,12 @@ from jaxtyping import UInt8
 
 from colorjax import images, workers
 from colorjax.errors import UserError
+from colorjax.lists import listed
 from colorjax.sources import TFDS, Folder, Source, resolve
 
 Batch = dict[str, np.ndarray]
+
+LARGEST = 8192  # side of what a net is shown
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Pictures:
     them; evaluation takes the centre square. A folder holds out every tenth picture, by
     a `hash` of its path or in `sorted` order. `workers` processes decode (0: threads of
     this one). More than a share of `max_unreadable` pictures that cannot be read ends
-    the run.
+    the run. `list` is a file that names the pictures to use, as `colorjax doctor --fix`
+    writes it; which are held out does not depend on it.
     """
 
     name: str | None = None
@@ -58,6 +62,7 @@ class Pictures:
     mirror: bool = True
     workers: int = 0
     max_unreadable: float = 0.1
+    list: str | None = None
 
     def __post_init__(self):
         if bool(self.name) == bool(self.root):
@@ -74,6 +79,8 @@ class Pictures:
                     f"data.{key} {getattr(self, key)} must be a positive multiple of "
                     "8, the stride of the networks"
                 )
+        if self.resize > LARGEST:
+            raise UserError(f"data.resize {self.resize} is more than {LARGEST}")
         if self.zoom < 1:
             raise UserError(f"data.zoom {self.zoom} is less than 1")
         if self.holdout not in ("hash", "sorted"):
@@ -88,7 +95,7 @@ class Pictures:
             source = Folder(resolve(self.root), split, self.holdout)
         if not len(source):
             raise UserError(f"split '{split}' of {self.name or self.root} is empty")
-        return source
+        return listed(source, self.list) if self.list else source
 
     def training(
         self,

@@ -1,5 +1,5 @@
 """Files written whole or not at all, local or gs://: `write_bytes`, `write_json`,
-`read_json`, `write_arrays`."""
+`write_arrays`; and read with their errors told: `read_bytes`, `read_json`."""
 
 import contextlib
 import io
@@ -33,6 +33,19 @@ def write_json(path: epath.PathLike, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
+def read_bytes(path: epath.PathLike, most: int = 1 << 32) -> bytes:
+    """The bytes of a file. Raises `UserError`, naming it, where there is none, or one
+    of more than `most` bytes."""
+    path = epath.Path(path)
+    try:
+        if (size := path.stat().length) > most:
+            raise UserError(f"{path}: {size:,} bytes are more than the {most:,} read")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:  # a ValueError of names that none can have
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: {reason}") from error
+
+
 def read_json(path: epath.PathLike) -> Any | None:
     """What a file of JSON holds, or None where there is no such file.
 
@@ -42,8 +55,8 @@ def read_json(path: epath.PathLike) -> Any | None:
     if not path.exists():
         return None
     try:
-        return json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return json.loads(read_bytes(path))
+    except (RecursionError, ValueError) as error:  # nested without end; any other
         raise UserError(f"{path}: not JSON ({error})") from error
 
 

@@ -1,4 +1,5 @@
-"""A comparison as one self-contained HTML page: `page`.
+"""A comparison as one self-contained HTML page: `page`; and what other pages are made
+of: `document`, `picture_source`, `bins_picture`.
 
 The table, what was evaluated and how, strips of pictures (spread over the split, and
 the worst and the best of each run) with maps of the error, the histograms of ab, and
@@ -10,6 +11,7 @@ import html
 import json
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -81,7 +83,7 @@ def page(
         "bin is the brighter the more pixels it has (logarithmic).</p>",
         '<div class="strip bins">',
         *(
-            f'<figure><img alt="" src="{_source(bins_picture(counts))}">'
+            f'<figure><img alt="" src="{picture_source(bins_picture(counts))}">'
             f"<figcaption>{html.escape(row)}</figcaption></figure>"
             for row, counts in histograms.items()
         ),
@@ -92,6 +94,11 @@ def page(
         f"<pre>{html.escape(json.dumps(results['protocol'], indent=2))}</pre>",
         f"<pre>{html.escape(json.dumps(results['provenance'], indent=2))}</pre>",
     ]
+    return document(title, parts)
+
+
+def document(title: str, parts: list[str]) -> str:
+    """A whole page of these parts, which are HTML."""
     return (
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'
@@ -141,12 +148,12 @@ def _strip(strip: Strip) -> str:
     for row, picture in strip.pictures.items():
         below, caption = "", row
         if row in strip.errors:
-            source = _source(error_map(strip.errors[row]))
+            source = picture_source(error_map(strip.errors[row]))
             below = f'<img class="map" alt="" src="{source}">'
             caption += f" {strip.errors[row].mean():.1f}"
         figures.append(
-            f'<figure><img alt="{html.escape(row)}" src="{_source(picture)}">{below}'
-            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+            f'<figure><img alt="{html.escape(row)}" src="{picture_source(picture)}">'
+            f"{below}<figcaption>{html.escape(caption)}</figcaption></figure>"
         )
     name = html.escape(strip.name)
     return f'{name}<div class="strip">{"".join(figures)}</div>'
@@ -167,7 +174,8 @@ def _scores(scores: list[dict[str, str]]) -> str:
     )
 
 
-def _source(picture: UInt8[np.ndarray, "h w 3"]) -> str:
+def picture_source(picture: UInt8[np.ndarray, "h w 3"]) -> str:
+    """The picture as the address of an image."""
     data = base64.b64encode(images.encode(picture, "PNG")).decode()
     return f"data:image/png;base64,{data}"
 
@@ -186,6 +194,6 @@ def bins_picture(counts: Float[np.ndarray, "313"]) -> UInt8[np.ndarray, "h w 3"]
     share = np.log1p(counts) / max(np.log1p(counts).max(), 1e-9)
     shape = (row.max() + 1, column.max() + 1, 3)
     picture = np.full(shape, 24, np.uint8)
-    lab = np.column_stack([12 + 68 * share, ab_bins()])
+    lab = jnp.column_stack([12 + 68 * share, ab_bins()])
     picture[row.max() - row, column] = np.round(255 * np.asarray(lab_to_rgb(lab)))
     return np.kron(picture, np.ones((8, 8, 1), np.uint8))

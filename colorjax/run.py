@@ -1,6 +1,7 @@
 """The directory of a run: `Run` and `load`, which reads it back, and its
 `Evaluation`."""
 
+import io
 import math
 import re
 import sys
@@ -20,7 +21,7 @@ from colorjax import config as configs
 from colorjax import files, methods, optim
 from colorjax.checkpoint import BEST, load_nets
 from colorjax.data import Fingerprint, Pictures, Unreadable
-from colorjax.errors import UserError
+from colorjax.errors import UserError, reason
 from colorjax.evaluation import Evaluated, Metric, Row, evaluate
 from colorjax.method import Method, Nets
 from colorjax.quantize import Q
@@ -50,7 +51,9 @@ class Run(NamedTuple):
 def make_method(section: dict[str, Any], prior: Float[np.ndarray, "313"]) -> Method:
     """The method that the `method` section of a config describes."""
     section = dict(section)
-    build = methods.builder(section.pop("name", None))
+    name = section.pop("name", None)
+    configs.check_type("config.method.name", name, str)
+    build = methods.builder(name)
     return build(prior, **configs.check_section("method", build, section, ["prior"]))
 
 
@@ -71,29 +74,66 @@ def make_evaluation(section: dict[str, Any]) -> "Evaluation":
 
 
 def read_config(workdir: epath.PathLike) -> dict[str, Any] | None:
-    """The config that a workdir was started with, or None where there is none yet."""
-    return files.read_json(epath.Path(workdir) / "config.json")
+    """The config that a workdir was started with, or None where there is none yet.
+
+    Raises `UserError` where the file is of something else.
+    """
+    path = epath.Path(workdir) / "config.json"
+    config = files.read_json(path)
+    if config is not None:
+        _mapping(config, path)
+        configs.check_keys(config, optional=("step",))  # a converted run has none
+    return config
+
+
+def _mapping(value: Any, path: epath.Path) -> Any:
+    """The value, once it is known to be a mapping."""
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: holds a {type(value).__name__}, expected a mapping")
+    return value
 
 
 def read_prior(workdir: epath.PathLike) -> Float[np.ndarray, "313"] | None:
-    """The prior that a run was started with, or None where there is none yet."""
+    """The prior that a run was started with, or None where there is none yet.
+
+    Raises `UserError` where the file is of something else.
+    """
     path = epath.Path(workdir) / "prior.npy"
     if not path.exists():
         return None
-    with path.open("rb") as file:
-        return np.load(file)
+    try:
+        with io.BytesIO(files.read_bytes(path, most=1 << 20)) as file:
+            prior = np.load(file, allow_pickle=False)
+        if prior.shape != (Q,) or prior.dtype != np.float32:
+            raise ValueError(f"{prior.dtype} {prior.shape}")
+        if not (prior >= 0).all() or not abs(prior.sum() - 1) < 1e-3:
+            raise ValueError("its shares are negative or do not sum to 1")
+    except UserError:
+        raise
+    except Exception as error:  # NumPy raises whatever the bytes provoke
+        raise UserError(f"{path}: not a prior ({reason(error)})") from error
+    return prior
 
 
 def load(workdir: epath.PathLike, step: int | None = None) -> Run:
     """Read a run back: its last checkpoint, or that of `step`."""
     config, prior = read_config(workdir), read_prior(workdir)
-    source = files.read_json(epath.Path(workdir) / SOURCE)
+    path = epath.Path(workdir) / SOURCE
+    source = files.read_json(path)
+    if source is not None:
+        _mapping(source, path)
     if config is None or (prior is None and source is None):
         raise UserError(
             f"{workdir}: no config.json and prior.npy here; give the workdir of a run "
             "that train.py or colorjax convert made"
         )
-    step, nets = load_nets(workdir, step)
+    try:
+        step, nets = load_nets(workdir, step)
+    except UserError:
+        raise
+    except Exception as error:  # Orbax raises whatever the files provoke
+        reason = str(error).partition("\n")[0][:200] or type(error).__name__
+        raise UserError(f"{workdir}/checkpoints: cannot be read ({reason})") from error
     # What the prior weighs is the loss, and a converted run has none.
     method = make_method(config["method"], UNIFORM if prior is None else prior)
     pictures = make_pictures(config["data"])
@@ -118,7 +158,15 @@ def common_pictures(
     """
     first = next(iter(runs.values()))
     sections = {name: run.config["data"] for name, run in runs.items()}
-    keys = ("name", "root", "train_split", "test_split", "holdout", "resize")
+    keys = (
+        "name",
+        "root",
+        "train_split",
+        "test_split",
+        "holdout",
+        "resize",
+        "list",
+    )
     foreign = "name" in given or "root" in given
     own = {k: v for k, v in first.config["data"].items() if k in (*keys, "data_dir")}
     if foreign:

@@ -3,13 +3,15 @@
 import hashlib
 import importlib.util
 import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from etils import epath
 
-from colorjax import images
-from colorjax.errors import UserError
+from colorjax import files, images
+from colorjax.errors import UserError, printable, reason
+from colorjax.folders import files_below
 
 
 class Encoded(NamedTuple):
@@ -21,7 +23,11 @@ class Encoded(NamedTuple):
 
 @runtime_checkable
 class Source(Protocol):
-    """Encoded pictures at random access."""
+    """Encoded pictures at random access.
+
+    `name` is what messages call a picture; `key` is what lists call it, which does not
+    depend on where the data are kept.
+    """
 
     def __len__(self) -> int: ...
 
@@ -31,22 +37,25 @@ class Source(Protocol):
 
     def name(self, index: int) -> str: ...
 
+    def key(self, index: int) -> str: ...
+
 
 class Folder:
     """The picture files below a folder, in sorted order, every tenth one held out.
 
     Where all of them are in subfolders, a picture's class is the place of its topmost
-    subfolder among those, sorted.
+    subfolder among those, sorted. Its key is its path below the folder.
     """
 
     def __init__(self, root: epath.Path, split: str, holdout: str):
         if not root.is_dir():
             raise UserError(f"data.root {root}: no such folder")
-        files = sorted(_picture_files(root))
+        files = sorted(picture_files(root))
         if not files:
             raise UserError(
                 f"{root}: no pictures found; expected files ending in "
                 + ", ".join(images.SUFFIXES)
+                + "; links that lead out of the folder are not followed"
             )
         if split not in ("train", "test", "all"):
             raise UserError(f"split '{split}': a folder has 'train', 'test' and 'all'")
@@ -76,10 +85,13 @@ class Folder:
     def __getitem__(self, index: int) -> Encoded:
         file = self.files[index]
         label = self.classes.get(file.partition("/")[0], -1)
-        return Encoded((self.root / file).read_bytes(), label)
+        return Encoded(images.load_bytes(self.root / file), label)
 
     def name(self, index: int) -> str:
-        return str(self.root / self.files[index])
+        return printable(str(self.root / self.files[index]))
+
+    def key(self, index: int) -> str:
+        return self.files[index]
 
     def listing(self) -> list[str]:
         """What a run keeps, to have the same pictures when it is resumed."""
@@ -103,20 +115,17 @@ class Folder:
         return "; ".join(told)
 
 
-def _picture_files(folder: epath.Path, prefix: str = "") -> Iterator[str]:
-    for entry in folder.iterdir():
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _picture_files(entry, f"{prefix}{entry.name}/")
-        elif entry.suffix.lower() in images.SUFFIXES:
-            yield prefix + entry.name
+def picture_files(root: epath.PathLike) -> Iterator[str]:
+    """The paths of the picture files below a folder, as `folders.files_below` lists
+    them."""
+    return files_below(root, images.SUFFIXES)
 
 
 class TFDS:
     """A split of a prepared TFDS data set in ArrayRecord form.
 
-    It has the feature "image"; where it has "label" too, that is the class.
+    It has the feature "image"; where it has "label" too, that is the class. A picture's
+    key is the split, as it is spelled, and the place in it: "train #17".
     """
 
     def __init__(self, name: str, split: str, data_dir: str | None):
@@ -128,12 +137,17 @@ class TFDS:
         )
         if data_dir:
             prepare += f" --data_dir={data_dir}"
+        _check_features(name, data_dir)
         try:
             builder = tfds.builder(name, data_dir=data_dir)
         except (tfds.core.DatasetNotFoundError, ImportError, ValueError):
             builder = None
         except AssertionError:  # this is how TFDS says that it has another version
             builder = None
+        except Exception as error:  # whatever files of metadata provoke
+            raise UserError(
+                f"data.name '{name}': broken metadata ({reason(error)})"
+            ) from error
         if builder is None or not builder.is_prepared():
             where = data_dir or "TFDS_DATA_DIR or ~/tensorflow_datasets"
             raise UserError(
@@ -149,14 +163,14 @@ class TFDS:
             has = ", ".join(builder.info.features)
             raise UserError(f"data.name '{name}': has no feature 'image', only {has}")
         skip = {"image": tfds.decode.SkipDecoding()}
-        self.label, self.version = f"{name} {split}", builder.info.full_name
+        self.data, self.split, self.version = name, split, builder.info.full_name
         try:
             self.rows = ()
             if builder.info.splits[split].num_examples:  # TFDS fails to open none
                 self.rows = builder.as_data_source(split, decoders=skip)
         except ValueError as error:
-            reason = " ".join(str(error).split())
-            raise UserError(f"data.name '{name}', split '{split}': {reason}") from error
+            told = " ".join(str(error).split())
+            raise UserError(f"data.name '{name}', split '{split}': {told}") from error
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -166,15 +180,19 @@ class TFDS:
             row = self.rows[index]
             return Encoded(bytes(row["image"]), int(row.get("label", -1)))
         except Exception as error:  # of array_record, protobuf or TFDS; it depends
-            reason = next(iter(str(error).splitlines()), type(error).__name__)
-            raise UserError(f"{self.name(index)}: corrupt record ({reason})") from error
+            raise UserError(
+                f"{self.name(index)}: corrupt record ({reason(error)})"
+            ) from error
 
     def name(self, index: int) -> str:
-        return f"{self.label} #{index}"
+        return f"{self.data} {self.key(index)}"
+
+    def key(self, index: int) -> str:
+        return f"{self.split} #{index}"
 
     def listing(self) -> list[str]:
         """As of a folder: version, split and number of the records."""
-        return [f"{self.version}, {self.label}, {len(self)} records"]
+        return [f"{self.version}, {self.split}, {len(self)} records"]
 
     def as_listed(self, listing: Sequence[str]) -> str:
         """Raises `UserError` where the records are others than those of `listing`."""
@@ -184,6 +202,28 @@ class TFDS:
                 f"{self.listing()[0]}: give the same records, or another --workdir"
             )
         return ""
+
+
+def _check_features(name: str, data_dir: str | None) -> None:
+    """Raise `UserError` where the features of a data set are of classes that are not
+    TFDS' own: TFDS would import, and so run, whatever module they name."""
+    folder = epath.Path(data_dir or "~/tensorflow_datasets").expanduser()
+    parts = re.split("[/:]", name)
+    if ".." in parts or not parts[0] or "\0" in name:
+        raise UserError(f"data.name '{name}': no name of a data set")
+    folder /= parts[0]  # and below it a version, or a config and a version
+    for path in [*folder.glob("*/features.json"), *folder.glob("*/*/features.json")]:
+        waiting = [files.read_json(path)]
+        while waiting:
+            found = waiting.pop()
+            if isinstance(found, dict):
+                kind = found.get("pythonClassName", found.get("type", ""))
+                if isinstance(kind, str) and "." in kind:
+                    if not kind.startswith("tensorflow_datasets."):
+                        raise UserError(f"{path}: features of a class {kind}")
+                waiting += found.values()
+            elif isinstance(found, list):
+                waiting += found
 
 
 class Chosen:
@@ -201,6 +241,23 @@ class Chosen:
     def name(self, index: int) -> str:
         return self.source.name(self.indices[index])
 
+    def key(self, index: int) -> str:
+        return self.source.key(self.indices[index])
+
+    def listing(self) -> list[str]:
+        """The keys of the pictures."""
+        return [self.key(index) for index in range(len(self))]
+
+    def as_listed(self, listing: Sequence[str]) -> str:
+        """Raises `UserError` where the pictures are others than those of `listing`."""
+        if list(listing) != self.listing():
+            raise UserError(
+                f"data.list gives {len(self)} pictures, others than the {len(listing)} "
+                "that the run began with: give the same list and files, or another "
+                "--workdir"
+            )
+        return ""
+
 
 def resolve(root: str) -> epath.Path:
     """The folder that `root` names, package://NAME/PATH being that of a package."""
@@ -208,6 +265,8 @@ def resolve(root: str) -> epath.Path:
         return epath.Path(root)
     package, _, path = root.removeprefix("package://").partition("/")
     try:
+        if not package.isidentifier():  # to find a subpackage, its parent would be run
+            raise ValueError(package)
         folder = importlib.util.find_spec(package).submodule_search_locations[0]
     except (AttributeError, ImportError, TypeError, ValueError) as error:
         raise UserError(

@@ -19,3 +19,9 @@ install_import_hook("colorjax", "beartype.beartype")
 from absl import flags  # noqa: E402
 
 flags.FLAGS.mark_as_parsed()  # Grain's worker processes ask for them
+
+from hypothesis import settings  # noqa: E402
+
+# The same examples every time; tests/fuzz.py draws others.
+settings.register_profile("colorjax", derandomize=True, deadline=None, database=None)
+settings.load_profile("colorjax")

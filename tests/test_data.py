@@ -357,6 +357,31 @@ def test_tfds_without_pictures(copied):
         features.source("train")
 
 
+def test_no_module_that_features_name_is_run(copied, tmp_path, monkeypatch):
+    """TFDS imports the module of a class that it does not know."""
+    (tmp_path / "evil.py").write_text("raise SystemExit('code was run')")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def change(features):
+        features["featuresDict"]["features"]["image"]["pythonClassName"] = "evil.X"
+
+    inside = copied("features.json", change)
+    with pytest.raises(UserError, match="features.json: features of a class evil.X"):
+        inside.source("train")
+    outside = copied("features.json", lambda x: x.update(pythonClassName="evil.X"))
+    with pytest.raises(UserError, match="features.json: features of a class evil.X"):
+        outside.source("train")
+
+
+@pytest.mark.parametrize("content", [b"", b"null", b"[]", b"{}", b"\xff", b"[" * 10**5])
+@pytest.mark.parametrize("name", ["features.json", "dataset_info.json"])
+def test_broken_metadata(copied, tmp_path, name, content):
+    (tmp_path / "drawings/1.0.0" / name).write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        drawings(data_dir=str(tmp_path)).source("train")
+    assert str(caught.value).isprintable()
+
+
 # ---- Mistakes.
 
 

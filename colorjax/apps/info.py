@@ -6,6 +6,7 @@ from typing import Any
 from etils import epath
 
 from colorjax import files
+from colorjax.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +57,8 @@ def _training(config: dict[str, Any]) -> str:
 
 def _figures(workdir: epath.PathLike) -> str:
     """The main figures at the end of training, beside those of grey."""
-    metrics = files.read_json(epath.Path(workdir) / "metrics.json")
+    path = epath.Path(workdir) / "metrics.json"
+    metrics = files.read_json(path)
     if metrics is None:
         return f"none yet; python evaluate.py --workdir={workdir}"
     from colorjax.comparison import COLUMNS
@@ -65,8 +67,11 @@ def _figures(workdir: epath.PathLike) -> str:
         value = metrics["rows"][row][key]["value"]
         return "-" if value is None else f"{value:.3f}"
 
-    figures = [
-        f"{COLUMNS[key].title} {shown('this run', key)} (grey {shown('grey', key)})"
-        for key in ("auc", "auc_balanced", "psnr")
-    ]
-    return f"{', '.join(figures)} on {metrics['protocol']['pictures']} pictures"
+    try:
+        figures = [
+            f"{COLUMNS[key].title} {shown('this run', key)} (grey {shown('grey', key)})"
+            for key in ("auc", "auc_balanced", "psnr")
+        ]
+        return f"{', '.join(figures)} on {metrics['protocol']['pictures']} pictures"
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: has no figures of training ({error!r})") from error

@@ -1,4 +1,5 @@
-"""Which pictures a command reads and which files it writes: `plan`, `Job`."""
+"""Which pictures a command reads and which files it writes: `plan`, `Job`,
+`check_folder`."""
 
 import os
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from typing import NamedTuple
 
 from colorjax import images
 from colorjax.errors import UserError
+from colorjax.sources import picture_files
 
 STANDARD = "-"  # names standard input and standard output
 UNCERTAINTY = ".uncertainty.png"
@@ -90,7 +92,9 @@ def plan(inputs: list[str], out: str, kind: str | None, wanted: Wanted) -> list[
         else:
             jobs.append(_job(source, folder / below, kind))
     _check(jobs, wanted)
-    _check_folder(folder.parent if single else folder)
+    check_folder(folder.parent if single else folder)
+    if not single:
+        _check_links(jobs, folder)
     return jobs
 
 
@@ -114,18 +118,12 @@ def _to_standard_output(inputs: list[str], kind: str | None, wanted: Wanted) -> 
 
 
 def _pictures(folder: Path, out: Path) -> Iterator[Path]:
-    """The picture files below a folder: none that is hidden, none through a link that
-    leads out of the folder, none of the results of an earlier command."""
+    """The picture files below a folder, without the results of an earlier command."""
     root, results = folder.resolve(), out.resolve()
-    for parent, folders, names in os.walk(folder):  # does not follow links to folders
-        if Path(parent).resolve() == results and results != root:
-            folders.clear()
-            continue
-        for name in names:
-            path = Path(parent, name)
-            suited = path.suffix.lower() in images.SUFFIXES and name[0] != "."
-            if suited and path.is_file() and path.resolve().is_relative_to(root):
-                yield path
+    inside = results != root and results.is_relative_to(root)
+    for name in picture_files(folder):
+        if not (inside and (root / name).is_relative_to(results)):
+            yield folder / name
 
 
 def _check(jobs: list[Job], wanted: Wanted) -> None:
@@ -146,7 +144,7 @@ def _check(jobs: list[Job], wanted: Wanted) -> None:
             targets[place] = job.name
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
     """Raise `UserError` where no file can be written to a folder, which may be new."""
     existing = folder
     while not existing.exists() and existing != existing.parent:
@@ -155,3 +153,11 @@ def _check_folder(folder: Path) -> None:
         raise UserError(f"{folder}: cannot be written ({existing} is no folder)")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise UserError(f"{folder}: cannot be written (Permission denied)")
+
+
+def _check_links(jobs: list[Job], folder: Path) -> None:
+    """Raise `UserError` where a link in the output folder leads out of it."""
+    root = folder.resolve()
+    for parent in {job.base.parent for job in jobs}:
+        if not parent.resolve().is_relative_to(root):
+            raise UserError(f"{parent} is a link out of {folder}; give another --out")

@@ -9,6 +9,7 @@ an embedded colour profile to sRGB and brings CMYK, palette and grey pictures to
 
 import contextlib
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 
@@ -18,7 +19,7 @@ from jaxtyping import UInt8, UInt16
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from colorjax import files
-from colorjax.errors import UserError
+from colorjax.errors import UserError, reason
 from colorjax.images import deep
 from colorjax.images.pages import grid, mark
 from colorjax.images.sizes import resize, resize_short, short_size
@@ -43,7 +44,11 @@ __all__ = [
 ]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+# The formats of these, in Pillow's names. It knows others, and to read one of them
+# (PostScript) it starts an interpreter.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 MAX_PIXELS = 200_000_000  # a larger picture is refused before it is decoded
+MAX_BYTES = 2 << 30  # and a larger file before it is read: 16-bit RGBA of so many
 WITH_ALPHA = ("PNG", "TIFF", "WEBP")
 OPTIONS = {  # of Pillow's encoders; PNG's usual 6 saves a tenth for twice the time
     "JPEG": {"quality": 95},
@@ -53,8 +58,10 @@ OPTIONS = {  # of Pillow's encoders; PNG's usual 6 saves a tenth for twice the t
 
 # Our own bound, above, is checked on the header; Pillow's would only warn.
 Image.MAX_IMAGE_PIXELS = None
-# Of broken metadata it warns too, and no pixel needs those.
+# Of broken metadata it warns too, and no pixel needs those; or it logs, like others.
 warnings.filterwarnings("ignore", module="PIL")
+for _library in ("PIL", "imagecodecs", "tifffile"):
+    logging.getLogger(_library).setLevel(logging.CRITICAL)
 
 TURNS = {  # from the EXIF orientation: rows and columns swapped; then each reversed
     2: (False, False, True),
@@ -88,7 +95,8 @@ def read_full(
     with _opened(data, name, max_pixels) as image:
         if deep.is_deep(image, data):
             profile = image.info.get("icc_profile")
-            picture = deep.decode(data, image.format, profile, SRGB.tobytes())
+            size = (image.height, image.width)
+            picture = deep.decode(data, image.format, size, profile, SRGB.tobytes())
         else:
             image.load()
             picture = np.asarray(to_srgb(image, opaque=False))
@@ -98,7 +106,7 @@ def read_full(
 def pixels(data: bytes) -> int:
     """How many pixels the header announces; 0 where there is no picture."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return image.width * image.height
     except Exception:  # whatever the file provokes, decoding it will tell
         return 0
@@ -110,7 +118,7 @@ def _opened(data: bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
     if not data:
         raise UserError(f"{name}: the file is empty")
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > max_pixels:
                 raise UserError(
                     f"{name}: {image.width}x{image.height} pixels are more than the "
@@ -122,8 +130,7 @@ def _opened(data: bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:
         raise UserError(f"{name}: not a picture of a known format") from error
     except Exception as error:  # decoders raise whatever the file provokes
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{name}: not a readable picture ({reason})") from error
+        raise UserError(f"{name}: not a readable picture ({reason(error)})") from error
 
 
 def _upright(picture: np.ndarray, image: Image.Image) -> np.ndarray:
@@ -144,11 +151,9 @@ def load(path: epath.PathLike) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def load_bytes(path: epath.PathLike) -> bytes:
-    """The bytes of a file. Raises `UserError`, naming it, where there are none."""
-    try:
-        return epath.Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}") from error
+    """The bytes of a file. Raises `UserError`, naming it, where there are none, or more
+    than `MAX_BYTES`."""
+    return files.read_bytes(path, MAX_BYTES)
 
 
 def to_8_bits(picture: Picture) -> UInt8[np.ndarray, "h w c"]:

@@ -38,14 +38,20 @@ def is_deep(image: Image.Image, data: bytes) -> bool:
 
 
 def decode(
-    data: bytes, kind: str, profile: bytes | None, srgb: bytes
+    data: bytes,
+    kind: str,
+    size: tuple[int, int],
+    profile: bytes | None,
+    srgb: bytes,
 ) -> UInt16[np.ndarray, "h w c"]:
     """The picture with 3 channels, or 4 where it has alpha, in sRGB, not yet turned.
 
-    `profile` is the file's ICC profile, `srgb` that of the result. Raises whatever the
-    file provokes.
+    `size` is the (height, width) that Pillow sees in the file, `profile` its ICC
+    profile, `srgb` that of the result. Raises whatever the file provokes.
     """
-    pixels = _decode_png(data) if kind == "PNG" else _decode_tiff(data)
+    pixels = _decode_png(data) if kind == "PNG" else _decode_tiff(data, size)
+    if pixels.shape[:2] != size:
+        raise ValueError("its headers disagree about its size")
     colors, alpha = np.split(pixels, [pixels.shape[2] - 1 | 1], axis=2)  # 1 or 3, rest
     converted = None
     if profile and profile != srgb:
@@ -61,11 +67,13 @@ def _decode_png(data):
     return np.atleast_3d(imagecodecs.png_decode(data))
 
 
-def _decode_tiff(data):
+def _decode_tiff(data, size):
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages[0]
+        if page.size > 4 * size[0] * size[1]:  # it believes other tags than Pillow
+            raise ValueError("its headers disagree about its size")
         pixels = page.asarray()
         if pixels.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
             pixels = np.moveaxis(pixels, 0, 2)

@@ -17,6 +17,7 @@ NAME, BLOBS = 1, 7  # of a layer, in this order in every file
 SHAPE = 7  # of a blob
 NUMBERS = {5: "<f4", 8: "<f8"}  # of a blob
 DIMENSIONS = 1  # of a shape
+MOST_DIMENSIONS = 8  # that a blob may have
 VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5  # how a field is written
 
 Field = tuple[int, int | memoryview]  # its number, and an integer or bytes
@@ -67,6 +68,8 @@ def _dimensions(data: int | memoryview) -> tuple[int, ...]:
             while at < len(value):
                 size, at = _varint(value, at)
                 shape.append(size)
+                if len(shape) > MOST_DIMENSIONS:
+                    raise ValueError("a blob has too many dimensions")
     return tuple(shape)
 
 

@@ -7,10 +7,12 @@ inert record, except the few that build tensors, which are functions of this fil
 code from a file runs.
 """
 
+import functools
 import hashlib
 import io
 import math
 import pickle
+import pickletools
 import struct
 import zipfile
 from collections import OrderedDict
@@ -22,7 +24,8 @@ import numpy as np
 import safetensors
 from etils import epath
 
-from colorjax.errors import UserError
+from colorjax import files
+from colorjax.errors import UserError, reason
 from colorjax.pretrained.caffe import read_layers
 
 Tensors = dict[str, np.ndarray]
@@ -54,6 +57,9 @@ SAFETENSORS = {
 MAGIC = 0x1950A86A20F9469CFC6C  # the first object of the old stream
 OLD_PROTOCOL = 1001
 BIG_ENDIAN = "it was written on a big-endian machine"
+MOST_TENSORS = 100_000
+MOST_STEPS = 2_000_000  # of a pickle; a few dozen make a tensor
+MOST_TUPLES = 50_000  # of tuples nested deeper, Python's hash overflows the stack
 COUNTERS = ".num_batches_tracked"  # of BatchNorm, which no evaluation reads
 
 
@@ -72,24 +78,20 @@ def read(path: epath.PathLike) -> Weights:
     its state dict would have; of Caffe's blobs the layer's and their place in it.
     Counters of BatchNorm are dropped.
     """
-    try:
-        data = epath.Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}") from error
+    data = files.read_bytes(path)
     try:
         if zipfile.is_zipfile(io.BytesIO(data)):
-            found = dict(_named(_read_zip(data)))
+            found = dict(_state(_read_zip(data)))
         elif str(path).endswith(".safetensors"):
             found = dict(_read_safetensors(data))
         elif str(path).endswith(".caffemodel"):
-            found = dict(read_layers(data))
+            found = dict(_few(read_layers(data)))
         else:
-            found = dict(_named(_read_stream(data)))
+            found = dict(_state(_read_stream(data)))
     except Exception as error:  # whatever a file that is none of these provokes
-        reason = " ".join(str(error).split())
         raise UserError(
-            f"{path}: not a readable file of weights ({reason or type(error).__name__})"
-            "; expected PyTorch's .pth or .pt, .safetensors or .caffemodel, whole"
+            f"{path}: not a readable file of weights ({reason(error)}); expected "
+            "PyTorch's .pth or .pt, .safetensors or .caffemodel, whole"
         ) from error
     tensors = {key: x for key, x in found.items() if not key.endswith(COUNTERS)}
     if not tensors:
@@ -173,6 +175,20 @@ class _Unpickler(pickle.Unpickler):
         return _Storage(str(key), STORAGES[storage], int(size))
 
 
+def _load(file: io.BytesIO, tensor: Any) -> Any:
+    """The next object of a stream of pickles, once it is known to fit into memory and
+    on the stack."""
+    start, tuples = file.tell(), 0
+    for count, (operation, argument, _) in enumerate(pickletools.genops(file)):
+        tuples += operation.name.startswith("TUPLE")
+        if operation.name.endswith("PUT") and argument > count:  # the memo's length
+            raise ValueError("a pickle's memo has gaps")
+        if count > MOST_STEPS or tuples > MOST_TUPLES:
+            raise ValueError("a pickle is longer than that of any net")
+    file.seek(start)
+    return _Unpickler(file, tensor).load()
+
+
 def _tensor(
     values: np.ndarray, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]
 ) -> np.ndarray:
@@ -191,7 +207,10 @@ def _tensor(
 def _read_zip(data: bytes) -> Any:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = {name.partition("/")[2]: name for name in archive.namelist()}
+        if sum(entry.compress_size for entry in archive.infolist()) > len(data):
+            raise ValueError("its entries overlap")
 
+        @functools.cache  # tensors may share a storage
         def stored(name):
             entry = archive.getinfo(names[name])
             # PyTorch does not compress these; who does might mean to fill the memory.
@@ -208,31 +227,35 @@ def _read_zip(data: bytes) -> Any:
             values = np.frombuffer(stored(f"data/{storage.key}"), storage.dtype)
             return _tensor(values, offset, shape, stride)
 
-        return _Unpickler(io.BytesIO(stored("data.pkl")), tensor).load()
+        return _load(io.BytesIO(stored("data.pkl")), tensor)
 
 
 def _read_stream(data: bytes) -> Any:
     """Magic, protocol, machine, object, the storages' keys, then their numbers."""
     file = io.BytesIO(data)
-    if _Unpickler(file, None).load() != MAGIC:
+    if _load(file, None) != MAGIC:
         raise ValueError("it is of another format")
-    if _Unpickler(file, None).load() != OLD_PROTOCOL:
+    if _load(file, None) != OLD_PROTOCOL:
         raise ValueError("it is of another version of PyTorch's format")
-    machine = _Unpickler(file, None).load()
+    machine = _load(file, None)
     if not machine["little_endian"]:
         raise ValueError(BIG_ENDIAN)
     # The object names tensors before their numbers come: keep what is asked for.
     wanted: list[tuple[np.ndarray, Any]] = []
 
+    left = len(data)  # numbers, each of a byte or more, if none is in four tensors
+
     def tensor(storage, offset, shape, stride, *rest):
-        if math.prod(shape) > len(data):
-            raise ValueError("a tensor is larger than the file")
+        nonlocal left
+        left -= math.prod(shape)
+        if min(shape, default=0) < 0 or left < 0:
+            raise ValueError("tensors are larger than the file")
         result = np.empty(shape, storage.dtype)
         wanted.append((result, (storage, offset, shape, stride)))
         return result
 
-    result = _Unpickler(file, tensor).load()
-    keys = _Unpickler(file, None).load()
+    result = _load(file, tensor)
+    keys = _load(file, None)
     storages = {args[0].key: args[0] for _, args in wanted}
     values = {}
     for key in keys:
@@ -255,8 +278,23 @@ def _read_safetensors(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
         yield key, values.reshape(entry["shape"])
 
 
-def _named(found: Any, prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:
+def _few(found: Iterator[Any]) -> Iterator[Any]:
+    """All that is found, if that is no more than a net can have."""
+    for count, item in enumerate(found):
+        if count == MOST_TENSORS:
+            raise ValueError(f"it has more than {MOST_TENSORS:,} parts")
+        yield item
+
+
+def _state(found: Any) -> Iterator[tuple[str, np.ndarray]]:
     """Tensors below an object, by the name that a state dict gives them."""
+    # A few mappings, each twice in the next, have no end of names.
+    return (item for item in _few(_named(found)) if item is not None)
+
+
+def _named(found: Any, prefix: str = "") -> Iterator[tuple[str, np.ndarray] | None]:
+    """The same, and None for all else that there is."""
+    yield None
     if isinstance(found, np.ndarray):
         yield prefix.removesuffix("."), found
     elif isinstance(found, _Record) and isinstance(found.state, Mapping):
