@@ -20,7 +20,8 @@ from colorjax.guided import Guide
 
 ROUNDS = 3  # of the search for L; the last changes luma by less than a level of 8 bits
 Luma = UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"]
-Planes = tuple[Luma, Luma]
+Plane = UInt8[np.ndarray, "h2 w2"] | UInt16[np.ndarray, "h2 w2"]
+Planes = tuple[Plane, Plane]
 
 
 class Coding(NamedTuple):

@@ -6,7 +6,7 @@ from colorjax.errors import UserError
 
 
 def need_extra(extra: str, *modules: str) -> None:
-    """Raise `UserError`, saying what to install, where one of `modules` is not there."""
+    """Raise `UserError`, saying what to install, where a module is missing."""
     for name in modules:
         try:
             importlib.import_module(name)

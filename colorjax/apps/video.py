@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--step", type=int, help="a checkpoint other than the last")
     add("--overwrite", action="store_true", help="make a result anew that is there")
     add("--batch", type=int, default=8, help="pictures at a time in the net (8)")
-    add("--crf", type=int, default=18, help="0: best, 51: smallest (18)")
+    add("--crf", type=int, default=18, help="0: lossless, 51: smallest (18)")
     add("--temperature", type=float, help="lower: bolder and patchier (the run's own)")
     add("--saturation", type=float, default=1.0, help="chroma times this")
     add("--palette", help="only these: '#aa5533,#224488'")
@@ -93,8 +93,8 @@ def _colorize(film, target: Path, args: argparse.Namespace) -> None:
 
     def counted(segment) -> Iterator:
         nonlocal state, done
-        for coloured, state in colours(segment, state):
-            done += 1
+        for coloured, followed in colours(segment, state):
+            state, done = followed, done + 1
             yield coloured
             progress.update(min(done, film.count - 1))
 

@@ -85,7 +85,7 @@ class Film:
                 end = float((time - start + duration) * self.unit)
                 yield Picture(self._upright(frame), time, duration)
         if broken:
-            self.problems.append(f"{broken} parts of it could not be decoded")
+            self.problems.append(f"{broken} of its packets could not be decoded")
         if self.seconds is not None and end < self.seconds - MISSING:
             self.problems.append(
                 f"it ends after {end:.1f} of the {self.seconds:.1f} s that it announces"

@@ -6,8 +6,10 @@ with. They are in NUT, which keeps any time base, and without pictures that wait
 later ones, so that they can be put one behind another as they are.
 """
 
+import contextlib
 import heapq
 import io
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -26,10 +28,12 @@ CODECS = {
     ".mkv": "libx264",
     ".webm": "libvpx-vp9",
 }
+FORMATS = {".mkv": "matroska"}  # where the suffix is not the name
 OPTIONS = {
     "libx264": {"preset": "medium", "bf": "0"},
     "libvpx-vp9": {"b:v": "0", "row-mt": "1", "cpu-used": "3"},
 }
+LOSSLESS = {"libx264": {"qp": "0"}, "libvpx-vp9": {"lossless": "1"}}
 
 
 class Coloured(NamedTuple):
@@ -54,11 +58,8 @@ def check_target(film: Film, target: Path) -> None:
         )
     with av.open(str(film.path)) as source:
         for sound in sounds(source):
-            name = "matroska" if suffix == ".mkv" else suffix[1:]
             try:
-                with av.open(io.BytesIO(), "w", format=name) as trial:
-                    trial.add_stream_from_template(sound)
-                    trial.start_encoding()
+                _try(source, sound, FORMATS.get(suffix, suffix[1:]))
             except (FFmpegError, ValueError) as error:
                 raise UserError(
                     f"{target}: {suffix} files cannot hold sound of the kind "
@@ -66,13 +67,24 @@ def check_target(film: Film, target: Path) -> None:
                 ) from error
 
 
+def _try(source, sound, name: str) -> None:
+    """Write the beginning of a sound; some formats object to its packets only."""
+    with av.open(io.BytesIO(), "w", format=name) as trial:
+        stream = trial.add_stream_from_template(sound)
+        trial.start_encoding()
+        source.seek(0)
+        for packet in itertools.islice(source.demux(sound), 2):
+            if packet.dts is not None:
+                packet.stream = stream
+                trial.mux(packet)
+
+
 def encode(path: Path, film: Film, pictures: Iterable[Coloured], kind: str, crf: int):
-    """Write a segment of pictures, for a film of the suffix `kind`; 0 is the best
-    `crf`, and lossless for .mp4, .mov and .mkv of 8 bits."""
-    part = path.with_suffix(".part")
+    """Write a segment of pictures, for a film of the suffix `kind`; a `crf` of 0 is
+    lossless."""
     codec = CODECS[kind]
-    with av.open(str(part), "w", format="nut") as container:
-        options = OPTIONS[codec] | {"crf": str(crf)}
+    with _beside(path) as part, av.open(str(part), "w", format="nut") as container:
+        options = OPTIONS[codec] | ({"crf": str(crf)} if crf else LOSSLESS[codec])
         stream = container.add_stream(codec, rate=film.rate, options=options)
         context = stream.codec_context
         context.height, context.width = film.size
@@ -91,7 +103,6 @@ def encode(path: Path, film: Film, pictures: Iterable[Coloured], kind: str, crf:
                 _mux(container, packet, durations)
         for packet in stream.encode():
             _mux(container, packet, durations)
-    part.replace(path)
 
 
 def _mux(container, packet, durations):
@@ -102,21 +113,41 @@ def _mux(container, packet, durations):
 def join(target: Path, film: Film, segments: list[Path]) -> None:
     """Write the film: pictures of the segments, sound of the source, beside, then
     renamed."""
-    part = target.with_name(f".{target.name}.part{target.suffix}")
-    options = {"movflags": "+faststart"} if target.suffix in (".mp4", ".mov") else {}
-    with av.open(str(film.path)) as source, av.open(str(segments[0])) as first:
-        with av.open(str(part), "w", options=options) as container:
-            container.metadata.update(source.metadata)
-            video = container.add_stream_from_template(first.streams.video[0])
-            video.time_base = film.unit
-            copies = {
-                s.index: container.add_stream_from_template(s) for s in sounds(source)
-            }
-            moving = _packets(segments, video)
-            heard = _sound(source, copies)
-            for _, packet in heapq.merge(moving, heard, key=lambda item: item[0]):
-                container.mux(packet)
-    part.replace(target)
+    suffix = target.suffix.lower()
+    options = {"fflags": "+bitexact"}  # no date, no random number
+    if suffix in (".mp4", ".mov"):
+        options["movflags"] = "+faststart"
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(av.open(str(film.path)))
+        first = stack.enter_context(av.open(str(segments[0])))
+        part = stack.enter_context(_beside(target))
+        kind = FORMATS.get(suffix, suffix[1:])
+        container = av.open(str(part), "w", format=kind, options=options)
+        stack.enter_context(container)
+        container.metadata.update(source.metadata)
+        video = container.add_stream_from_template(first.streams.video[0])
+        video.time_base = film.unit
+        video.codec_context.framerate = film.rate
+        copies = {
+            s.index: container.add_stream_from_template(s) for s in sounds(source)
+        }
+        moving, heard = _packets(segments, video), _sound(source, copies)
+        for _, packet in heapq.merge(moving, heard, key=lambda item: item[0]):
+            container.mux(packet)
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Where to write a file that is renamed to `path` when it is whole. Raises
+    `UserError` where it cannot be written."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        part.replace(path)
+    except (FFmpegError, OSError) as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _packets(segments, stream) -> Iterator:
