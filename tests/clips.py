@@ -91,10 +91,11 @@ def read_luma(path: Path) -> tuple[list[float], list[np.ndarray], av.VideoFrame]
     return times, lumas, frame
 
 
-def read_rgb(path: Path) -> list[np.ndarray]:
-    """All pictures, uint8 [h, w, 3]."""
+def read_rgb(path: Path) -> np.ndarray:
+    """All pictures, uint8 [n, h, w, 3]."""
     with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        frames = container.decode(video=0)
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
 
 
 def read_sound(path: Path) -> list[tuple[float, bytes]]:

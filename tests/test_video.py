@@ -20,7 +20,7 @@ from colorjax.film.colouring import Colouring
 @pytest.fixture(scope="module")
 def colorizer():
     """Random, and so cold that its colours tip over at any small change."""
-    return random_colorizer("zhang2016", temperature=0.02)
+    return random_colorizer("zhang2016", temperature=0.1)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_times_sound_and_luma_are_kept(kind, command, tmp_path):
     assert depth == frame.format.components[0].bits
     assert new_frame.color_range == (2 if kind == "full" else 1)
     assert new_frame.colorspace == {"bt709": 1, "full": 5}.get(kind, 6)
-    rgb = np.array(read_rgb(target), np.int16)
+    rgb = read_rgb(target).astype(int)
     assert np.abs(rgb[..., 0] - rgb[..., 2]).mean() > 2  # there are colours
     with av.open(str(source)) as before, av.open(str(target)) as after:
         assert after.duration == pytest.approx(before.duration, abs=25_000)
@@ -106,11 +106,11 @@ def test_pan_flickers_half_as_much_and_is_as_colourful(command, tmp_path, monkey
     monkeypatch.setattr("colorjax.motion.CUT", 2.0)
     _, told, _ = command(source, "--out", tmp_path / "alone.mkv", "--crf", 0)
     assert "24 pictures in 24 shots" in told
-    colourful = {
-        name: np.mean(colourfulness_of(jnp.array(read_rgb(tmp_path / name)) / 255))
+    steady, alone = (
+        colourfulness_of(jnp.asarray(read_rgb(tmp_path / name)) / 255).mean()
         for name in ("out.mkv", "alone.mkv")
-    }
-    assert colourful["out.mkv"] == pytest.approx(colourful["alone.mkv"], rel=0.1)
+    )
+    assert float(steady) == pytest.approx(float(alone), rel=0.1)
 
 
 def test_a_cut_starts_anew(command, tmp_path):
@@ -166,7 +166,7 @@ def test_parts_of_another_command_are_not_gone_on_with(command, tmp_path, monkey
     assert command(source, "--out", target, *grey)[0] == 0
     assert command(source, "--out", whole, *grey)[0] == 0
     assert target.read_bytes() == whole.read_bytes()
-    rgb = np.array(read_rgb(target), np.int16)
+    rgb = read_rgb(target).astype(int)
     assert np.abs(rgb - rgb[..., :1]).max() <= 2
 
 
@@ -200,14 +200,15 @@ def test_truncated_film_is_written_as_far_as_it_goes(command, tmp_path):
 
 
 def test_spoilt_packets_are_counted(command, tmp_path):
-    whole = write_clip(tmp_path / "whole.mkv", panned(40, (64, 80)), sound=None)
-    data = bytearray(whole.read_bytes())
+    views, source = panned(12, (64, 80)), tmp_path / "in.mov"
+    write_clip(source, views, codec="png", form="rgb24", sound=None)
+    data = bytearray(source.read_bytes())
     middle = len(data) // 2
     data[middle : middle + 40] = bytes(40)
-    (tmp_path / "in.mkv").write_bytes(data)
-    code, _, err = command(tmp_path / "in.mkv", "--out", tmp_path / "out.mp4")
-    assert code == 1 and err.splitlines()[-1].startswith("colorjax: ")
-    assert 10 < len(read_rgb(tmp_path / "out.mp4")) < 40
+    source.write_bytes(data)
+    code, told, err = command(source, "--out", tmp_path / "out.mp4")
+    assert code == 1 and "11 pictures" in told
+    assert err.splitlines()[-1].endswith("1 of its packets could not be decoded")
 
 
 @pytest.mark.parametrize(
