@@ -3,10 +3,16 @@
 import argparse
 import sys
 
-from colorjax.apps import colorize, convert, info, video
+from colorjax.apps import colorize, convert, export, info, video
 from colorjax.errors import UserError
 
-COMMANDS = {"colorize": colorize, "convert": convert, "info": info, "video": video}
+COMMANDS = {
+    "colorize": colorize,
+    "convert": convert,
+    "export": export,
+    "info": info,
+    "video": video,
+}
 
 
 def main(argv: list[str] | None = None) -> int:

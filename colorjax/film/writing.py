@@ -18,6 +18,7 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
+from colorjax import files
 from colorjax.chroma import Planes
 from colorjax.errors import UserError
 from colorjax.film.reading import Film, Picture, sounds
@@ -138,16 +139,12 @@ def join(target: Path, film: Film, segments: list[Path]) -> None:
 
 @contextlib.contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """Where to write a file that is renamed to `path` when it is whole. Raises
-    `UserError` where it cannot be written."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        yield part
-        part.replace(path)
-    except (FFmpegError, OSError) as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        part.unlink(missing_ok=True)
+    """`files.beside`, for what ffmpeg writes."""
+    with files.beside(path) as part:
+        try:
+            yield part
+        except FFmpegError as error:
+            raise UserError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def _packets(segments, stream) -> Iterator:
