@@ -1,5 +1,8 @@
 """`colorjax video`: times, sound and luma kept, colours steady, gone on with."""
 
+import subprocess
+import sys
+import time
 from fractions import Fraction
 
 import av
@@ -8,10 +11,22 @@ import numpy as np
 import pytest
 from clips import panned, read_luma, read_rgb, read_sound, write_clip
 from colorizers import random_colorizer
-from helpers import ROOT, encode, python, run_colorjax, scene
+from helpers import (
+    ROOT,
+    encode,
+    environment,
+    python,
+    run_colorjax,
+    run_train,
+    scene,
+    write_config,
+    write_folder,
+)
+from skimage import data
 
 from colorjax import cli
 from colorjax.apps import video
+from colorjax.chroma import Coding
 from colorjax.colorize import Colorizer
 from colorjax.evaluators.image import colourfulness_of
 from colorjax.film.colouring import Colouring
@@ -202,10 +217,10 @@ def test_truncated_film_is_written_as_far_as_it_goes(command, tmp_path):
 def test_spoilt_packets_are_counted(command, tmp_path):
     views, source = panned(12, (64, 80)), tmp_path / "in.mov"
     write_clip(source, views, codec="png", form="rgb24", sound=None)
-    data = bytearray(source.read_bytes())
-    middle = len(data) // 2
-    data[middle : middle + 40] = bytes(40)
-    source.write_bytes(data)
+    spoilt = bytearray(source.read_bytes())
+    middle = len(spoilt) // 2
+    spoilt[middle : middle + 40] = bytes(40)
+    source.write_bytes(spoilt)
     code, told, err = command(source, "--out", tmp_path / "out.mp4")
     assert code == 1 and "11 pictures" in told
     assert err.splitlines()[-1].endswith("1 of its packets could not be decoded")
@@ -278,3 +293,97 @@ print([m for m in ("av", "cv2", "onnx", "onnxruntime") if m in sys.modules])
 """
     result = python("-c", code, cwd=ROOT)
     assert result.out.splitlines()[-1] == "[]", result.err
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """A run of the quick config, shorter."""
+    workdir = tmp_path_factory.mktemp("quick") / "run"
+    options = ["--config.steps=100", "--config.evaluation.every=0"]
+    config = ROOT / "configs/quick.py"
+    result = run_train(
+        f"--config={config}", f"--workdir={workdir}", *options, timeout=1500
+    )
+    assert result.code == 0, result.err
+    return workdir
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("photograph", [data.astronaut, data.coffee])
+def test_pan_with_a_trained_net(photograph, quick, tmp_path):
+    """The issue's own measure: half the flicker, colourfulness within a tenth."""
+    views = panned(50, (240, 320), photograph)
+    source = write_clip(tmp_path / "in.mkv", views)
+    result = run_colorjax(
+        "video", source, "--run", quick, "--out", tmp_path / "out.mkv", "--crf", 0
+    )
+    assert result.code == 0, result.err
+    steady, alone = flicker(result.out)
+    assert steady < alone / 2
+    colorizer = Colorizer.load(quick)
+    _, lumas, _ = read_luma(source)
+    full = [np.round(Coding((0, 0)).grey(x) * 255).astype(np.uint8) for x in lumas]
+    pictures = np.stack(colorizer(full))
+    steady, alone = (
+        float(colourfulness_of(jnp.asarray(x) / 255).mean())
+        for x in (read_rgb(tmp_path / "out.mkv"), pictures)
+    )
+    assert steady == pytest.approx(alone, rel=0.1)
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    """The directory of a run that was hardly trained."""
+    folder = tmp_path_factory.mktemp("drawings")
+    pictures = write_folder(folder / "pictures", 8)
+    config = write_config(folder / "tiny.py", data=dict(root=str(pictures)))
+    result = run_train(f"--config={config}", f"--workdir={folder / 'run'}")
+    assert result.code == 0, result.err
+    return folder / "run"
+
+
+@pytest.mark.slow
+def test_kill_9_at_any_moment(workdir, tmp_path):
+    source = write_clip(tmp_path / "in.mkv", panned(400, (120, 160), wide))
+    arguments = ["video", str(source), "--run", str(workdir), "--out"]
+    whole, target = tmp_path / "whole.mkv", tmp_path / "out.mkv"
+    result = run_colorjax(*arguments, whole)
+    assert result.code == 0, result.err
+    killed, parts = 0, tmp_path / ".out.mkv.parts"
+    while not target.exists():
+        before = len(list(parts.glob("*.npz")))
+        command = [sys.executable, "-m", "colorjax.cli", *arguments, str(target)]
+        process = subprocess.Popen(command, env=environment(), cwd=ROOT)
+        while process.poll() is None and len(list(parts.glob("*.npz"))) <= before:
+            time.sleep(0.02)
+        if process.poll() is None:
+            time.sleep(0.1 * killed)
+            process.kill()
+            killed += 1
+        process.wait()
+    assert killed >= 2
+    assert target.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_length(workdir, tmp_path):
+    """The peak of a process, for a film four times as long."""
+    code = """
+import resource, sys
+from colorjax import cli
+assert cli.main(sys.argv[1:]) == 0
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    peaks = []
+    for count in (150, 600):
+        source = write_clip(tmp_path / f"{count}.mkv", panned(count, (360, 480), wide))
+        arguments = ["video", source, "--run", workdir, "--out", tmp_path / "out.mkv"]
+        result = python("-c", code, *arguments, "--overwrite", timeout=600)
+        assert result.code == 0, result.err
+        peaks.append(int(result.out.splitlines()[-1]))
+    assert peaks[1] < 1.1 * peaks[0]
+
+
+def wide():
+    """A photograph again and again, to pan across for long."""
+    return np.tile(data.astronaut(), (1, 8, 1))

@@ -10,13 +10,13 @@ from onnx import helper, numpy_helper
 
 from colorjax.color import (
     EPSILON,
-    HALVINGS,
     MARGIN,
     RGB_TO_XYZ,
     SLOPE,
     WHITE,
     XYZ_TO_RGB,
 )
+from colorjax.export.colorizing import HALVINGS
 
 OPSET, IR = 17, 8  # of 2022: what reads ONNX reads these
 
