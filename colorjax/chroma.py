@@ -18,7 +18,6 @@ from jaxtyping import Array, Float, UInt8, UInt16
 from colorjax.color import lab_to_rgb, rgb_to_lab
 from colorjax.guided import Guide
 
-ROUNDS = 3  # of the search for L; the last changes luma by less than a level of 8 bits
 Luma = UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"]
 Plane = UInt8[np.ndarray, "h2 w2"] | UInt16[np.ndarray, "h2 w2"]
 Planes = tuple[Plane, Plane]
@@ -82,10 +81,9 @@ def _differences(
     wanted = lightness(grey)
     ab, gain, coarse = jnp.split(planes, (2, 4), axis=-1)
     ab += gain * (wanted - coarse)
-    light = wanted
-    for _ in range(ROUNDS):
-        rgb = lab_to_rgb(jnp.concatenate([light, ab], -1))
-        light = jnp.clip(light + wanted - lightness(luma(rgb)), 0, 100)
+    rgb = lab_to_rgb(jnp.concatenate([wanted, ab], -1))
+    # One step towards the L with this luma leaves 0.07 of ab, on average, to be wished.
+    light = jnp.clip(2 * wanted - lightness(luma(rgb)), 0, 100)
     rgb = lab_to_rgb(jnp.concatenate([light, ab], -1))
     difference = rgb - luma(rgb)[..., None]
     room = jnp.where(difference > 0, 1 - grey[..., None], grey[..., None])
