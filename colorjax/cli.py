@@ -3,14 +3,16 @@
 import argparse
 import sys
 
-from colorjax.apps import colorize, convert, doctor, info
+from colorjax.apps import colorize, convert, doctor, export, info, video
 from colorjax.errors import UserError
 
 COMMANDS = {
     "colorize": colorize,
     "convert": convert,
     "doctor": doctor,
+    "export": export,
     "info": info,
+    "video": video,
 }
 
 

@@ -64,11 +64,13 @@ def _lab_to_linear(lab):
     return _apply(XYZ_TO_RGB, t * jnp.asarray(WHITE, t.dtype))
 
 
-def into_gamut(lab: Float[Array, "... 3"]) -> Float[Array, "... 3"]:
+def into_gamut(
+    lab: Float[Array, "... 3"], halvings: int = HALVINGS
+) -> Float[Array, "... 3"]:
     """Lab with the chroma of colours outside the sRGB gamut reduced until they fit.
 
     L, in [0, 100], and the hue angle stay; clipping per channel would change both. The
-    factor is found by bisection, to a thousandth of the chroma asked for.
+    factor is found by bisection, by default to a thousandth of the chroma asked for.
     """
 
     def fits(scale):
@@ -80,6 +82,6 @@ def into_gamut(lab: Float[Array, "... 3"]) -> Float[Array, "... 3"]:
 
     whole = jnp.ones_like(lab[..., 0])
     scale = jnp.zeros_like(whole)
-    for i in range(1, HALVINGS + 1):  # unrolled, so that XLA makes one pass of it
+    for i in range(1, halvings + 1):  # unrolled, so that XLA makes one pass of it
         scale = jnp.where(fits(scale + 0.5**i), scale + 0.5**i, scale)
     return lab * scale_of(jnp.where(fits(whole), whole, scale))

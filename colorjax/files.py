@@ -1,10 +1,11 @@
 """Files written whole or not at all, local or gs://: `write_bytes`, `write_json`,
-`write_arrays`; and read with their errors told: `read_bytes`, `read_json`."""
+`write_arrays`, `beside`; and read with their errors told: `read_bytes`, `read_json`."""
 
 import contextlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,24 @@ def write_bytes(path: epath.PathLike, data: bytes) -> None:
         with contextlib.suppress(OSError):
             part.unlink()
         raise UserError(f"{path}: cannot be written ({reason})") from error
+
+
+@contextlib.contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """Where to write a local file that is renamed to `path` when all went well, for
+    libraries that write files themselves. Raises `UserError` where it cannot be
+    written."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{path}: cannot be written ({reason})") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def write_json(path: epath.PathLike, value: Any) -> None:

@@ -6,10 +6,10 @@ from PIL import Image
 
 
 def resize(
-    picture: UInt8[np.ndarray, "h w c"] | Float[np.ndarray, "h w"],
+    picture: UInt8[np.ndarray, "h w *c"] | Float[np.ndarray, "h w"],
     size: tuple[int, int],
     part: tuple[int, int, int, int] | None = None,
-) -> UInt8[np.ndarray, "h2 w2 c"] | Float[np.ndarray, "h2 w2"]:
+) -> UInt8[np.ndarray, "h2 w2 *c"] | Float[np.ndarray, "h2 w2"]:
     """Bilinear resize to `size` = (height, width), antialiased where it shrinks.
 
     Only the rectangle `part` = (top, left, height, width) of the result is made.

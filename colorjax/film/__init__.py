@@ -1,0 +1,1 @@
+"""Films as files, through PyAV: `reading` them, `writing` them."""
