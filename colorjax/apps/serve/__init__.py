@@ -89,8 +89,10 @@ def _free_port(host: str, port: int) -> int:
 
 
 def _serve(args: argparse.Namespace, port: int, folder: Path) -> None:
-    from colorjax.apps import web  # heavy; mistakes above need no waiting
-    from colorjax.apps.sessions import Sessions
+    # Heavy; mistakes above need no waiting.
+    from colorjax.apps.serve.events import Events
+    from colorjax.apps.serve.page import build, launch
+    from colorjax.apps.serve.sessions import Sessions
     from colorjax.colorize import Colorizer
     from colorjax.compilation import keep_programs
 
@@ -98,8 +100,8 @@ def _serve(args: argparse.Namespace, port: int, folder: Path) -> None:
     names = _names(args.workdirs)
     colorizers = {name: Colorizer.load(path) for name, path in names.items()}
     sessions = Sessions(colorizers, folder, args.max_pixels)
-    page = web.build(web.Events(sessions, names))
-    web.launch(page, args.host, port, int(args.max_upload * 1e6))
+    page = build(Events(sessions, names))
+    launch(page, args.host, port, int(args.max_upload * 1e6))
     try:
         print(page.local_url, flush=True)
         if args.host not in LOOPBACK:
