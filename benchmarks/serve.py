@@ -13,6 +13,7 @@ import json
 import queue
 import re
 import secrets
+import socket
 import subprocess
 import sys
 import threading
@@ -45,23 +46,16 @@ class Visitor:
         self.key = secrets.token_hex(6)
         config = self.http.get("/config").json()
         self.events = {x["api_name"]: x["id"] for x in config["dependencies"]}
-        self.outputs = {x["api_name"]: x["outputs"] for x in config["dependencies"]}
         self.run = next(
             x["props"]["value"]
             for x in config["components"]
             if x["props"].get("label") == "Run"
         )
-        self._open = threading.Event()
-        self._alive = threading.Thread(target=self._hold, args=[url], daemon=True)
-        self._alive.start()
-        self._open.wait()
-
-    def _hold(self, url: str) -> None:
-        with contextlib.suppress(httpx.HTTPError):
-            place = f"{url}/gradio_api/heartbeat/{self.key}"
-            with httpx.stream("GET", place, timeout=None) as self._beats:
-                for _ in self._beats.iter_bytes():
-                    self._open.set()
+        place = httpx.URL(url)
+        self._held = socket.create_connection((place.host, place.port))
+        asked = f"GET /gradio_api/heartbeat/{self.key} HTTP/1.1\r\nHost: x\r\n\r\n"
+        self._held.sendall(asked.encode())
+        self._held.recv(1)
 
     def upload(self, data: bytes, name: str) -> dict:
         """Send a file; the page's name for it."""
@@ -71,10 +65,10 @@ class Visitor:
         path, meta = answer.json()[0], {"_type": "gradio.FileData"}
         return {"path": path, "orig_name": name, "size": len(data), "meta": meta}
 
-    def call(self, event: str, *values) -> list:
+    def call(self, event: str, *values, event_data=None) -> list:
         """Have an event happen; the values of its outputs."""
         asked = {"data": values, "fn_index": self.events[event]}
-        asked |= {"session_hash": self.key, "event_data": None}
+        asked |= {"session_hash": self.key, "event_data": event_data}
         self.http.post("/gradio_api/queue/join", json=asked).raise_for_status()
         place, mine = "/gradio_api/queue/data", {"session_hash": self.key}
         with self.http.stream("GET", place, params=mine) as answer:
@@ -94,6 +88,12 @@ class Visitor:
         """Move what can be moved; what is behind the slider, and the command."""
         return self.call("show", beside, self.run, temperature, saturation, None)
 
+    def pick(self, place: int, temperature: float) -> list:
+        """Choose a sample of the gallery by its place; as `show` gives."""
+        values = None, "grey", self.run, temperature, 1
+        chosen = {"index": place, "value": None}
+        return self.call("pick", *values, event_data=chosen)[1:]
+
     def save(self, suffix: str, temperature: float, saturation: float = 1) -> bytes:
         """Download the result."""
         values = suffix, self.run, temperature, saturation, None
@@ -107,22 +107,22 @@ class Visitor:
 
     def close(self) -> None:
         """Close the page."""
-        self._beats.close()
+        self._held.close()
         self.http.close()
 
 
 @contextlib.contextmanager
-def served(*arguments: str) -> Iterator[tuple[subprocess.Popen, str]]:
-    """The process of `colorjax serve` on a free port of this machine, and its
-    address."""
+def served(*arguments: str, **options) -> Iterator[tuple[subprocess.Popen, str]]:
+    """The process of `colorjax serve` on a free port of this machine, and its address;
+    `options` are those of the process."""
     command = [sys.executable, "-m", "colorjax.cli", "serve", "--port", "0"]
-    with subprocess.Popen(
-        [*command, *arguments], stdout=subprocess.PIPE, text=True
-    ) as process:
+    options = dict(stdout=subprocess.PIPE, text=True) | options
+    with subprocess.Popen([*command, *arguments], **options) as process:
         try:
-            yield process, process.stdout.readline().strip()
+            yield process, process.stdout.readline().strip().rstrip("/")
         finally:
             process.terminate()
+            process.wait()
 
 
 def resident(process: subprocess.Popen) -> int:

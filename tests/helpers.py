@@ -108,6 +108,37 @@ def write_config(path: Path, **changes) -> Path:
     return path
 
 
+def untrained(name: str = "zhang2016", **options):
+    """A `Colorizer` with random weights that sees pictures of 32 pixels."""
+    import jax
+
+    from colorjax import methods
+    from colorjax.colorize import Colorizer
+    from colorjax.method import to_examples
+    from colorjax.quantize import Q
+
+    random = np.random.default_rng(0)
+    prior = np.full(Q, 1 / Q, np.float32)
+    method = methods.builder(name)(prior, width=1 / 16, **options)
+    batch = {"image": random.integers(0, 256, (2, 32, 32, 3), np.uint8)}
+    nets = jax.jit(method.init)(jax.random.key(0), to_examples(batch))
+    return Colorizer(method, nets, 32, "runs/x, step 1")
+
+
+def write_run(workdir: Path, name: str = "zhang2016", **options) -> Path:
+    """Write `untrained(name, **options)` as a run, as if of no steps; its workdir."""
+    from colorjax import files
+    from colorjax.checkpoint import save_nets
+
+    workdir.mkdir(parents=True)
+    save_nets(workdir, untrained(name, **options).nets)
+    method = dict(name=name, width=1 / 16, **options)
+    data = dict(root="nowhere", resize=32, crop=32)
+    files.write_json(workdir / "config.json", TINY | dict(method=method, data=data))
+    np.save(workdir / "prior.npy", np.full(313, 1 / 313, np.float32))
+    return workdir
+
+
 class Result(NamedTuple):
     """What a process left behind."""
 

@@ -13,15 +13,13 @@ import jax
 import numpy as np
 import pytest
 import tifffile
-from helpers import ROOT, encode, environment, scene, write_folder
+from helpers import ROOT, encode, environment, scene, untrained, write_folder
 from skimage.color import rgb2lab
 
-from colorjax import cli, images, methods
+from colorjax import cli, images
 from colorjax.apps import pipeline
 from colorjax.apps.jobs import Job
 from colorjax.colorize import Colorizer
-from colorjax.method import to_examples
-from colorjax.quantize import Q
 
 JOB = Job(None, None, Path("picture.png"))
 
@@ -29,13 +27,7 @@ JOB = Job(None, None, Path("picture.png"))
 @pytest.fixture(scope="module")
 def colorizer():
     """One with random weights that sees pictures of 32 pixels."""
-    random = np.random.default_rng(0)
-    method = methods.builder("zhang2016")(
-        np.full(Q, 1 / Q, np.float32), width=1 / 16, temperature=0.5
-    )
-    batch = {"image": random.integers(0, 256, (2, 32, 32, 3), np.uint8)}
-    nets = jax.jit(method.init)(jax.random.key(0), to_examples(batch))
-    return Colorizer(method, nets, 32, "runs/x, step 1")
+    return untrained(temperature=0.5)
 
 
 @pytest.fixture

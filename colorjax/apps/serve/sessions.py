@@ -28,7 +28,7 @@ from colorjax.errors import UserError
 from colorjax.paint import join
 
 PREVIEW = MAP  # pixels of the long side of what a page shows, as of `uncertainty`
-THUMBNAIL = 256  # and of a sample to choose
+THUMBNAIL = 180  # and of a sample to choose: one of `paint`'s small tiles
 SAMPLES = 4
 HELD = 1 << 30  # bytes of all sessions; above, the one longest unused goes
 KEPT = 3  # files of a kind: a browser may still be fetching the last but one
@@ -228,7 +228,9 @@ def _delete(session: Session | None) -> None:
         shutil.rmtree(session.folder, ignore_errors=True)
 
 
-def _within(picture: images.Picture, side: int) -> images.Picture:
+def _within(
+    picture: UInt8[np.ndarray, "h w c"], side: int
+) -> UInt8[np.ndarray, "h2 w2 c"]:
     """The picture, made smaller where its long side has more than `side` pixels."""
     scale = min(1.0, side / max(picture.shape[:2]))
     height, width = (max(1, round(scale * n)) for n in picture.shape[:2])
