@@ -18,6 +18,7 @@ from skimage.color import rgb2lab
 from benchmarks.serve import Refused, Visitor, load
 from benchmarks.serve import served as benchmark
 from colorjax import cli, images
+from colorjax.apps import serve
 from colorjax.apps.serve.sessions import Look, Sessions
 from colorjax.colorize import Colorizer
 from colorjax.errors import UserError
@@ -415,6 +416,33 @@ def test_a_port_in_use(capfd):
     assert f"cannot listen on 127.0.0.1, port {port}" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "host, alone",
+    [("127.0.0.1", True), ("localhost", True), ("0.0.0.0", False), ("pc7", False)],
+)
+def test_who_is_reached_is_told(colorizers, monkeypatch, capfd, host, alone):
+    from colorjax.apps.serve import page
+
+    def ends(*_):
+        raise KeyboardInterrupt
+
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(Colorizer, "load", lambda *_: colorizers["x"])
+    monkeypatch.setattr(serve, "_free_port", lambda *_: 7777)
+    monkeypatch.setattr(
+        page, "launch", lambda built, *_: setattr(built, "local_url", "U")
+    )
+    monkeypatch.setattr(serve, "SWEEP", 0.0)
+    monkeypatch.setattr(Sessions, "sweep", ends)
+    assert cli.main([*ARGUMENTS, "--host", host]) == 130
+    out, err = capfd.readouterr()
+    assert out == "U\n"
+    assert err.startswith(f"listening on {host}: whoever reaches") == (not alone)
+    assert ("port 7777" in err) == (not alone)
+
+
 @pytest.mark.slow
 def test_in_chromium(served, tmp_path):
     """A picture is dropped, a slider moved, a sample picked, the result downloaded; on
@@ -455,6 +483,8 @@ def use(page, source, target):
     colored.wait_for(state="attached")
     command = page.locator("#command textarea")
     before = colored.get_attribute("src")
+    sample = page.locator("#gallery img").nth(2)
+    drawn = sample.get_attribute("src")
 
     slider = page.locator("input[type=range]").first
     slider.scroll_into_view_if_needed()
@@ -467,7 +497,8 @@ def use(page, source, target):
     page.mouse.up()
     wait(lambda: "--temperature" in command.input_value())
     wait(lambda: colored.get_attribute("src") != before)
-    page.locator("#gallery button").nth(2).click()
+    wait(lambda: sample.get_attribute("src") != drawn)
+    sample.click()
     wait(lambda: "--seed 1" in command.input_value())
     for beside in ("original", "uncertainty", "grey"):
         before = page.locator("#work .image-container img").first.get_attribute("src")

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import ipaddress
 import os
 import signal
 import socket
@@ -12,10 +13,10 @@ from pathlib import Path
 
 from colorjax.errors import UserError
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 OPEN = (
-    "Whoever reaches {host}, port {port}, can use the page: there is no password, and "
-    "nothing is encrypted. Without --host it is for this machine alone."
+    "listening on {host}: whoever reaches this machine on port {port} can use the "
+    "page; there is no password, and nothing is encrypted. Without --host it is for "
+    "this machine alone."
 )
 SWEEP = 60.0  # seconds between two looks for files that nobody needs any more
 
@@ -104,13 +105,21 @@ def _serve(args: argparse.Namespace, port: int, folder: Path) -> None:
     launch(page, args.host, port, int(args.max_upload * 1e6))
     try:
         print(page.local_url, flush=True)
-        if args.host not in LOOPBACK:
+        if not _is_loopback(args.host):
             print(OPEN.format(host=args.host, port=port), file=sys.stderr)
         ended = threading.Event()
         while not ended.wait(SWEEP):
             sessions.sweep()
     finally:
         page.close(verbose=False)
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only programs of this machine reach what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _names(workdirs: list[str]) -> dict[str, str]:
