@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=100.0,
         metavar="MB",
-        help="refuse files of more megabytes (100)",
+        help="refuse files of more megabytes, of 2^20 bytes (100)",
     )
 
 
@@ -102,16 +102,21 @@ def _serve(args: argparse.Namespace, port: int, folder: Path) -> None:
     colorizers = {name: Colorizer.load(path) for name, path in names.items()}
     sessions = Sessions(colorizers, folder, args.max_pixels)
     page = build(Events(sessions, names))
-    launch(page, args.host, port, int(args.max_upload * 1e6))
+    launch(page, args.host, port, int(args.max_upload * 2**20))
     try:
-        print(page.local_url, flush=True)
-        if not _is_loopback(args.host):
-            print(OPEN.format(host=args.host, port=port), file=sys.stderr)
+        _tell(page.local_url, args.host, port)
         ended = threading.Event()
         while not ended.wait(SWEEP):
             sessions.sweep()
     finally:
         page.close(verbose=False)
+
+
+def _tell(address: str, host: str, port: int) -> None:
+    """Print where the page is, and who else can see it."""
+    print(address, flush=True)
+    if not _is_loopback(host):
+        print(OPEN.format(host=host, port=port), file=sys.stderr)
 
 
 def _is_loopback(host: str) -> bool:

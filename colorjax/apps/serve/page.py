@@ -17,6 +17,7 @@ from colorjax.apps.serve.sessions import SAMPLES
 HOTTEST = 2.0  # temperature; there nearly every picture is sepia
 AT_ONCE = {"pixels": 2, "previews": 4}  # events of all pages that run at a time
 WAITING = 100  # events that wait for them; more are told to come again
+PAGES = 1000  # pages, open or not, of which the sample that they show is known
 ABOUT = """# Colour for grey pictures
 Drop a photograph. This server keeps it in memory while the page is open, and sends it
 nowhere."""
@@ -196,6 +197,7 @@ def launch(page: gr.Blocks, host: str, port: int, max_bytes: int) -> None:
         server_name=host,
         server_port=port,
         max_file_size=max_bytes,
+        state_session_capacity=PAGES,
         theme=THEME,
         css=STYLE,
         share=False,
