@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from colorjax.apps import colorize, convert, doctor, export, info, video
+from colorjax.apps import colorize, convert, doctor, export, info, serve, video
 from colorjax.errors import UserError
 
 COMMANDS = {
@@ -12,6 +12,7 @@ COMMANDS = {
     "doctor": doctor,
     "export": export,
     "info": info,
+    "serve": serve,
     "video": video,
 }
 

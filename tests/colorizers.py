@@ -1,9 +1,13 @@
 """Colorizers with random weights, for tests of what is done with them."""
 
+from pathlib import Path
+
 import jax
 import numpy as np
+from helpers import TINY
 
-from colorjax import methods
+from colorjax import files, methods
+from colorjax.checkpoint import save_nets
 from colorjax.colorize import Colorizer
 from colorjax.method import to_examples
 from colorjax.quantize import Q
@@ -22,3 +26,14 @@ def random_colorizer(name: str, **settings) -> Colorizer:
     """One that sees pictures of 32 pixels; `settings` are the method's."""
     method = methods.builder(name)(UNIFORM, width=1 / 16, **settings)
     return Colorizer(method, random_nets(method), 32, "runs/x, step 1")
+
+
+def write_run(workdir: Path, name: str = "zhang2016", **settings) -> Path:
+    """Write a `random_colorizer` as a run, as if of no steps; its workdir."""
+    workdir.mkdir(parents=True)
+    save_nets(workdir, random_colorizer(name, **settings).nets)
+    method = dict(name=name, width=1 / 16, **settings)
+    data = dict(root="nowhere", resize=32, crop=32)
+    files.write_json(workdir / "config.json", TINY | dict(method=method, data=data))
+    np.save(workdir / "prior.npy", UNIFORM)
+    return workdir

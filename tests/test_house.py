@@ -66,6 +66,7 @@ ONLY = {  # a library, and the only places that may import it
     "tensorflow_datasets": {"sources"},
     "orbax": {"checkpoint"},
     "flax": {"evaluators", "methods", "nets", "pretrained"},
+    "gradio": {"apps"},
 }
 
 

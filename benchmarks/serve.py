@@ -1,0 +1,231 @@
+"""The page of `colorjax serve` under load: are its answers right, when, in what memory.
+
+    python -m benchmarks.serve --run runs/quick [--clients 8] [--seconds 60]
+
+Each client drops pictures of its own, one after another, moves the temperature, and
+downloads the result, whose L must be that of its picture. Meanwhile `--stalled` others
+upload a byte at a time or leave in the middle of it. Told are milliseconds of each
+event, and the memory and the files of the server.
+"""
+
+import contextlib
+import json
+import queue
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+from skimage.color import rgb2lab
+
+from benchmarks.timing import parser, report
+from colorjax import images
+
+WARM = 15.0  # seconds before the memory is looked at: all programs are there
+WRONG = 0.5  # units of L, on average, by which no result is off its picture
+
+
+class Refused(Exception):
+    """What the page tells of an event that did not work."""
+
+
+class Visitor:
+    """An open page without the browser: its requests, and the connection that it holds
+    while it is open."""
+
+    def __init__(self, url: str):
+        self.http = httpx.Client(base_url=url, timeout=120)
+        self.key = secrets.token_hex(6)
+        config = self.http.get("/config").json()
+        self.events = {x["api_name"]: x["id"] for x in config["dependencies"]}
+        self.run = next(
+            x["props"]["value"]
+            for x in config["components"]
+            if x["props"].get("label") == "Run"
+        )
+        place = httpx.URL(url)
+        self._held = socket.create_connection((place.host, place.port))
+        asked = f"GET /gradio_api/heartbeat/{self.key} HTTP/1.1\r\nHost: x\r\n\r\n"
+        self._held.sendall(asked.encode())
+        self._held.recv(1)
+
+    def upload(self, data: bytes, name: str) -> dict:
+        """Send a file; the page's name for it."""
+        answer = self.http.post("/gradio_api/upload", files={"files": (name, data)})
+        if answer.status_code != 200:
+            raise Refused(answer.text)
+        path, meta = answer.json()[0], {"_type": "gradio.FileData"}
+        return {"path": path, "orig_name": name, "size": len(data), "meta": meta}
+
+    def call(self, event: str, *values, event_data=None) -> list:
+        """Have an event happen; the values of its outputs."""
+        asked = {"data": values, "fn_index": self.events[event]}
+        asked |= {"session_hash": self.key, "event_data": event_data}
+        self.http.post("/gradio_api/queue/join", json=asked).raise_for_status()
+        place, mine = "/gradio_api/queue/data", {"session_hash": self.key}
+        with self.http.stream("GET", place, params=mine) as answer:
+            for line in answer.iter_lines():
+                message = json.loads(line.removeprefix("data: ") or "{}")
+                if message.get("msg") == "process_completed":
+                    if not message["success"]:
+                        raise Refused(message["output"]["error"])
+                    return message["output"]["data"]
+        raise Refused("the server left")
+
+    def open(self, data: bytes, name: str) -> list:
+        """Drop a picture."""
+        return self.call("open", self.upload(data, name), self.run, 1)
+
+    def show(self, temperature: float, saturation: float = 1, beside="grey") -> list:
+        """Move what can be moved; what is behind the slider, and the command."""
+        return self.call("show", beside, self.run, temperature, saturation, None)
+
+    def pick(self, place: int, temperature: float) -> list:
+        """Choose a sample of the gallery by its place; as `show` gives."""
+        values = None, "grey", self.run, temperature, 1
+        chosen = {"index": place, "value": None}
+        return self.call("pick", *values, event_data=chosen)[1:]
+
+    def save(self, suffix: str, temperature: float, saturation: float = 1) -> bytes:
+        """Download the result."""
+        values = suffix, self.run, temperature, saturation, None
+        return self.fetch(self.call("save", *values)[0])
+
+    def fetch(self, file: dict) -> bytes:
+        """A file that the page shows."""
+        answer = self.http.get(f"/gradio_api/file={file['path']}")
+        answer.raise_for_status()
+        return answer.content
+
+    def close(self) -> None:
+        """Close the page."""
+        self._held.close()
+        self.http.close()
+
+
+@contextlib.contextmanager
+def served(*arguments: str, **options) -> Iterator[tuple[subprocess.Popen, str]]:
+    """The process of `colorjax serve` on a free port of this machine, and its address;
+    `options` are those of the process."""
+    command = [sys.executable, "-m", "colorjax.cli", "serve", "--port", "0"]
+    options = dict(stdout=subprocess.PIPE, text=True) | options
+    with subprocess.Popen([*command, *arguments], **options) as process:
+        try:
+            yield process, process.stdout.readline().strip().rstrip("/")
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def resident(process: subprocess.Popen) -> int:
+    """Bytes of memory that a process has."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return 1024 * int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+
+def client(url: str, number: int, end: float, found: queue.Queue) -> None:
+    """Use the page until `end`; seconds of each event, or what went wrong."""
+    random = np.random.default_rng(number)
+    visitor = Visitor(url)
+    try:
+        while time.monotonic() < end:
+            height, width = random.integers(200, 900, 2)
+            small = random.integers(0, 256, (9, 9), np.uint8)
+            source = np.repeat(images.resize(small, (height, width))[..., None], 3, 2)
+            temperature = float(random.choice([0.1, 0.2, 0.8]))
+            events = {
+                "open": lambda s=source: visitor.open(images.encode(s, "PNG"), "a.png"),
+                "show": lambda t=temperature: visitor.show(t),
+                "save": lambda t=temperature: visitor.save(".png", t),
+            }
+            for name, event in events.items():
+                begun = time.monotonic()
+                answer = event()
+                found.put((name, time.monotonic() - begun))
+            result = images.read(answer)
+            off = np.inf
+            if result.shape == source.shape:
+                off = np.abs(rgb2lab(result) - rgb2lab(source))[..., 0].mean()
+            found.put(("wrong" if off > WRONG else "right", float(off)))
+    except Exception as error:  # is told with the figures
+        found.put(("failed", repr(error)))
+    finally:
+        visitor.close()
+
+
+def staller(url: str, number: int, end: float) -> None:
+    """Upload a byte at a time; every other one leaves in the middle, and comes
+    again."""
+
+    def slowly():
+        yield b'--x\r\nContent-Disposition: form-data; name="files"; '
+        yield b'filename="slow.png"\r\nContent-Type: image/png\r\n\r\n'
+        for sent in range(10_000):
+            if time.monotonic() > end or (number % 2 and sent == 10):
+                raise ConnectionAbortedError
+            yield b"x"
+            time.sleep(0.1)
+
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    while time.monotonic() < end:
+        with contextlib.suppress(ConnectionAbortedError, httpx.HTTPError):
+            httpx.post(f"{url}/gradio_api/upload", content=slowly(), headers=kind)
+
+
+def load(run: str, clients: int, stalled: int, seconds: float) -> dict:
+    """Seconds by event, numbers of answers, and bytes of memory once a second."""
+    found, memory = queue.Queue(), []
+    with served("--run", run) as (process, url):
+        end = time.monotonic() + seconds
+        threads = [
+            *(
+                threading.Thread(target=client, args=[url, i, end, found])
+                for i in range(clients)
+            ),
+            *(
+                threading.Thread(target=staller, args=[url, i, end])
+                for i in range(stalled)
+            ),
+        ]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            memory.append(resident(process))
+            time.sleep(1)
+    times, answers = defaultdict(list), defaultdict(list)
+    while not found.empty():
+        name, value = found.get()
+        (times if name in ("open", "show", "save") else answers)[name].append(value)
+    return {"seconds": times, "answers": answers, "memory": memory}
+
+
+def main() -> int:
+    flags = parser(__doc__, repeats=1)
+    flags.add_argument("--run", required=True, help="the workdir of a run")
+    flags.add_argument("--clients", type=int, default=8)
+    flags.add_argument("--stalled", type=int, default=8)
+    flags.add_argument("--seconds", type=float, default=60)
+    args = flags.parse_args()
+    found = load(args.run, args.clients, args.stalled, args.seconds)
+    settings = vars(args) | {
+        "answers": {name: len(values) for name, values in found["answers"].items()},
+        "slowest": {name: max(values) for name, values in found["seconds"].items()},
+        "megabytes, warm": found["memory"][int(WARM)] / 1e6,
+        "megabytes, highest later": max(found["memory"][int(WARM) :]) / 1e6,
+        "megabytes, end": found["memory"][-1] / 1e6,
+        "failed": found["answers"].get("failed", []),
+    }
+    report(found["seconds"], {}, settings, args.json)
+    return 1 if {"wrong", "failed"} & set(found["answers"]) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
