@@ -30,6 +30,7 @@ KEYS = {
 }
 MAY_CHANGE = (  # when a run is resumed
     "steps",
+    "step.patience",
     "checkpoint",
     "evaluation",
     "data.workers",

@@ -219,6 +219,16 @@ def test_corrupt_records(tmp_path):
     assert "2 unreadable pictures (drawings train #" in result.out
 
 
+def test_records_that_changed():
+    source = Pictures(name="drawings", data_dir=str(DATA)).source("train")
+    assert source.as_listed(source.listing()) == ""
+    message = (
+        "began with drawings/0.9, .*; data.name is now drawings/1.0.0, .* train, 40"
+    )
+    with pytest.raises(UserError, match=message):
+        source.as_listed(["drawings/0.9, drawings train, 41 records"])
+
+
 def children(pid):
     """Processes that a process has started, but for Python's own tracker."""
     for path in Path("/proc").glob("[0-9]*"):
