@@ -31,6 +31,7 @@ KEYS = {
 LARGEST = 1 << 31  # no number of a config is as large: JAX counts in 32 bits
 MAY_CHANGE = (  # when a run is resumed
     "steps",
+    "step.patience",
     "checkpoint",
     "evaluation",
     "data.workers",

@@ -74,7 +74,7 @@ class TrainingLog:
         if self.path.exists():
             lines = self.path.read_text().splitlines()
             self.lines = [line for line in lines if json.loads(line)["step"] <= start]
-        self.spacing = self.EVERY * max(1, steps // (self.EVERY * self.LINES))
+        self.spacing = self.EVERY * max(1, math.ceil(steps / self.EVERY / self.LINES))
         self.step, self.figures = start, {}
         self.progress = Progress("step", steps, start)
         self.written = time.monotonic()

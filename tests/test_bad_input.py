@@ -157,6 +157,7 @@ def test_no_such_method(name):
 def test_what_a_resumed_run_may_change(tmp_path):
     old = checked(write_config(tmp_path / "old.py", data=dict(root="x")))
     changes = dict(steps=9, evaluation=dict(batch=9), checkpoint=dict(every=9))
+    changes["step"] = dict(patience=9)
     data = dict(root="x", workers=2, max_unreadable=0.5)
     new = checked(write_config(tmp_path / "new.py", data=data, **changes))
     configs.check_same(old, new, "runs/x")

@@ -219,6 +219,21 @@ def test_corrupt_records(tmp_path):
     assert "2 unreadable pictures (drawings train #" in result.out
 
 
+def test_records_that_changed():
+    source = Pictures(name="drawings", data_dir=str(DATA)).source("train")
+    assert source.as_listed(source.listing()) == ""
+    message = (
+        "began with drawings/0.9, .*; data.name is now drawings/1.0.0, .* train, 40"
+    )
+    with pytest.raises(UserError, match=message):
+        source.as_listed(["drawings/0.9, drawings train, 41 records"])
+
+
+def saved_steps(workdir):
+    names = [path.name for path in (workdir / "checkpoints").glob("*")]
+    return sorted(int(name) for name in names if name.isdigit())
+
+
 def children(pid):
     """Processes that a process has started, but for Python's own tracker."""
     for path in Path("/proc").glob("[0-9]*"):
@@ -236,7 +251,7 @@ def test_worker_process_killed(undisturbed, tmp_path):
     config, _ = undisturbed
     workdir = tmp_path / "run"
     process = start(config, workdir, "--config.data.workers=2", "--config.steps=100000")
-    wait_for((workdir / f"checkpoints/{EVERY}").exists, process)
+    wait_for(lambda: saved_steps(workdir), process)
     os.kill(next(children(process.pid)), signal.SIGKILL)
     assert process.wait(60) == 2
     text = (tmp_path / "run.txt").read_text()
@@ -255,7 +270,7 @@ def test_second_run_in_a_workdir_refuses(undisturbed, tmp_path):
     flags = "--config.steps=100000", "--config.data.workers=2"
     process = start(config, workdir, *flags)
     wait_for(lambda: len(list(children(process.pid))) == 2, process)
-    wait_for((workdir / f"checkpoints/{EVERY}").exists, process)
+    wait_for(lambda: saved_steps(workdir), process)
     holder = json.loads((workdir / "lock.json").read_text())
     assert holder["process"] == process.pid
     command = f"--config={config}", f"--workdir={workdir}"
@@ -264,8 +279,7 @@ def test_second_run_in_a_workdir_refuses(undisturbed, tmp_path):
     assert len(workers) == 2
     process.kill()
     process.wait()
-    last = max(int(p.name) for p in (workdir / "checkpoints").glob("[0-9]*"))
-    result = run_train(*command, f"--config.steps={last + 2}")
+    result = run_train(*command, f"--config.steps={saved_steps(workdir)[-1] + 2}")
     assert result.code == 0 and "waiting" not in result.err, result
     assert not (workdir / "lock.json").exists()
     assert not any(worker.exists() for worker in workers)
