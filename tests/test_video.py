@@ -168,6 +168,23 @@ def test_killed_command_goes_on_and_ends_the_same(command, tmp_path, monkeypatch
     assert not (tmp_path / ".out.mkv.parts").exists()
 
 
+def test_killed_while_the_parts_are_joined(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "SEGMENT", 5)
+    source = write_clip(tmp_path / "in.mkv", panned(7, (64, 80)))
+    target = tmp_path / "out.mkv"
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("colorjax.film.writing.join", killed)
+        assert command(source, "--out", target)[0] == 130
+    monkeypatch.setattr(Colorizer, "predict", None)  # nothing is left to be coloured
+    code, told, _ = command(source, "--out", target)
+    assert code == 0 and "7 pictures in 1 shots" in told
+    assert len(read_rgb(target)) == 7
+
+
 def test_parts_of_another_command_are_not_gone_on_with(command, tmp_path, monkeypatch):
     monkeypatch.setattr(video, "SEGMENT", 4)
     source = write_clip(tmp_path / "in.mkv", panned(8, (64, 80)))
@@ -223,7 +240,9 @@ def test_spoilt_packets_are_counted(command, tmp_path):
     source.write_bytes(spoilt)
     code, told, err = command(source, "--out", tmp_path / "out.mp4")
     assert code == 1 and "11 pictures" in told
-    assert err.splitlines()[-1].endswith("1 of its packets could not be decoded")
+    assert err.splitlines()[-1].endswith(
+        "in.mov: 1 of its packets could not be decoded; the rest is there"
+    )
 
 
 @pytest.mark.parametrize(
