@@ -51,8 +51,9 @@ class Film:
 
     `size` is (height, width) of the upright picture, `aspect` the width of a pixel over
     its height, `turns` the quarters of a circle to the left that make it upright,
-    `form` ffmpeg's name of how pixels lie, `unit` the time base in seconds, `rate` pictures a
-    second, `count` how many there should be. `problems` fills while `pictures` go by.
+    `form` ffmpeg's name of how pixels lie, `unit` the time base in seconds, `rate`
+    pictures a second, `count` how many there should be. `problems` fills while
+    `pictures` go by.
     """
 
     path: Path
