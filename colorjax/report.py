@@ -33,7 +33,7 @@ class Progress:
             return
         self.shown = now
         rate = (done - self.start) / max(now - self.began, 1e-9)
-        left = (self.total - done) / rate if rate else 0
+        left = (self.total - done) / rate if rate else 0.0
         line = f"{self.label} {done}/{self.total}  {text}  {_clock(left)} left"
         if self.terminal:
             print(

@@ -51,9 +51,11 @@ def run(args: argparse.Namespace) -> int:
 
     keep_programs()
     _colorize(film, target, args)
-    for problem in film.problems:
-        print(f"colorjax: {source}: {problem}", file=sys.stderr)
-    return 1 if film.problems else 0
+    if film.problems:
+        problems = "; ".join(film.problems)
+        print(f"colorjax: {source}: {problems}; the rest is there", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -74,6 +76,8 @@ def _check(args: argparse.Namespace) -> None:
 
 def _colorize(film, target: Path, args: argparse.Namespace) -> None:
     """Make the film segment by segment, then join it, and say how steady it is."""
+    import numpy as np
+
     from colorjax.colorize import Colorizer
     from colorjax.comparison import hash_nets
     from colorjax.film.colouring import Colouring, Options
@@ -86,9 +90,9 @@ def _colorize(film, target: Path, args: argparse.Namespace) -> None:
     colours = Colouring(colorizer, film, options)
     parts = Parts(target, _job(args, hash_nets(colorizer.nets)[0]))
     number, kept = parts.finished()
+    done = int(kept.pop("done", 0))
     state = from_arrays(kept) if number else None
-    progress = Progress("colorized", film.count, number * SEGMENT)
-    done = number * SEGMENT
+    progress = Progress("colorized", film.count, done)
     pictures = itertools.islice(film.pictures(), done, None)
 
     def counted(segment) -> Iterator:
@@ -107,11 +111,12 @@ def _colorize(film, target: Path, args: argparse.Namespace) -> None:
             target.suffix.lower(),
             args.crf,
         )
-        parts.keep(number, to_arrays(state))
+        parts.keep(number, {"done": np.asarray(done), **to_arrays(state)})
         number += 1
     if state is None:
         raise UserError(f"{film.path}: no picture of it could be read")
-    progress.update(film.count)
+    progress.total = done
+    progress.update(done)
     join(target, film, [parts.segment(i) for i in range(number)])
     parts.remove()
     print(_summary(target, done, state.flicker))

@@ -50,14 +50,17 @@ class Film:
     """A film to be read: what is known of it at its start.
 
     `size` is (height, width) of the upright picture, `aspect` the width of a pixel over
-    its height, `unit` the time base in seconds, `rate` pictures a second, `count` how
-    many there should be. `problems` fills while `pictures` go by, with a line each.
+    its height, `turns` the quarters of a circle to the left that make it upright,
+    `form` ffmpeg's name of how pixels lie, `unit` the time base in seconds, `rate`
+    pictures a second, `count` how many there should be. `problems` fills while
+    `pictures` go by.
     """
 
     path: Path
     size: tuple[int, int]
     aspect: Fraction
     turns: int
+    form: str
     coding: Coding
     tags: Tags
     unit: Fraction
@@ -68,7 +71,7 @@ class Film:
 
     def pictures(self) -> Iterator[Picture]:
         """All pictures that can be read, in order of time."""
-        usual = round(1 / (self.rate * self.unit))
+        usual = max(1, round(1 / (self.rate * self.unit)))
         time, broken, end = None, 0, 0.0
         with _opened(self.path) as container:
             stream = _video(container, self.path)
@@ -137,6 +140,7 @@ def open_film(path: Path) -> Film:
             size,
             Fraction(aspect),
             turns,
+            frame.format.name,
             coding,
             tags,
             stream.time_base,
@@ -197,8 +201,8 @@ def _is_planar(form) -> bool:
 def _luma(frame, film) -> Luma:
     """The luma of a frame as it lies in the file; what has none is converted."""
     height, width = film.size[::-1] if film.turns % 2 else film.size
-    same = (frame.height, frame.width) == (height, width)
-    if not (same and _is_planar(frame.format)):
+    now = (frame.height, frame.width, frame.format.name)
+    if now != (height, width, film.form) or not _is_planar(frame.format):
         form = "yuv444p" if film.coding.depth == 8 else "yuv444p10le"
         frame = frame.reformat(
             width, height, form, dst_colorspace=_swscale(film.tags.matrix)
