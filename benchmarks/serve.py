@@ -29,7 +29,6 @@ from skimage.color import rgb2lab
 from benchmarks.timing import parser, report
 from colorjax import images
 
-WARM = 15.0  # seconds before the memory is looked at: all programs are there
 WRONG = 0.5  # units of L, on average, by which no result is off its picture
 
 
@@ -215,12 +214,13 @@ def main() -> int:
     flags.add_argument("--seconds", type=float, default=60)
     args = flags.parse_args()
     found = load(args.run, args.clients, args.stalled, args.seconds)
-    settings = vars(args) | {
+    settings = {
+        "run": args.run,
+        "clients": args.clients,
+        "stalled": args.stalled,
         "answers": {name: len(values) for name, values in found["answers"].items()},
         "slowest": {name: max(values) for name, values in found["seconds"].items()},
-        "megabytes, warm": found["memory"][int(WARM)] / 1e6,
-        "megabytes, highest later": max(found["memory"][int(WARM) :]) / 1e6,
-        "megabytes, end": found["memory"][-1] / 1e6,
+        "megabytes, every ten seconds": [round(x / 1e6) for x in found["memory"][::10]],
         "failed": found["answers"].get("failed", []),
     }
     report(found["seconds"], {}, settings, args.json)
