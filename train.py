@@ -67,9 +67,12 @@ def main(started: float) -> int:
     workdir = epath.Path(WORKDIR.value or f"runs/{name}")
     pictures = run.make_pictures(config["data"])
     source = pictures.source(pictures.train_split)
+    sources = pictures.training_sources(source)
     pictures.source(pictures.test_split)
-    run.make_method(config["method"], run.UNIFORM)
     optimizer = run.make_optimizer(config["optimizer"], config["steps"])
+    method = run.make_method(config["method"], run.UNIFORM)
+    abstract = abstract_batch(config["batch"], pictures.crop, pictures.unpaired)
+    jax.eval_shape(make_init(method, optimizer, config["seed"], mesh), abstract)
     configs.check_section("checkpoint", Checkpoints, config["checkpoint"], ["workdir"])
     evaluation = run.make_evaluation(config["evaluation"])
     given = ["method", "optimizer", "seed", "mesh"]
@@ -113,13 +116,13 @@ def main(started: float) -> int:
         processes=jax.process_count(),
     )
     if begun is not None:
-        abstract = jax.eval_shape(init, abstract_batch(config["batch"], pictures.crop))
-        state = checkpoints.restore(begun, abstract, replicated(mesh))
+        like = jax.eval_shape(init, abstract)
+        state = checkpoints.restore(begun, like, replicated(mesh))
         print(f"{workdir}: going on from step {begun}", file=sys.stderr)
     else:
         begun = 0
         here = dataclasses.replace(pictures, workers=0)
-        batch = next(here.training(source, start=0, steps=1, **feed))
+        batch = next(here.training(*sources, start=0, steps=1, **feed))
         state = init(to_devices(batch, mesh))
         if config["init_from"]:
             _, nets = load_nets(config["init_from"])
@@ -139,11 +142,18 @@ def main(started: float) -> int:
     # ---- The loop. The log fetches scalars one step late, so that no step waits.
     steps = config["steps"]
     train_step = make_step(method, optimizer, config["seed"], mesh, **config["step"])
-    batches = pictures.training(source, start=begun, steps=steps, **feed)
+    batches = pictures.training(*sources, start=begun, steps=steps, **feed)
     log = TrainingLog(workdir / "log.jsonl", begun, steps, config["batch"], started)
     terminated = watch_sigterm()
     results = None
-    batches = log.watch(unreadable.watch(batches))
+    watched = [unreadable]  # the prior's indices are the training's, but for a half
+    if sources[0] is not source:
+        watched = [Unreadable(sources[0], pictures.max_unreadable)]
+    if sources[1] is not None:
+        watched.append(Unreadable(sources[1], pictures.max_unreadable, second=True))
+    for one in watched:
+        batches = one.watch(batches)
+    batches = log.watch(batches)
     for step, batch in enumerate(batches, start=begun + 1):
         state, scalars = train_step(state, to_devices(batch, mesh))
         log.add(step, scalars)
@@ -172,8 +182,9 @@ def main(started: float) -> int:
         grid = picture_grid(colorizer, pictures, pictures.test_split)
         images.write(workdir / "grid.png", grid)
         print(text_table(results))
-        if unreadable.indices:
-            print(unreadable)
+        for one in watched:
+            if one.indices:
+                print(one)
         print(f"figures:  {workdir}/metrics.json")
         print(f"pictures: {workdir}/grid.png")
         print(f"use it:   colorjax colorize PICTURE --run {workdir} --out colored.png")

@@ -9,9 +9,11 @@ number of hosts, of which each process makes its own contiguous block.
 A batch is a dict of numpy arrays: "image" uint8 [b h w 3], "mask" float32 [b] (0 for
 padding and for pictures that could not be read, whose pixels are 0), "index" int32 [b]
 (the place of the picture in its source; -1 for padding), "label" int32 [b] (its class;
--1 where it is not known). With a second source there is "other" uint8 [b h w 3].
+-1 where it is not known). With a second source there is "other" uint8 [b h w 3], in
+training with its "other_mask" and "other_index".
 """
 
+import dataclasses
 import functools
 import hashlib
 import math
@@ -22,12 +24,12 @@ from typing import Literal
 
 import grain
 import numpy as np
-from grain.experimental import ThreadPrefetchIterDataset
+from grain.experimental import ThreadPrefetchIterDataset, ZipMapDataset
 from jaxtyping import UInt8
 
 from colorjax import images
 from colorjax.errors import UserError
-from colorjax.sources import TFDS, Folder, Source, resolve
+from colorjax.sources import TFDS, Folder, Source, halves, resolve
 
 Batch = dict[str, np.ndarray]
 
@@ -44,6 +46,11 @@ class Pictures:
     a `hash` of its path or in `sorted` order. `workers` processes decode (0: threads of
     this one). More than a share of `max_unreadable` pictures that cannot be read ends
     the run.
+
+    Methods that learn without pairs see the grey of a second set, drawn independently:
+    that of another data set, `other_name`, or folder, `other_root` (its whole training
+    split), or, with `halves`, one half of the training split, of which the other
+    half gives the colours.
     """
 
     name: str | None = None
@@ -58,11 +65,18 @@ class Pictures:
     mirror: bool = True
     workers: int = 0
     max_unreadable: float = 0.1
+    halves: bool = False
+    other_name: str | None = None
+    other_root: str | None = None
 
     def __post_init__(self):
         if bool(self.name) == bool(self.root):
             raise UserError(
                 "data: give either data.name (a TFDS data set) or data.root (a folder)"
+            )
+        if bool(self.other_name) + bool(self.other_root) + self.halves > 1:
+            raise UserError(
+                "data: give one of data.halves, data.other_name and data.other_root"
             )
         if self.crop > self.resize:
             raise UserError(
@@ -90,9 +104,31 @@ class Pictures:
             raise UserError(f"split '{split}' of {self.name or self.root} is empty")
         return source
 
+    @property
+    def unpaired(self) -> bool:
+        """Whether there is a second set of pictures to learn from."""
+        return bool(self.halves or self.other_name or self.other_root)
+
+    def training_sources(self, source: Source) -> tuple[Source, Source | None]:
+        """The pictures of a training split to learn from, and those of the second set,
+        if there is one."""
+        if self.halves:
+            return halves(source)
+        if not self.unpaired:
+            return source, None
+        other = dataclasses.replace(
+            self,
+            name=self.other_name,
+            root=self.other_root,
+            other_name=None,
+            other_root=None,
+        )
+        return source, other.source("train")
+
     def training(
         self,
         source: Source,
+        others: Source | None = None,
         *,
         seed: int,
         batch: int,
@@ -101,14 +137,25 @@ class Pictures:
         process: int = 0,
         processes: int = 1,
     ) -> Iterator[Batch]:
-        """This process's part of the global batches of steps `start` to `steps`."""
-        examples = (
-            grain.MapDataset.range(len(source))
-            .seed(seed)
-            .shuffle()
-            .repeat(steps * batch // len(source) + 1)
-            .random_map(functools.partial(_training_example, source, self))
-        )
+        """This process's part of the global batches of steps `start` to `steps`.
+
+        With `others`, each picture comes with one from there, drawn independently.
+        """
+
+        def drawn(source, seed):
+            return (
+                grain.MapDataset.range(len(source))
+                .seed(seed)
+                .shuffle()
+                .repeat(steps * batch // len(source) + 1)
+                .random_map(functools.partial(_training_example, source, self))
+            )
+
+        examples = drawn(source, seed)
+        if others is not None:
+            own_seed = int(np.random.SeedSequence((seed, 1)).generate_state(1)[0])
+            second = drawn(others, own_seed)
+            examples = ZipMapDataset((examples, second)).map(_with_other)
         part = batch // processes
         block = _ProcessBlock(examples, batch, part, process)
         yield from self._iterate(block[start * part : steps * part], part)
@@ -192,6 +239,15 @@ def _training_example(
     return _example(source, index, short, pictures.crop, (top, left), mirror)
 
 
+def _with_other(pair: tuple[Batch, Batch]) -> Batch:
+    example, other = pair
+    return example | {
+        "other": other["image"],
+        "other_mask": other["mask"],
+        "other_index": other["index"],
+    }
+
+
 def _evaluation_example(
     source: Source, pictures: Pictures, others: Source | None, index: int
 ) -> Batch:
@@ -247,15 +303,18 @@ def _blank(side: int, index: int) -> Batch:
 class Unreadable:
     """Counts the pictures of a source that could not be read; too many end the run."""
 
-    def __init__(self, source: Source, most: float):
-        """`most` is the share of the source from which on the run is ended."""
+    def __init__(self, source: Source, most: float, second: bool = False):
+        """`most` is the share of the source from which on the run is ended; `second`
+        counts those of the second set, of which `source` is."""
         self.source, self.most = source, most
+        self.keys = ("other_index", "other_mask") if second else ("index", "mask")
         self.indices: set[int] = set()
 
     def watch(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Hand the batches on, keeping count. Raises `UserError` past the threshold."""
         for batch in batches:
-            index = batch["index"][(batch["mask"] == 0) & (batch["index"] >= 0)]
+            index, mask = (batch[key] for key in self.keys)
+            index = index[(mask == 0) & (index >= 0)]
             self.indices.update(index.tolist())
             if len(self.indices) > self.most * len(self.source):
                 raise UserError(

@@ -22,7 +22,7 @@ FLOORS = (
         "processes",
         "sharding",
     },
-    {"checkpoint", "config", "images", "method", "quantize", "report"},
+    {"adversarial", "checkpoint", "config", "images", "method", "quantize", "report"},
     {"evaluation", "guided", "methods", "palette", "pretrained", "sources"},
     {"baselines", "data", "distribution", "evaluators", "paint", "prior", "training"},
     {"archive", "decode", "run"},

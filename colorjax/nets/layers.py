@@ -1,5 +1,5 @@
-"""Layers that the nets share: `Conv` with data-dependent initialisation,
-`upsample`.
+"""Layers that the nets share: `Conv` with data-dependent initialisation, `upsample`;
+`plain_conv`, `TransposedConv`, `normalise` and `to_stride` for the adversarial nets.
 
 Data-dependent initialisation (Kraehenbuehl et al., ICLR 2016, the within-layer step):
 when parameters are created, the kernel is scaled and the bias set so that on the batch
@@ -87,6 +87,80 @@ class Conv(nn.Module):
         kernel = self.param("kernel", unit_variance)
         bias = self.param("bias", zero_mean)
         return convolve(kernel) + bias.astype(x.dtype)
+
+
+NORMAL = nn.initializers.normal(0.02)  # Radford et al., ICLR 2016, and all after them
+
+
+def plain_conv(
+    channels: int, size: int, stride: int = 1, padding: int = 0, **options
+) -> nn.Conv:
+    """A square convolution, born as those of adversarial nets are; `options` are
+    `nn.Conv`'s."""
+    return nn.Conv(
+        channels,
+        (size, size),
+        strides=stride,
+        padding=padding,
+        kernel_init=NORMAL,
+        **options,
+    )
+
+
+class TransposedConv(nn.Module):
+    """A transposed convolution of stride 2, which doubles height and width.
+
+    `size` 4 has padding 1; `size` 3 has padding 1 and output padding 1, which is a
+    kernel of 4 whose last row and column are 0.
+    """
+
+    channels: int
+    size: int = 4
+    use_bias: bool = True
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b h*2 w*2 o"]:
+        shape = (self.size, self.size, x.shape[-1], self.channels)
+        missing = (0, 4 - self.size)
+        kernel = jnp.pad(
+            self.param("kernel", NORMAL, shape), (missing, missing, (0, 0), (0, 0))
+        )
+        y = transposed_conv(x, kernel.astype(x.dtype))
+        if not self.use_bias:
+            return y
+        zeros = nn.initializers.zeros
+        return y + self.param("bias", zeros, (self.channels,)).astype(x.dtype)
+
+
+def normalise(
+    x: Float[Array, "b h w c"], kind: str, train: bool, name: str
+) -> Float[Array, "b h w c"]:
+    """Inside a module: "instance" or "batch" normalisation, or "none".
+
+    Instance normalisation has no parameters, batch normalisation a scale and an offset.
+    """
+    if kind == "none":
+        return x
+    if kind == "instance":
+        norm = nn.InstanceNorm(
+            epsilon=1e-5, use_bias=False, use_scale=False, dtype=x.dtype, name=name
+        )
+        return norm(x)
+    norm = nn.BatchNorm(
+        use_running_average=not train,
+        momentum=0.9,
+        epsilon=1e-5,
+        dtype=x.dtype,
+        name=name,
+    )
+    return norm(x)
+
+
+def to_stride(x: Float[Array, "b h w c"], stride: int) -> Float[Array, "b h2 w2 c"]:
+    """Height and width brought to multiples of `stride`, by repeating the last row and
+    column."""
+    missing = [(0, -length % stride) for length in x.shape[1:3]]
+    return jnp.pad(x, ((0, 0), *missing, (0, 0)), mode="edge")
 
 
 def upsample(x: Float[Array, "b h w c"], factor: int) -> Float[Array, "b h2 w2 c"]:
