@@ -1,5 +1,6 @@
 """Layers that the nets share: `Conv` with data-dependent initialisation, `upsample`;
-`plain_conv`, `TransposedConv`, `normalise` and `to_stride` for the adversarial nets.
+`plain_conv`, `TransposedConv`, `normalise`, `instance_norm` and `to_stride` for the
+adversarial nets.
 
 Data-dependent initialisation (Kraehenbuehl et al., ICLR 2016, the within-layer step):
 when parameters are created, the kernel is scaled and the bias set so that on the batch
@@ -132,6 +133,65 @@ class TransposedConv(nn.Module):
         return y + self.param("bias", zeros, (self.channels,)).astype(x.dtype)
 
 
+def standardise(
+    x: Float[Array, "b h w c"], mean: Float[Array, "..."], variance: Float[Array, "..."]
+) -> Float[Array, "b h w c"]:
+    """`x`, float32, brought to mean 0 and variance 1, given what they are.
+
+    A power, not rsqrt as in Flax: the gradient's rsqrt(v) / v has XLA rewrite that of
+    the forward pass, which then is another one to it, and the forward passes of two
+    losses are not merged.
+    """
+    return (x - mean) * (variance + 1e-5) ** -0.5
+
+
+def instance_norm(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+    """Every channel of every picture to mean 0 and variance 1, without parameters.
+
+    Source: Ulyanov, Vedaldi, Lempitsky, 2016. Statistics are float32.
+    """
+    wide = x.astype(jnp.float32)
+    mean, variance = (f(wide, axis=(1, 2), keepdims=True) for f in (jnp.mean, jnp.var))
+    return standardise(wide, mean, variance).astype(x.dtype)
+
+
+class BatchNorm(nn.Module):
+    """Every channel of a batch to mean 0 and variance 1; after training, by their
+    running means (momentum 0.9), which are in "batch_stats".
+
+    Source: Ioffe and Szegedy, ICML 2015. The same variables as Flax' `BatchNorm`;
+    `affine` gives a scale and an offset. Statistics are float32.
+    """
+
+    affine: bool = True
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "b h w c"], train: bool
+    ) -> Float[Array, "b h w c"]:
+        zeros, ones, shape = nn.initializers.zeros, nn.initializers.ones, x.shape[-1:]
+        running = {
+            "mean": self.variable("batch_stats", "mean", jnp.zeros, shape),
+            "var": self.variable("batch_stats", "var", jnp.ones, shape),
+        }
+        wide = x.astype(jnp.float32)
+        if train:
+            of_batch = {"mean": wide.mean((0, 1, 2)), "var": wide.var((0, 1, 2))}
+            y = standardise(wide, of_batch["mean"], of_batch["var"])
+            if not self.is_initializing():
+                for name, value in of_batch.items():
+                    running[name].value = 0.9 * running[name].value + 0.1 * value
+        else:
+            y = standardise(wide, running["mean"].value, running["var"].value)
+        if self.affine:
+            scale, bias = (
+                self.param("scale", ones, shape),
+                self.param("bias", zeros, shape),
+            )
+            y = y * scale + bias
+        return y.astype(x.dtype)
+
+
 def normalise(
     x: Float[Array, "b h w c"], kind: str, train: bool, name: str
 ) -> Float[Array, "b h w c"]:
@@ -142,18 +202,8 @@ def normalise(
     if kind == "none":
         return x
     if kind == "instance":
-        norm = nn.InstanceNorm(
-            epsilon=1e-5, use_bias=False, use_scale=False, dtype=x.dtype, name=name
-        )
-        return norm(x)
-    norm = nn.BatchNorm(
-        use_running_average=not train,
-        momentum=0.9,
-        epsilon=1e-5,
-        dtype=x.dtype,
-        name=name,
-    )
-    return norm(x)
+        return instance_norm(x)
+    return BatchNorm(name=name)(x, train)
 
 
 def to_stride(x: Float[Array, "b h w c"], stride: int) -> Float[Array, "b h2 w2 c"]:
