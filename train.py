@@ -20,7 +20,7 @@ from jax.experimental import multihost_utils
 from ml_collections import config_flags
 
 from colorjax import config as configs
-from colorjax import files, images, processes, run
+from colorjax import files, health, images, processes, run
 from colorjax.checkpoint import Checkpoints, load_nets
 from colorjax.colorize import Colorizer, picture_grid
 from colorjax.comparison import comparison, text_table
@@ -31,7 +31,7 @@ from colorjax.evaluation import grey_row, method_row
 from colorjax.evaluators import Context, make_metrics
 from colorjax.method import abstract_batch
 from colorjax.prior import estimate_prior
-from colorjax.report import TrainingLog
+from colorjax.report import TrainingLog, warn
 from colorjax.sharding import check_divides, make_mesh, replicated, to_devices
 from colorjax.training import make_init, make_step, start_from
 
@@ -137,7 +137,18 @@ def main(started: float) -> int:
         here = run.Run(config, pictures, prior, method, state.nets, int(state.step))
         rows = {"this run": method_row(method.predict, state.nets), "grey": grey_row()}
         measured = evaluation(rows, metrics, pictures, pictures.test_split, mesh)
+        if first_process:
+            values = measured.rows["this run"].figures.items()
+            for line in health.collapsed({name: v.value for name, v in values}):
+                warn(f"after step {here.step}, {line}")
         return comparison(measured, {"this run": here, "grey": None})
+
+    colorizer = Colorizer(method, state.nets, pictures.resize)
+
+    def picture(state, path):
+        """Held-out pictures as the nets colour them now."""
+        colorizer.nets = jax.device_get(state.nets)
+        images.write(path, picture_grid(colorizer, pictures, pictures.test_split))
 
     # ---- The loop. The log fetches scalars one step late, so that no step waits.
     steps = config["steps"]
@@ -165,6 +176,8 @@ def main(started: float) -> int:
             if evaluating:
                 results = evaluate(state)
                 figure = run.best_figure(results)
+                if first_process and evaluation.pictured(step, steps):
+                    picture(state, workdir / "grids" / f"{step:08d}.png")
             checkpoints.save(step, state, figure)
             log.pause()
         if stopping:
@@ -178,9 +191,7 @@ def main(started: float) -> int:
         results = evaluate(state)
     if first_process:
         files.write_json(workdir / "metrics.json", results)
-        colorizer = Colorizer(method, jax.device_get(state.nets), pictures.resize)
-        grid = picture_grid(colorizer, pictures, pictures.test_split)
-        images.write(workdir / "grid.png", grid)
+        picture(state, workdir / "grid.png")
         print(text_table(results))
         for one in watched:
             if one.indices:

@@ -17,6 +17,7 @@ FLOORS = (
         "compilation",
         "fields",
         "files",
+        "health",
         "nets",
         "optim",
         "processes",
