@@ -1,6 +1,8 @@
-"""CycleGAN on CIFAR-10: `configs/cifar10.py` with another method.
+"""CycleGAN on CIFAR-10: `configs/cifar10.py` with another method, without pairs.
 
-python train.py --config=configs/cifar10_cyclegan.py --config.data.data_dir=DIR
+    python train.py --config=configs/cifar10_cyclegan.py --config.data.data_dir=DIR
+
+One half of the train split is seen in grey only, the other half in colour.
 """
 
 from ml_collections import ConfigDict
@@ -10,11 +12,11 @@ from configs import cifar10
 
 def get_config() -> ConfigDict:
     config = cifar10.get_config()
-    config.steps = 2000
-    config.batch = 16
+    config.steps = 4000
+    config.batch = 4
     config.data.halves = True
     config.method = ConfigDict(
-        dict(name="cyclegan", width=0.5, blocks=3, patch_layers=2, dtype="float32")
+        dict(name="cyclegan", width=0.25, blocks=3, patch_layers=2, dtype="float32")
     )
     config.optimizer = ConfigDict(
         dict(
@@ -25,4 +27,5 @@ def get_config() -> ConfigDict:
             b2=0.999,
         )
     )
+    config.evaluation.every = 2000
     return config
