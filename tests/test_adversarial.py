@@ -1,6 +1,8 @@
 """Adversarial methods: what is computed twice costs once, pools, options, the mean."""
 
+import functools
 import re
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +18,7 @@ from colorjax.method import to_examples
 from colorjax.methods import cyclegan, pix2pix, zhang2016
 from colorjax.nets.patchgan import PatchGAN
 from colorjax.sharding import to_devices
-from colorjax.training import make_init, make_step, start_from
+from colorjax.training import TrainState, make_init, make_step, start_from
 
 PRIOR = np.full(313, 1 / 313, np.float32)
 SMALL = dict(width=1 / 16, depth=3, patch_layers=2)
@@ -50,28 +52,37 @@ def mesh(devices):
     return jax.sharding.Mesh(jax.devices()[:devices], ("data",))
 
 
-def trained(method, steps, devices=1, rate=1e-3):
-    """The state at first and after each step of plain SGD, and the last metrics."""
-    place, optimizer, metrics = mesh(devices), optax.sgd(rate), {}
+class Trained(NamedTuple):
+    """The step as it was traced and compiled, the state at first and after each of two
+    steps of plain SGD, and the last metrics."""
+
+    traced: str
+    compiled: str
+    states: list[TrainState]
+    metrics: dict[str, float]
+
+    def moved(self):
+        """What the steps changed in all nets."""
+        first, last = self.states[0].nets, self.states[-1].nets
+        return jax.tree.map(np.subtract, last, first)
+
+
+@functools.cache
+def trained(name: str, devices: int = 1) -> Trained:
+    method, place, optimizer = METHODS[name](), mesh(devices), optax.sgd(0.01)
     pictures = to_devices(batch(), place)
     state = make_init(method, optimizer, 0, place)(pictures)
-    step = make_step(method, optimizer, 0, place)
-    states = [jax.device_get(state)]
-    for _ in range(steps):
+    lowered = make_step(method, optimizer, 0, place).lower(state, pictures)
+    step, states = lowered.compile(), [jax.device_get(state)]
+    for _ in range(2):
         state, metrics = step(state, pictures)
         states.append(jax.device_get(state))
-    return states, metrics
-
-
-def moved(states):
-    """What the steps changed in all nets."""
-    return jax.tree.map(np.subtract, states[-1].nets, states[0].nets)
+    return Trained(lowered.as_text(), step.as_text(), states, jax.device_get(metrics))
 
 
 @pytest.mark.parametrize(
     "name, convolutions, products",
     [  # of one forward pass of the generators: a transposed convolution is 4 products
-        ("pix2pix", 3, 3 * 4),
         ("options", 3, 3 * 4),
         ("fine-tuned", 22, 4),
         ("cyclegan", 2 * 6, 2 * 2 * 4),
@@ -79,34 +90,30 @@ def moved(states):
 )
 def test_repeated_forward_of_the_generator_costs_nothing(name, convolutions, products):
     """What two losses have both traced is there once in the compiled step."""
-    method, optimizer, place = METHODS[name](), optax.sgd(0.1), mesh(1)
-    pictures = to_devices(batch(), place)
-    state = jax.eval_shape(make_init(method, optimizer, 0, place), pictures)
-    lowered = make_step(method, optimizer, 0, place).lower(state, pictures)
-    traced, compiled = lowered.as_text(), lowered.compile().as_text()
+    found = trained(name)
 
     def merged(operation, instruction):
-        return traced.count(operation) - len(re.findall(f" {instruction}\\(", compiled))
+        left = len(re.findall(f" {instruction}\\(", found.compiled))
+        return found.traced.count(operation) - left
 
     assert merged("stablehlo.convolution", "convolution") >= convolutions
     assert merged("stablehlo.dot_general", "dot") >= products
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", ["options", "fine-tuned", "cyclegan"])
 def test_any_number_of_devices(name):
     """Nets, statistics, pools and means after two steps, the second from the pool."""
-    one, metrics = trained(METHODS[name](), 2)
-    four, metrics4 = trained(METHODS[name](), 2, devices=4)
-    scale = max(jnp.abs(x).max() for x in jax.tree.leaves(moved(one)))
-    assert_trees_all_close(moved(four), moved(one), rtol=1e-3, atol=1e-4 * float(scale))
-    assert_trees_all_close(metrics4, metrics, rtol=1e-3, atol=1e-4)
+    one, four = trained(name), trained(name, devices=4)
+    scale = max(float(np.abs(x).max()) for x in jax.tree.leaves(one.moved()))
+    assert_trees_all_close(four.moved(), one.moved(), rtol=1e-3, atol=1e-4 * scale)
+    assert_trees_all_close(four.metrics, one.metrics, rtol=1e-3, atol=1e-4)
 
 
 def test_no_net_is_moved_by_another_s_loss():
     """Neither side learns where the other one's loss is computed."""
     method = METHODS["pix2pix"]()
-    states, _ = trained(method, 1)
-    nets, examples = states[0].nets, to_examples(batch())
+    examples = to_examples(batch())
+    nets = jax.jit(method.init)(jax.random.key(0), examples)
     for name, loss in method.losses.items():
         for other in nets.keys() - {name}:
 
@@ -196,7 +203,8 @@ def test_pool_fills_then_swaps_one_in_two():
     assert shown[:5] == given[:5]  # while it fills
     old = np.mean([a != b for a, b in zip(shown[5:], given[5:], strict=True)])
     assert 0.42 < old < 0.58
-    assert len(shown) == len(set(shown))  # what was shown from the pool has left it
+    # What is shown from the pool has left it; only the first five were shown before.
+    assert len(shown) - len(set(shown)) <= 5
 
 
 def test_pool_keeps_only_what_counts():
@@ -238,26 +246,21 @@ def test_spectral_norm_bounds_the_kernels():
 
 def test_mean_of_the_generator_predicts():
     """The debiased mean of the parameters before each step; at first the parameters."""
-    decay = 0.9
-    method = pix2pix.build(PRIOR, ema=decay, **SMALL)
-    plain = pix2pix.build(PRIOR, **SMALL)
-    states, _ = trained(method, 3, rate=0.05)
+    method, plain = METHODS["options"](), pix2pix.build(PRIOR, norm="batch", **SMALL)
+    states = trained("options").states
     lightness = to_examples(batch())["lightness"]
 
-    def ab(method, nets):
-        return method.predict(nets, lightness, jax.random.key(0)).ab
+    def ab(method, params, **others):
+        g = {**states[2].nets["G"], **others, "params": params}
+        return method.predict({"G": g}, lightness, jax.random.key(0)).ab
 
-    first = states[0].nets
-    np.testing.assert_array_equal(ab(method, first), ab(plain, first))
-    weights = np.array([decay**2, decay, 1])
-    weights /= weights.sum()
-    mean = jax.tree.map(
-        lambda *x: sum(w * a for w, a in zip(weights, x, strict=True)),
-        *(state.nets["G"]["params"] for state in states[:3]),
-    )
-    expected = ab(plain, {"G": {"params": mean}})
-    np.testing.assert_allclose(ab(method, states[3].nets), expected, atol=1e-3)
-    assert jnp.abs(expected - ab(plain, states[3].nets)).max() > 0.1
+    first, second, last = (state.nets["G"]["params"] for state in states)
+    none_yet = states[0].nets["G"]["ema"]
+    np.testing.assert_array_equal(ab(method, first, ema=none_yet), ab(plain, first))
+    mean = jax.tree.map(lambda x, y: (0.9 * x + y) / 1.9, first, second)
+    found = ab(method, last)
+    np.testing.assert_allclose(found, ab(plain, mean), atol=1e-3)
+    assert jnp.abs(found - ab(plain, last)).max() > 0.01
 
 
 def test_fine_tuning_begins_as_the_classification_run():

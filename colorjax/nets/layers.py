@@ -13,7 +13,7 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 
 def dilated_conv(x, kernel, stride=1, dilation=1):
@@ -134,7 +134,7 @@ class TransposedConv(nn.Module):
 
 
 def standardise(
-    x: Float[Array, "b h w c"], mean: Float[Array, "..."], variance: Float[Array, "..."]
+    x: Float[Array, "b h w c"], mean: ArrayLike, variance: ArrayLike
 ) -> Float[Array, "b h w c"]:
     """`x`, float32, brought to mean 0 and variance 1, given what they are.
 
