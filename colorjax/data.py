@@ -143,13 +143,14 @@ class Pictures:
         """
 
         def drawn(source, seed):
-            return (
+            examples = (
                 grain.MapDataset.range(len(source))
                 .seed(seed)
                 .shuffle()
                 .repeat(steps * batch // len(source) + 1)
                 .random_map(functools.partial(_training_example, source, self))
             )
+            return examples[: steps * batch]  # two sets are as long as each other
 
         examples = drawn(source, seed)
         if others is not None:

@@ -8,7 +8,7 @@ from helpers import DATA, encode, scene, write_folder
 
 from colorjax.data import Pictures, Unreadable
 from colorjax.errors import UserError
-from colorjax.sources import halves
+from colorjax.sources import Encoded, halves
 
 SMALL = dict(resize=16, crop=16, holdout="sorted")
 
@@ -74,12 +74,12 @@ def test_halves_share_no_picture(folders, count):
             return count
 
         def __getitem__(self, index):
-            return index
+            return Encoded(bytes([index]))
 
         def name(self, index):
             return str(index)
 
-    parts = [[half[i] for i in range(len(half))] for half in halves(Numbers())]
+    parts = [[half[i].data[0] for i in range(len(half))] for half in halves(Numbers())]
     assert sorted(parts[0] + parts[1]) == list(range(count))
     assert abs(len(parts[0]) - len(parts[1])) <= 1
     assert [halves(Numbers())[1].name(0)] == ["1"]
