@@ -2,14 +2,15 @@
 what is logged, `collapsed` from an evaluation. Pure functions, for every method."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 WINDOW = 30  # logged steps that a side has to win: all of the first 100, then each 20th
 WON, LOST = 0.97, 0.52  # a discriminator's mean accuracy; half right is chance
-FEW = 0.1  # of the originals' number of colours in use
+FEW = 0.05  # of the colours that the originals have beside one
 FAINT, WILD = 0.05, 3.0  # chroma in units of the originals'
 
 
-def one_sided(logged: Sequence[Mapping[str, float]]) -> dict[str, str]:
+def one_sided(logged: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """A warning for each discriminator that has won, or lost, through all of `logged`.
 
     `logged` are the last `WINDOW` lines of a log; of fewer nothing is said. Accuracies
@@ -53,7 +54,7 @@ def collapsed(figures: Mapping[str, float]) -> list[str]:
     used, had = figures["bins_used"], figures["bins_used_original"]
     share, chroma = figures["commonest_bin"], figures["chroma_ratio"]
     warnings = []
-    if not used >= max(1, FEW * had):  # a nan too
+    if used - 1 < FEW * (had - 1):
         warnings.append(
             f"the colours have collapsed: they are as many as {used:.1f} equally "
             f"frequent ones, the originals' {had:.1f}, and {share:.0%} of all pixels "
