@@ -21,7 +21,7 @@ from jax.experimental import multihost_utils
 from ml_collections import config_flags
 
 from colorjax import config as configs
-from colorjax import files, images, processes, run
+from colorjax import files, health, images, processes, run
 from colorjax.checkpoint import Checkpoints, load_nets
 from colorjax.colorize import Colorizer, picture_grid
 from colorjax.comparison import comparison, text_table
@@ -33,7 +33,7 @@ from colorjax.evaluators import Context, make_metrics
 from colorjax.lock import Lock
 from colorjax.method import abstract_batch
 from colorjax.prior import estimate_prior
-from colorjax.report import TrainingLog
+from colorjax.report import TrainingLog, warn
 from colorjax.sharding import check_divides, make_mesh, replicated, to_devices
 from colorjax.training import make_init, make_step, start_from
 
@@ -70,8 +70,10 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
     pictures = run.make_pictures(config["data"])
     source = pictures.source(pictures.train_split)
     pictures.source(pictures.test_split)
-    run.make_method(config["method"], run.UNIFORM)
     optimizer = run.make_optimizer(config["optimizer"], config["steps"])
+    method = run.make_method(config["method"], run.UNIFORM)
+    abstract = abstract_batch(config["batch"], pictures.crop, pictures.unpaired)
+    jax.eval_shape(make_init(method, optimizer, config["seed"], mesh), abstract)
     configs.check_section("checkpoint", Checkpoints, config["checkpoint"], ["workdir"])
     evaluation = run.make_evaluation(config["evaluation"])
     given = ["method", "optimizer", "seed", "mesh"]
@@ -88,6 +90,7 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
         listing = files.read_json(workdir / "pictures.json")
         if listing is not None and (changed := source.as_listed(listing)):
             print(f"{workdir}: since the run began, {changed}", file=sys.stderr)
+    sources = pictures.training_sources(source)
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("workdir read")
 
@@ -125,11 +128,11 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
     def batch_of(step):
         """The batch of a step; this process makes it."""
         here = dataclasses.replace(pictures, workers=0)
-        return next(here.training(source, start=step - 1, steps=step, **feed))
+        return next(here.training(*sources, start=step - 1, steps=step, **feed))
 
     if begun is not None:
-        abstract = jax.eval_shape(init, abstract_batch(config["batch"], pictures.crop))
-        state = checkpoints.restore(begun, abstract, replicated(mesh))
+        like = jax.eval_shape(init, abstract)
+        state = checkpoints.restore(begun, like, replicated(mesh))
         print(f"{workdir}: going on from step {begun}", file=sys.stderr)
     else:
         begun = 0
@@ -147,16 +150,34 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
         here = run.Run(config, pictures, prior, method, state.nets, int(state.step))
         rows = {"this run": method_row(method.predict, state.nets), "grey": grey_row()}
         measured = evaluation(rows, metrics, pictures, pictures.test_split, mesh)
+        if first_process:
+            values = measured.rows["this run"].figures.items()
+            for line in health.collapsed({name: v.value for name, v in values}):
+                warn(f"after step {here.step}, {line}")
         return comparison(measured, {"this run": here, "grey": None})
+
+    colorizer = Colorizer(method, state.nets, pictures.resize)
+
+    def picture(state, path):
+        """Held-out pictures as the nets colour them now."""
+        colorizer.nets = jax.device_get(state.nets)
+        images.write(path, picture_grid(colorizer, pictures, pictures.test_split))
 
     # ---- The loop. The log fetches scalars one step late, so that no step waits.
     steps = config["steps"]
     train_step = make_step(method, optimizer, config["seed"], mesh, **config["step"])
-    batches = pictures.training(source, start=begun, steps=steps, **feed)
+    batches = pictures.training(*sources, start=begun, steps=steps, **feed)
     log = TrainingLog(workdir / "log.jsonl", begun, steps, config["batch"], started)
     terminated = watch_sigterm()
     results = None
-    batches = log.watch(unreadable.watch(batches))
+    watched = [unreadable]  # the prior's indices are the training's, but for a half
+    if sources[0] is not source:
+        watched = [Unreadable(sources[0], pictures.max_unreadable)]
+    if sources[1] is not None:
+        watched.append(Unreadable(sources[1], pictures.max_unreadable, second=True))
+    for one in watched:
+        batches = one.watch(batches)
+    batches = log.watch(batches)
     for step, batch in enumerate(batches, start=begun + 1):
         state, scalars = train_step(state, to_devices(batch, mesh))
         log.add(step, scalars)
@@ -177,6 +198,8 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
             if evaluating:
                 results = evaluate(state)
                 figure = run.best_figure(results)
+                if first_process and evaluation.pictured(step, steps):
+                    picture(state, workdir / "grids" / f"{step:08d}.png")
             checkpoints.save(step, state, figure)
             log.pause()
         if stopping:
@@ -190,12 +213,11 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
         results = evaluate(state)
     if first_process:
         files.write_json(workdir / "metrics.json", results)
-        colorizer = Colorizer(method, jax.device_get(state.nets), pictures.resize)
-        grid = picture_grid(colorizer, pictures, pictures.test_split)
-        images.write(workdir / "grid.png", grid)
+        picture(state, workdir / "grid.png")
         print(text_table(results))
-        if unreadable.indices:
-            print(unreadable)
+        for one in watched:
+            if one.indices:
+                print(one)
         if skipped := int(state.skipped):
             print(f"{skipped} steps skipped: a loss or gradient was not finite")
         print(f"figures:  {workdir}/metrics.json")

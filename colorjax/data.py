@@ -9,9 +9,11 @@ number of hosts, of which each process makes its own contiguous block.
 A batch is a dict of numpy arrays: "image" uint8 [b h w 3], "mask" float32 [b] (0 for
 padding and for pictures that could not be read, whose pixels are 0), "index" int32 [b]
 (the place of the picture in its source; -1 for padding), "label" int32 [b] (its class;
--1 where it is not known). With a second source there is "other" uint8 [b h w 3].
+-1 where it is not known). With a second source there is "other" uint8 [b h w 3], in
+training with its "other_mask" and "other_index".
 """
 
+import dataclasses
 import functools
 import hashlib
 import math
@@ -22,13 +24,13 @@ from typing import Literal
 
 import grain
 import numpy as np
-from grain.experimental import ThreadPrefetchIterDataset
+from grain.experimental import ThreadPrefetchIterDataset, ZipMapDataset
 from jaxtyping import UInt8
 
 from colorjax import images, workers
 from colorjax.errors import UserError
 from colorjax.lists import listed
-from colorjax.sources import TFDS, Folder, Source, resolve
+from colorjax.sources import TFDS, Folder, Source, halves, resolve
 
 Batch = dict[str, np.ndarray]
 
@@ -48,6 +50,11 @@ class Pictures:
     this one). More than a share of `max_unreadable` pictures that cannot be read ends
     the run. `list` is a file that names the pictures to use, as `colorjax doctor --fix`
     writes it; which are held out does not depend on it.
+
+    Methods that learn without pairs see the grey of a second set, drawn independently:
+    that of another data set, `other_name`, or folder, `other_root` (its whole training
+    split), or, with `halves`, one half of the training split, of which the other
+    half gives the colours.
     """
 
     name: str | None = None
@@ -63,11 +70,18 @@ class Pictures:
     workers: int = 0
     max_unreadable: float = 0.1
     list: str | None = None
+    halves: bool = False
+    other_name: str | None = None
+    other_root: str | None = None
 
     def __post_init__(self):
         if bool(self.name) == bool(self.root):
             raise UserError(
                 "data: give either data.name (a TFDS data set) or data.root (a folder)"
+            )
+        if bool(self.other_name) + bool(self.other_root) + self.halves > 1:
+            raise UserError(
+                "data: give one of data.halves, data.other_name and data.other_root"
             )
         if self.crop > self.resize:
             raise UserError(
@@ -97,9 +111,32 @@ class Pictures:
             raise UserError(f"split '{split}' of {self.name or self.root} is empty")
         return listed(source, self.list) if self.list else source
 
+    @property
+    def unpaired(self) -> bool:
+        """Whether there is a second set of pictures to learn from."""
+        return bool(self.halves or self.other_name or self.other_root)
+
+    def training_sources(self, source: Source) -> tuple[Source, Source | None]:
+        """The pictures of a training split to learn from, and those of the second set,
+        if there is one."""
+        if self.halves:
+            return halves(source)
+        if not self.unpaired:
+            return source, None
+        other = dataclasses.replace(
+            self,
+            name=self.other_name,
+            root=self.other_root,
+            other_name=None,
+            other_root=None,
+            list=None,
+        )
+        return source, other.source("train")
+
     def training(
         self,
         source: Source,
+        others: Source | None = None,
         *,
         seed: int,
         batch: int,
@@ -108,14 +145,26 @@ class Pictures:
         process: int = 0,
         processes: int = 1,
     ) -> Iterator[Batch]:
-        """This process's part of the global batches of steps `start` to `steps`."""
-        examples = (
-            grain.MapDataset.range(len(source))
-            .seed(seed)
-            .shuffle()
-            .repeat(steps * batch // len(source) + 1)
-            .random_map(functools.partial(_training_example, source, self))
-        )
+        """This process's part of the global batches of steps `start` to `steps`.
+
+        With `others`, each picture comes with one from there, drawn independently.
+        """
+
+        def drawn(source, seed):
+            examples = (
+                grain.MapDataset.range(len(source))
+                .seed(seed)
+                .shuffle()
+                .repeat(steps * batch // len(source) + 1)
+                .random_map(functools.partial(_training_example, source, self))
+            )
+            return examples[: steps * batch]  # two sets are as long as each other
+
+        examples = drawn(source, seed)
+        if others is not None:
+            own_seed = int(np.random.SeedSequence((seed, 1)).generate_state(1)[0])
+            second = drawn(others, own_seed)
+            examples = ZipMapDataset((examples, second)).map(_with_other)
         part = batch // processes
         block = _ProcessBlock(examples, batch, part, process)
         yield from self._iterate(block[start * part : steps * part], part)
@@ -200,6 +249,15 @@ def _training_example(
     return _example(source, index, short, pictures.crop, (top, left), mirror)
 
 
+def _with_other(pair: tuple[Batch, Batch]) -> Batch:
+    example, other = pair
+    return example | {
+        "other": other["image"],
+        "other_mask": other["mask"],
+        "other_index": other["index"],
+    }
+
+
 def _evaluation_example(
     source: Source, pictures: Pictures, others: Source | None, index: int
 ) -> Batch:
@@ -255,15 +313,18 @@ def _blank(side: int, index: int) -> Batch:
 class Unreadable:
     """Counts the pictures of a source that could not be read; too many end the run."""
 
-    def __init__(self, source: Source, most: float):
-        """`most` is the share of the source from which on the run is ended."""
+    def __init__(self, source: Source, most: float, second: bool = False):
+        """`most` is the share of the source from which on the run is ended; `second`
+        counts those of the second set, of which `source` is."""
         self.source, self.most = source, most
+        self.keys = ("other_index", "other_mask") if second else ("index", "mask")
         self.indices: set[int] = set()
 
     def watch(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Hand the batches on, keeping count. Raises `UserError` past the threshold."""
         for batch in batches:
-            index = batch["index"][(batch["mask"] == 0) & (batch["index"] >= 0)]
+            index, mask = (batch[key] for key in self.keys)
+            index = index[(mask == 0) & (index >= 0)]
             self.indices.update(index.tolist())
             if len(self.indices) > self.most * len(self.source):
                 raise UserError(

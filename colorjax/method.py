@@ -47,7 +47,8 @@ def to_examples(batch: Mapping[str, ArrayLike]) -> Examples:
     """What losses and metrics see of a batch of `colorjax.data`.
 
     "image" becomes "rgb" [b h w 3] in [0, 1], and "lightness" [b h w 1] and "ab"
-    [b h w 2] of Lab; "other", if there, the "other_ab" [b h w 2] of another picture.
+    [b h w 2] of Lab; "other", if there, "other_lightness" and "other_ab" of another
+    picture.
     """
 
     def unit(image):
@@ -60,15 +61,23 @@ def to_examples(batch: Mapping[str, ArrayLike]) -> Examples:
     lab = rgb_to_lab(rgb)
     examples |= {"rgb": rgb, "lightness": lab[..., :1], "ab": lab[..., 1:]}
     if "other" in batch:
-        examples["other_ab"] = rgb_to_lab(unit(batch["other"]))[..., 1:]
+        lab = rgb_to_lab(unit(batch["other"]))
+        examples |= {"other_lightness": lab[..., :1], "other_ab": lab[..., 1:]}
     return examples
 
 
-def abstract_batch(size: int, side: int) -> dict[str, jax.ShapeDtypeStruct]:
-    """The shapes of a batch of `size` pictures of `side` pixels, for tracing only."""
-    return {
+def abstract_batch(
+    size: int, side: int, unpaired: bool = False
+) -> dict[str, jax.ShapeDtypeStruct]:
+    """The shapes of a batch of `size` pictures of `side` pixels, for tracing only;
+    `unpaired` ones have a second set."""
+    batch = {
         "image": jax.ShapeDtypeStruct((size, side, side, 3), jnp.uint8),
         "mask": jax.ShapeDtypeStruct((size,), jnp.float32),
         "index": jax.ShapeDtypeStruct((size,), jnp.int32),
         "label": jax.ShapeDtypeStruct((size,), jnp.int32),
     }
+    if unpaired:
+        batch |= {f"other_{key}": batch[key] for key in ("mask", "index")}
+        batch["other"] = batch["image"]
+    return batch

@@ -14,18 +14,29 @@ def schedule(
     decay: str = "constant",
     warmup: int = 0,
     boundaries: Sequence[Sequence[int | float]] = (),
+    hold: int = 0,
 ) -> optax.Schedule:
-    """Learning rate by step: linear `warmup`, then "constant" or "cosine" to 0 at
-    `steps`.
+    """Learning rate by step: linear `warmup`, then "constant", or to 0 at `steps` by a
+    "cosine" or a "linear" decay.
 
-    `boundaries` are pairs (step, learning rate from there on), for "constant" only.
+    `boundaries` are pairs (step, learning rate from there on), for "constant" only;
+    "linear" begins at step `hold`.
     """
-    if decay not in ("constant", "cosine"):
-        raise UserError(f"optimizer.decay '{decay}': use 'constant' or 'cosine'")
+    if decay not in ("constant", "cosine", "linear"):
+        raise UserError(
+            f"optimizer.decay '{decay}': use 'constant', 'cosine' or 'linear'"
+        )
+    if boundaries and decay != "constant":
+        raise UserError("optimizer.boundaries go with decay 'constant' only")
+    if hold and decay != "linear":
+        raise UserError("optimizer.hold goes with decay 'linear' only")
     if decay == "cosine":
-        if boundaries:
-            raise UserError("optimizer.boundaries go with decay 'constant' only")
         after = optax.cosine_decay_schedule(learning_rate, max(1, steps - warmup))
+    elif decay == "linear":
+        begin = max(hold, warmup)
+        after = optax.linear_schedule(
+            learning_rate, 0.0, max(1, steps - begin), begin - warmup
+        )
     else:
         rates = [learning_rate, *(rate for _, rate in boundaries)]
         after = optax.join_schedules(
@@ -45,6 +56,7 @@ def adam(
     decay: str = "constant",
     warmup: int = 0,
     boundaries: Sequence[Sequence[int | float]] = (),
+    hold: int = 0,
     b1: float = 0.9,
     b2: float = 0.999,
     weight_decay: float = 0.0,
@@ -57,7 +69,7 @@ def adam(
     added to it as an L2 penalty, as the paper's solver does. `clip` bounds the global
     norm of the gradient.
     """
-    rate = schedule(steps, learning_rate, decay, warmup, boundaries)
+    rate = schedule(steps, learning_rate, decay, warmup, boundaries, hold)
     parts = []
     if clip is not None:
         parts.append(optax.clip_by_global_norm(clip))

@@ -1,4 +1,5 @@
-"""What a person sees and keeps of long work: `Progress`, `TrainingLog`, `table`."""
+"""What a person sees and keeps of long work: `Progress`, `TrainingLog`, `warn`,
+`table`."""
 
 import json
 import math
@@ -11,6 +12,7 @@ import jax
 from etils import epath
 
 from colorjax.files import write_bytes
+from colorjax.health import WINDOW, one_sided
 
 EVERY = (
     10.0  # seconds between progress lines where there is no terminal, and log writes
@@ -52,7 +54,8 @@ def _clock(seconds: float) -> str:
 
 
 class TrainingLog:
-    """`log.jsonl`, a line a logged step, and the progress line of training.
+    """`log.jsonl`, a line a logged step, the progress line of training, and warnings of
+    what the log shows (`colorjax.health.one_sided`).
 
     The first steps are all logged, later ones now and then, so that no run has many
     more lines than `LINES`. The log is kept whole in memory and rewritten, because
@@ -76,6 +79,7 @@ class TrainingLog:
             self.lines = [line for line in lines if json.loads(line)["step"] <= start]
         self.spacing = self.EVERY * max(1, math.ceil(steps / self.EVERY / self.LINES))
         self.step, self.figures = start, {}
+        self.told = self._wrong()
         self.progress = Progress("step", steps, start)
         self.written = time.monotonic()
         self.rate = ""  # the last one measured, as text
@@ -122,6 +126,7 @@ class TrainingLog:
         self.clock = (step, now, self.waited)
         if step <= self.ALL or step % self.spacing == 0 or step == self.steps:
             self.lines.append(self._line(step, taken, waiting, now))
+            self._warn()
         loss, skipped = self.figures["loss"], self.figures["skipped"]
         text = f"loss {loss:.4f}  " + (f"{skipped:.0f} skipped  " if skipped else "")
         self.progress.update(step, text + self.rate)
@@ -140,6 +145,16 @@ class TrainingLog:
         }
         return json.dumps(line)
 
+    def _wrong(self) -> dict[str, str]:
+        return one_sided([json.loads(line) for line in self.lines[-WINDOW:]])
+
+    def _warn(self) -> None:
+        """Tell what is wrong, once, until it has been well meanwhile."""
+        wrong = self._wrong()
+        for name in wrong.keys() - self.told.keys():
+            warn(wrong[name])
+        self.told = wrong
+
     def pause(self) -> None:
         """What passes until the next step is added is no training time."""
         self.clock: tuple[int, float, float] | None = None
@@ -153,6 +168,12 @@ class TrainingLog:
         if jax.process_index() == 0:
             write_bytes(self.path, "".join(f"{x}\n" for x in self.lines).encode())
         self.written = time.monotonic()
+
+
+def warn(text: str) -> None:
+    """A line of its own, also where a progress line stands."""
+    clear = "\r\033[K" if sys.stderr.isatty() else ""
+    print(f"{clear}warning: {text}", file=sys.stderr, flush=True)
 
 
 def table(rows: dict[str, dict[str, str]]) -> str:

@@ -218,15 +218,26 @@ def disjoint(pictures: Pictures, split: str, count: int) -> Source:
 class Evaluation:
     """The `evaluation` section: every `every` steps (0: only at the end of training),
     in batches of `batch`, intervals from `replicates` bootstrap samples of the
-    pictures."""
+    pictures. Of at most `grids` of the evaluations before the last one, evenly spread,
+    pictures are kept."""
 
     every: int = 0
     batch: int = 100
     replicates: int = 200
+    grids: int = 10
 
     def __post_init__(self):
         if self.batch < 1:
             raise UserError(f"evaluation.batch is {self.batch}, less than 1")
+        if self.grids < 0:
+            raise UserError(f"evaluation.grids is {self.grids}, less than 0")
+
+    def pictured(self, step: int, steps: int) -> bool:
+        """Whether the evaluation after `step` of `steps` keeps pictures."""
+        if not (self.grids and self.due(step) and step < steps):
+            return False
+        spacing = math.ceil((steps - 1) // self.every / self.grids)
+        return step // self.every % spacing == 0
 
     def due(self, step: int) -> bool:
         """Whether training evaluates after `step`."""

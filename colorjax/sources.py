@@ -1,4 +1,5 @@
-"""Encoded pictures at random access: `Source`, and its kinds `Folder` and `TFDS`."""
+"""Encoded pictures at random access: `Source`, its kinds `Folder` and `TFDS`, and parts
+of one: `Chosen`, `halves`."""
 
 import hashlib
 import importlib.util
@@ -257,6 +258,18 @@ class Chosen:
                 "--workdir"
             )
         return ""
+
+
+def halves(source: Source) -> tuple[Chosen, Chosen]:
+    """Two halves of a source that share no picture.
+
+    Every second one: what lies side by side is often of one class or one camera, and
+    both halves should have some of it. Raises `UserError` where there are not two.
+    """
+    if len(source) < 2:
+        raise UserError("data.halves: one picture cannot be divided")
+    first, second = (range(start, len(source), 2) for start in (0, 1))
+    return Chosen(source, first), Chosen(source, second)
 
 
 def resolve(root: str) -> epath.Path:

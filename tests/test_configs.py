@@ -14,7 +14,6 @@ from colorjax.checkpoint import Checkpoints
 from colorjax.method import abstract_batch, to_examples
 from colorjax.optim import schedule
 from colorjax.quantize import Q
-from colorjax.sharding import make_mesh
 from colorjax.training import make_init, make_step
 
 NAMES = sorted(p.stem for p in Path(__file__).parent.parent.glob("configs/[a-z]*.py"))
@@ -33,8 +32,8 @@ def test_builds(name):
     optimizer = run.make_optimizer(config["optimizer"], config["steps"])
     configs.check_section("checkpoint", Checkpoints, config["checkpoint"], ["workdir"])
     run.make_evaluation(config["evaluation"])
-    mesh = make_mesh()
-    batch = abstract_batch(config["batch"], pictures.crop)
+    mesh = jax.sharding.Mesh(jax.devices()[:1], ("data",))  # a batch may be 1
+    batch = abstract_batch(config["batch"], pictures.crop, pictures.unpaired)
     state = jax.eval_shape(make_init(method, optimizer, 0, mesh), batch)
     after, metrics = jax.eval_shape(make_step(method, optimizer, 0, mesh), state, batch)
     assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(

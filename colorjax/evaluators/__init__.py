@@ -13,6 +13,7 @@ from colorjax.evaluators import fid
 from colorjax.evaluators.auc import accuracy_curve
 from colorjax.evaluators.calibration import calibration
 from colorjax.evaluators.classification import classification
+from colorjax.evaluators.diversity import diversity
 from colorjax.evaluators.image import (
     chroma,
     colourfulness,
@@ -63,6 +64,7 @@ STANDARD = {  # closed forms, in every evaluation
     "distortion": lambda context: distortion(),
     "ssim": lambda context: similarity(context.side),
     "colourfulness": lambda context: colourfulness(),
+    "diversity": lambda context: diversity(),
     "calibration": lambda context: calibration(),
 }
 NETWORKS = {  # asked for by name

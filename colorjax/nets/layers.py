@@ -1,5 +1,6 @@
-"""Layers that the nets share: `Conv` with data-dependent initialisation,
-`upsample`.
+"""Layers that the nets share: `Conv` with data-dependent initialisation, `upsample`;
+`plain_conv`, `TransposedConv`, `normalise`, `instance_norm` and `to_stride` for the
+adversarial nets.
 
 Data-dependent initialisation (Kraehenbuehl et al., ICLR 2016, the within-layer step):
 when parameters are created, the kernel is scaled and the bias set so that on the batch
@@ -12,7 +13,7 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 
 def dilated_conv(x, kernel, stride=1, dilation=1):
@@ -87,6 +88,129 @@ class Conv(nn.Module):
         kernel = self.param("kernel", unit_variance)
         bias = self.param("bias", zero_mean)
         return convolve(kernel) + bias.astype(x.dtype)
+
+
+NORMAL = nn.initializers.normal(0.02)  # Radford et al., ICLR 2016, and all after them
+
+
+def plain_conv(
+    channels: int, size: int, stride: int = 1, padding: int = 0, **options
+) -> nn.Conv:
+    """A square convolution, born as those of adversarial nets are; `options` are
+    `nn.Conv`'s."""
+    return nn.Conv(
+        channels,
+        (size, size),
+        strides=stride,
+        padding=padding,
+        kernel_init=NORMAL,
+        **options,
+    )
+
+
+class TransposedConv(nn.Module):
+    """A transposed convolution of stride 2, which doubles height and width.
+
+    `size` 4 has padding 1; `size` 3 has padding 1 and output padding 1, which is a
+    kernel of 4 whose last row and column are 0.
+    """
+
+    channels: int
+    size: int = 4
+    use_bias: bool = True
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b h*2 w*2 o"]:
+        shape = (self.size, self.size, x.shape[-1], self.channels)
+        missing = (0, 4 - self.size)
+        kernel = jnp.pad(
+            self.param("kernel", NORMAL, shape), (missing, missing, (0, 0), (0, 0))
+        )
+        y = transposed_conv(x, kernel.astype(x.dtype))
+        if not self.use_bias:
+            return y
+        zeros = nn.initializers.zeros
+        return y + self.param("bias", zeros, (self.channels,)).astype(x.dtype)
+
+
+def standardise(
+    x: Float[Array, "b h w c"], mean: ArrayLike, variance: ArrayLike
+) -> Float[Array, "b h w c"]:
+    """`x`, float32, brought to mean 0 and variance 1, given what they are.
+
+    A power, not rsqrt as in Flax: the gradient's rsqrt(v) / v has XLA rewrite that of
+    the forward pass, which then is another one to it, and the forward passes of two
+    losses are not merged.
+    """
+    return (x - mean) * (variance + 1e-5) ** -0.5
+
+
+def instance_norm(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+    """Every channel of every picture to mean 0 and variance 1, without parameters.
+
+    Source: Ulyanov, Vedaldi, Lempitsky, 2016. Statistics are float32.
+    """
+    wide = x.astype(jnp.float32)
+    mean, variance = (f(wide, axis=(1, 2), keepdims=True) for f in (jnp.mean, jnp.var))
+    return standardise(wide, mean, variance).astype(x.dtype)
+
+
+class BatchNorm(nn.Module):
+    """Every channel of a batch to mean 0 and variance 1; after training, by their
+    running means (momentum 0.9), which are in "batch_stats".
+
+    Source: Ioffe and Szegedy, ICML 2015. The same variables as Flax' `BatchNorm`;
+    `affine` gives a scale and an offset. Statistics are float32.
+    """
+
+    affine: bool = True
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "b h w c"], train: bool
+    ) -> Float[Array, "b h w c"]:
+        zeros, ones, shape = nn.initializers.zeros, nn.initializers.ones, x.shape[-1:]
+        running = {
+            "mean": self.variable("batch_stats", "mean", jnp.zeros, shape),
+            "var": self.variable("batch_stats", "var", jnp.ones, shape),
+        }
+        wide = x.astype(jnp.float32)
+        if train:
+            of_batch = {"mean": wide.mean((0, 1, 2)), "var": wide.var((0, 1, 2))}
+            y = standardise(wide, of_batch["mean"], of_batch["var"])
+            if not self.is_initializing():
+                for name, value in of_batch.items():
+                    running[name].value = 0.9 * running[name].value + 0.1 * value
+        else:
+            y = standardise(wide, running["mean"].value, running["var"].value)
+        if self.affine:
+            scale, bias = (
+                self.param("scale", ones, shape),
+                self.param("bias", zeros, shape),
+            )
+            y = y * scale + bias
+        return y.astype(x.dtype)
+
+
+def normalise(
+    x: Float[Array, "b h w c"], kind: str, train: bool, name: str
+) -> Float[Array, "b h w c"]:
+    """Inside a module: "instance" or "batch" normalisation, or "none".
+
+    Instance normalisation has no parameters, batch normalisation a scale and an offset.
+    """
+    if kind == "none":
+        return x
+    if kind == "instance":
+        return instance_norm(x)
+    return BatchNorm(name=name)(x, train)
+
+
+def to_stride(x: Float[Array, "b h w c"], stride: int) -> Float[Array, "b h2 w2 c"]:
+    """Height and width brought to multiples of `stride`, by repeating the last row and
+    column."""
+    missing = [(0, -length % stride) for length in x.shape[1:3]]
+    return jnp.pad(x, ((0, 0), *missing, (0, 0)), mode="edge")
 
 
 def upsample(x: Float[Array, "b h w c"], factor: int) -> Float[Array, "b h2 w2 c"]:

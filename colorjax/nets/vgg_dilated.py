@@ -12,7 +12,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from colorjax.nets.layers import Conv, dilated_conv, transposed_conv
+from colorjax.nets.layers import BatchNorm, Conv, dilated_conv, transposed_conv
 
 # (channels at full width, convolutions, stride of the last one, dilation)
 BLOCKS = (
@@ -59,16 +59,7 @@ class VGGDilated(nn.Module):
             return Conv(shape, convolve, scale, name=name)(x)
 
         def norm(x, name):
-            layer = nn.BatchNorm(
-                use_running_average=not train,
-                momentum=0.9,
-                epsilon=1e-5,
-                use_bias=self.affine,
-                use_scale=self.affine,
-                dtype=self.dtype,
-                name=name,
-            )
-            return layer(x)
+            return BatchNorm(self.affine, name=name)(x, train)
 
         def block(net, x, number):
             channels, depth, stride, dilation = BLOCKS[number - 1]

@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import torch
+from golden import torch_adversarial
 from golden.weights import examples, fill, variables
 from torch.nn import functional
 
@@ -21,7 +22,8 @@ Arrays = dict[str, np.ndarray]
 
 
 def main(directory: pathlib.Path) -> None:
-    for make in (network, transposed_conv, zhang2016, regression, optimizers):
+    made = (network, transposed_conv, zhang2016, regression, optimizers)
+    for make in (*made, torch_adversarial.pix2pix, torch_adversarial.cyclegan):
         arrays = {key: np.asarray(value, "f4") for key, value in make().items()}
         np.savez_compressed(directory / f"{make.__name__}.npz", **arrays)
 
@@ -92,16 +94,25 @@ def optimizers() -> Arrays:
     for name, shape in shapes.items():
         arrays[name] = fill(f"{name} at first", shape, -2, 2)
         arrays[f"{name}_gradients"] = fill(f"{name} gradients", (5, *shape), -1, 1) ** 3
-    for name, optimizer in (("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)):
+    gan = dict(betas=(0.5, 0.999))
+    decayed = dict(betas=(0.9, 0.99), weight_decay=1e-3)
+    for name, optimizer, options in (
+        ("adam", torch.optim.Adam, decayed),
+        ("adamw", torch.optim.AdamW, decayed),
+        ("adam_linear", torch.optim.Adam, gan),
+    ):
         parameters = {key: double(arrays[key]).requires_grad_() for key in shapes}
-        update = optimizer(
-            parameters.values(), lr=0.01, betas=(0.9, 0.99), eps=1e-8, weight_decay=1e-3
+        update = optimizer(parameters.values(), lr=0.01, eps=1e-8, **options)
+        share = (
+            (lambda s: min(1, (5 - s) / 3)) if name == "adam_linear" else lambda s: 1
         )
+        rate = torch.optim.lr_scheduler.LambdaLR(update, share)
         steps = {key: [] for key in shapes}
         for step in range(5):
             for key, parameter in parameters.items():
                 parameter.grad = double(arrays[f"{key}_gradients"][step])
             update.step()
+            rate.step()
             for key, parameter in parameters.items():
                 steps[key].append(parameter.detach().clone().numpy())
         arrays |= {f"{name}_{key}": np.stack(values) for key, values in steps.items()}

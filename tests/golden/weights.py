@@ -27,6 +27,12 @@ def variables(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
                 return fill(path, shape, -bound, bound)
             case "bias":
                 return fill(path, shape, -0.2, 0.2)
+            case "scale":
+                return fill(path, shape, 0.5, 1.5)
+            case "u":  # of spectral normalisation's power iteration
+                return fill(path, shape, -1, 1)
+            case "sigma":
+                return np.ones(shape, "f4")
             case "mean":
                 return fill(path, shape, -0.5, 1)
             case "var":

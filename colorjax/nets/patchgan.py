@@ -1,0 +1,67 @@
+"""The discriminator of pix2pix and CycleGAN: `PatchGAN`.
+
+Source: Isola, Zhu, Zhou, Efros, "Image-to-Image Translation with Conditional
+Adversarial Networks", CVPR 2017, appendix 6.1.2. `check_patches` says what is too
+small for it.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from colorjax.errors import UserError
+from colorjax.nets.layers import normalise, plain_conv
+
+
+class PatchGAN(nn.Module):
+    """A picture to the logits that each of its overlapping patches is real.
+
+    With `layers` 4x4 convolutions of stride 2, and two more of stride 1, a patch has 16
+    (1), 34 (2), 70 (3), 142 (4) or 286 (5) pixels. `width` multiplies every channel
+    count. With `spectral` the kernels are divided by their largest singular value
+    (Miyato et al., ICLR 2018), which takes the place of `norm`; the vectors of its
+    power iteration are in the collection "batch_stats".
+    """
+
+    width: float = 1.0
+    layers: int = 3
+    norm: str = "instance"
+    spectral: bool = False
+    dtype: jnp.dtype = jnp.dtype("float32")
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "b h w i"], train: bool = False
+    ) -> Float[Array, "b h2 w2 1"]:
+        """`train` takes statistics of the batch, and iterates on the vectors."""
+        norm = "none" if self.spectral else self.norm
+
+        def conv(x, features, stride, name, bias):
+            layer = plain_conv(
+                features, 4, stride, 1, use_bias=bias, dtype=self.dtype, name=name
+            )
+            if self.spectral:
+                normed = nn.SpectralNorm(layer, dtype=self.dtype, name=f"{name}_sn")
+                return normed(x, update_stats=train)
+            return layer(x)
+
+        x = x.astype(self.dtype)
+        for i in range(self.layers + 1):
+            features = round(64 * self.width * min(2**i, 8))
+            plain = i == 0 or norm == "none"  # the first layer sees colours as they are
+            stride = 2 if i < self.layers else 1
+            x = conv(x, features, stride, f"conv{i + 1}", plain)
+            x = x if plain else normalise(x, norm, train, f"norm{i + 1}")
+            x = nn.leaky_relu(x, 0.2)
+        return conv(x, 1, 1, "head", True)
+
+
+def check_patches(critic: PatchGAN, pictures: Float[Array, "b h w c"]) -> None:
+    """Raise `UserError` where pictures are too small for the discriminator."""
+    side, least = min(pictures.shape[1:3]), 3 * 2**critic.layers
+    if side < least:
+        raise UserError(
+            f"config.method.patch_layers {critic.layers}: pictures of {side} pixels "
+            f"(data.crop) are too small; the discriminator needs {least}, or fewer "
+            "layers"
+        )

@@ -1,0 +1,60 @@
+"""The generator of CycleGAN: `ResNet`.
+
+Source: Zhu, Park, Isola, Efros, "Unpaired Image-to-Image Translation using
+Cycle-Consistent Adversarial Networks", ICCV 2017, appendix 7.2.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from colorjax.nets.layers import TransposedConv, normalise, plain_conv
+
+
+class ResNet(nn.Module):
+    """One picture to another: two halvings, `blocks` residual blocks, two doublings.
+
+    `width` multiplies every channel count (64, 128, 256); `norm` is "instance", "batch"
+    or "none". Pictures are mirrored at their borders. Outputs lie in [-1, 1].
+    """
+
+    outputs: int
+    width: float = 1.0
+    blocks: int = 9
+    norm: str = "instance"
+    dtype: jnp.dtype = jnp.dtype("float32")
+
+    stride = 4  # height and width of an input are multiples of this
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "b h w i"], train: bool = False
+    ) -> Float[Array, "b h w outputs"]:
+        """`train` takes statistics of the batch."""
+        options = dict(use_bias=self.norm == "none", dtype=self.dtype)
+        one, two, four = (round(64 * self.width * n) for n in (1, 2, 4))
+
+        def mirrored(x, pad):
+            return jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
+
+        def norm(x, name):
+            return normalise(x, self.norm, train, f"{name}_norm")
+
+        def block(x, name):
+            y = plain_conv(four, 3, name=f"{name}_1", **options)(mirrored(x, 1))
+            y = nn.relu(norm(y, f"{name}_1"))
+            y = plain_conv(four, 3, name=f"{name}_2", **options)(mirrored(y, 1))
+            return x + norm(y, f"{name}_2")
+
+        x = mirrored(x.astype(self.dtype), 3)
+        x = nn.relu(norm(plain_conv(one, 7, name="first", **options)(x), "first"))
+        for name, features in (("down1", two), ("down2", four)):
+            x = plain_conv(features, 3, 2, 1, name=name, **options)(x)
+            x = nn.relu(norm(x, name))
+        for number in range(1, self.blocks + 1):
+            x = block(x, f"block{number}")
+        for name, features in (("up2", two), ("up1", one)):
+            up = TransposedConv(features, 3, options["use_bias"], name=name)
+            x = nn.relu(norm(up(x), name))
+        last = plain_conv(self.outputs, 7, dtype=self.dtype, name="last")
+        return jnp.tanh(last(mirrored(x, 3)))
