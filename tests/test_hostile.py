@@ -396,8 +396,8 @@ def test_a_hundred_thousand_files(tmp_path):
     for i in range(100_000):
         if i % 1000 == 0:
             (folder / f"{i // 1000:03d}").mkdir(parents=True)
-        blocks = random.integers(0, 256, (4, 4, 3), np.uint8)
-        picture = np.kron(blocks, np.ones((4, 4, 1), np.uint8))
+        blocks = random.integers(0, 256, (8, 8, 3), np.uint8)
+        picture = np.kron(blocks, np.ones((2, 2, 1), np.uint8))
         path = folder / f"{i // 1000:03d}/{i:06d}.bmp"
         path.write_bytes(encode(picture, "BMP"))
     code = (
