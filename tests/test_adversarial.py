@@ -100,7 +100,10 @@ def test_repeated_forward_of_the_generator_costs_nothing(name, convolutions, pro
     assert merged("stablehlo.dot_general", "dot") >= products
 
 
-@pytest.mark.parametrize("name", ["options", "fine-tuned", "cyclegan"])
+@pytest.mark.parametrize(
+    "name",
+    ["options", "cyclegan", pytest.param("fine-tuned", marks=pytest.mark.slow)],
+)
 def test_any_number_of_devices(name):
     """Nets, statistics, pools and means after two steps, the second from the pool."""
     one, four = trained(name), trained(name, devices=4)

@@ -6,11 +6,12 @@ one has colours, and no grey picture's colours are known. Two generators transla
 between the sets, two discriminators know them, and what is translated there and back
 should be what it was.
 
-A picture of either set is Lab, a grey one with ab = 0, and both generators give all of
-Lab. Were L handed on beside the net, the way back from colour would be to take L, and
-the cycle a loss on pairs of L and ab, which is regression. So the grey generator has to
-find out what grey pictures look like, and those may be of another make than the L of
-the coloured ones: old film, say. After training the colour generator's ab is taken.
+A picture of either set is Lab, a grey one with ab = 0. The colour generator gives all
+of Lab, the grey one L. Were L handed on beside the nets, the way back from colour would
+be to take L, and the cycle a loss on pairs of L and ab, which is regression. So the
+grey generator has to find out what grey pictures look like, and those may be of another
+make than the L of the coloured ones: old film, say. After training the colour
+generator's ab is taken.
 """
 
 from typing import Literal
@@ -18,7 +19,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from colorjax.adversarial import (
     AB_UNIT,
@@ -39,7 +40,7 @@ from colorjax.nets.layers import to_stride
 from colorjax.nets.patchgan import PatchGAN, check_patches
 from colorjax.nets.resnet import ResNet
 
-SETS = ("colour", "grey")
+SETS = {"colour": 3, "grey": 1}  # and the channels that their generators give
 
 
 def build(
@@ -70,7 +71,10 @@ def build(
         raise UserError("config.method: blocks, patch_layers and pool are 1 or more")
     if not (cycle >= 0 and identity >= 0):
         raise UserError("config.method: cycle and identity are 0 or more")
-    net = ResNet(3, width, blocks, dtype=jnp.dtype(dtype))
+    made = {
+        name: ResNet(channels, width, blocks, dtype=jnp.dtype(dtype))
+        for name, channels in SETS.items()
+    }
     critic = PatchGAN(width, patch_layers, dtype=jnp.dtype(dtype))
     criterion = CRITERIA[gan_loss]
 
@@ -84,7 +88,7 @@ def build(
         check_patches(critic, pictures["colour"])
         keys = dict(zip(("G", *SETS), jax.random.split(key, 3), strict=True))
         params = {
-            f"to_{name}": net.init(key, to_stride(pictures[name], net.stride))["params"]
+            f"to_{name}": made[name].init(key, _padded(pictures[name]))["params"]
             for name, key in zip(SETS, jax.random.split(keys["G"]), strict=True)
         }
         critics = {
@@ -99,9 +103,11 @@ def build(
     def translate(params, name, pictures):
         """To the set of that name."""
         height, width = pictures.shape[1:3]
-        padded = to_stride(pictures, net.stride)
-        output = net.apply({"params": params[f"to_{name}"]}, padded, train=True)
-        return output[:, :height, :width].astype(jnp.float32)
+        variables = {"params": params[f"to_{name}"]}
+        output = made[name].apply(variables, _padded(pictures), train=True)
+        output = output[:, :height, :width].astype(jnp.float32)
+        # Any trace of ab would tell the discriminator what is not a grey picture.
+        return jnp.pad(output, ((0, 0), (0, 0), (0, 0), (0, 3 - SETS[name])))
 
     def judged(params, pictures):
         return critic.apply({"params": params}, pictures, train=True)
@@ -111,7 +117,7 @@ def build(
             pictures, counted = _two_sets(examples)
             fake = translate(nets["G"]["params"], name, pictures[source])
             before = ImagePool(**nets[f"D_{name}"]["pool"])
-            own_key = jax.random.fold_in(key, SETS.index(name))
+            own_key = jax.random.fold_in(key, list(SETS).index(name))
             after, shown = exchange(
                 before, jax.lax.stop_gradient(fake), counted[source], own_key
             )
@@ -130,7 +136,7 @@ def build(
     def loss_g(params, nets, examples, key):
         pictures, counted = _two_sets(examples)
         value, metrics = 0.0, {"loss": 0.0}
-        for name, source in (SETS, SETS[::-1]):
+        for name, source in (("colour", "grey"), ("grey", "colour")):
             fake = translate(params, name, pictures[source])
             logits = judged(nets[f"D_{name}"]["params"], fake).astype(jnp.float32)
             terms = {
@@ -163,6 +169,11 @@ def build(
         "G": loss_g,
     }
     return Method(init, losses, predict)
+
+
+def _padded(pictures: Float[Array, "b h w 3"]) -> Float[Array, "b h2 w2 3"]:
+    """To the stride of the generators."""
+    return to_stride(pictures, ResNet.stride)
 
 
 def _two_sets(examples):

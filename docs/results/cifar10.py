@@ -1,4 +1,5 @@
-"""The paper's Table 1 on CIFAR-10: trains four runs in turn, evaluates them together.
+"""The paper's Table 1 on CIFAR-10, and adversarial methods: trains seven runs in turn,
+evaluates them together.
 
     python docs/results/cifar10.py --data_dir=DIR --classifier=FILE
 
@@ -23,8 +24,28 @@ COMMANDS = {  # row of the table: config and overrides, in the order of training
         "--config=configs/cifar10_regression.py",
         "--config.init_from=runs/cifar10/rebalanced",
     ],
+    "pix2pix": ["--config=configs/cifar10_pix2pix.py"],
+    "pix2pix_fine-tuned": [
+        "--config=configs/cifar10_pix2pix.py",
+        "--config.init_from=runs/cifar10/rebalanced",
+        "--config.method.generator=vgg_dilated",
+        "--config.method.width=0.25",
+        "--config.method.l1=50.0",
+        "--config.steps=800",
+        "--config.optimizer.hold=400",
+        "--config.optimizer.learning_rate=2e-4",
+    ],
+    "CycleGAN": ["--config=configs/cifar10_cyclegan.py"],
 }
-TABLE = ("L2", "L2_fine-tuned", "classification", "rebalanced")
+TABLE = (
+    "L2",
+    "L2_fine-tuned",
+    "classification",
+    "rebalanced",
+    "pix2pix",
+    "pix2pix_fine-tuned",
+    "CycleGAN",
+)
 
 
 def main() -> None:

@@ -136,7 +136,10 @@ def resnet(leaves, x, direction, blocks=1, base=4) -> Tensor:
     for name, channels in (("up2", 2 * base), ("up1", base)):
         y = deconv(leaves, f"params/{direction}/{name}", x, channels, 3, bias=False)
         x = functional.instance_norm(y, eps=1e-5).relu()
-    return layer("last", x, 3, 7, outer=3).tanh()
+    if direction == "to_colour":
+        return layer("last", x, 3, 7, outer=3).tanh()
+    grey = layer("last", x, 1, 7, outer=3).tanh()
+    return torch.cat([grey, torch.zeros_like(grey).repeat(1, 2, 1, 1)], 1)
 
 
 def each(x: Tensor) -> Tensor:
