@@ -71,8 +71,10 @@ def test_long_run(tmp_path):
 
     memory = {steps: statistics.median(of(1, steps)) for steps in (WARM, LATE)}
     disk = {steps: max(of(3, steps)) for steps in (WARM, LATE)}
+    windows = [range(first, first + 2_000) for first in range(0, STEPS, 2_000)]
+    print("\nMB by 2,000 steps:", [round(statistics.median(of(1, w))) for w in windows])
     print(
-        f"\nmemory {memory[WARM]:.1f} -> {memory[LATE]:.1f} MB, a step "
+        f"memory {memory[WARM]:.1f} -> {memory[LATE]:.1f} MB, a step "
         f"{1e3 * seconds(WARM):.2f} -> {1e3 * seconds(LATE):.2f} ms, checkpoints "
         f"{disk[WARM]:.2f} -> {disk[LATE]:.2f} MB at most, log "
         f"{samples[-1][2]:.3f} MB in {len(lines)} lines, {ended[STEPS]:.0f} s"
