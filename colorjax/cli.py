@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from colorjax.apps import colorize, convert, info
+from colorjax.apps import colorize, convert, info, pack
 from colorjax.errors import UserError
 
-COMMANDS = {"colorize": colorize, "convert": convert, "info": info}
+COMMANDS = {"colorize": colorize, "convert": convert, "info": info, "pack": pack}
 
 
 def main(argv: list[str] | None = None) -> int:

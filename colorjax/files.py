@@ -1,8 +1,12 @@
 """Files written whole or not at all, local or gs://: `write_bytes`, `write_json`,
-`read_json`."""
+`read_json`; directories too, local ones: `check_new`, `new_directory`."""
 
 import contextlib
 import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from etils import epath
@@ -42,3 +46,28 @@ def read_json(path: epath.PathLike) -> Any | None:
         return json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not JSON ({error})") from error
+
+
+def check_new(path: str | os.PathLike) -> None:
+    """Raise `UserError` where `path` is something other than an empty directory."""
+    out = Path(path)
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise UserError(f"{path}: exists, and holds something; give another --out")
+
+
+@contextlib.contextmanager
+def new_directory(path: str | os.PathLike) -> Iterator[Path]:
+    """A directory beside `path` to be filled, then renamed to it; removed after an
+    error. An `OSError` becomes a `UserError` naming the path."""
+    out = Path(path).absolute()
+    part = out.parent / f".{out.name}.part"
+    try:
+        shutil.rmtree(part, ignore_errors=True)  # of a start that was killed
+        part.mkdir(parents=True)
+        yield part
+        part.rename(out)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{path}: cannot be written ({reason})") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

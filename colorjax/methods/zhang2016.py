@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from colorjax.errors import UserError
 from colorjax.method import Method, Prediction
+from colorjax.nets.efficientnet_lite import EfficientNetColorizer
 from colorjax.nets.layers import upsample
 from colorjax.nets.vgg_dilated import SCALE, VGGDilated
 from colorjax.quantize import (
@@ -32,6 +33,7 @@ COLOURFUL = 5.0  # a picture with no ab value beyond this teaches nothing
 def build(
     prior: Float[np.ndarray, "313"],
     *,
+    net: Literal["vgg_dilated", "efficientnet_lite0"] = "vgg_dilated",
     width: float = 1.0,
     affine: bool = False,
     mix: float = 0.5,
@@ -41,6 +43,7 @@ def build(
     jitter: float = 0.0,
     dropout: float = 0.0,
     remat: bool = False,
+    frozen: int = 0,
     dtype: Literal["float32", "bfloat16"] = "float32",
 ) -> Method:
     """The method for a data set whose bins have the frequencies `prior`.
@@ -60,15 +63,11 @@ def build(
         )
     if not (jitter >= 0 and 0 <= dropout < 1):
         raise UserError("config.method: jitter is 0 or more, dropout lies in [0, 1)")
-    net = VGGDilated(
-        Q,
-        width,
-        affine,
-        head_scale=0.1,
-        dropout=dropout,
-        remat=remat,
-        dtype=jnp.dtype(dtype),
-    )
+    common = dict(head_scale=0.1, dropout=dropout, dtype=jnp.dtype(dtype))
+    if net == "vgg_dilated":
+        net = VGGDilated(Q, width, affine, remat=remat, **common)
+    else:
+        net = EfficientNetColorizer(Q, round(128 * width), frozen=frozen, **common)
     weights = rebalancing_weights(jnp.asarray(prior, jnp.float32), mix)
 
     def init(key, examples):
