@@ -1,10 +1,10 @@
 """A classifier's features made into colours: `EfficientNetColorizer`.
 
-The encoder is EfficientNet-Lite0 (Tan and Le, "EfficientNet", ICML 2019, without squeeze
-and excitation and with ReLU6, as Google's release for small devices has it) up to its
-last block, each BatchNorm folded into the convolution before it. The decoder goes up
-again from 1/32 of the resolution to 1/4, joining the features of every scale (Lin et
-al., "Feature Pyramid Networks", CVPR 2017). That features of a classifier know the
+The encoder is EfficientNet-Lite0 (Tan and Le, "EfficientNet", ICML 2019, without
+squeeze and excitation and with ReLU6, as Google's release for small devices is) up to
+its last block, each BatchNorm folded into the convolution before it. The decoder goes
+up again from 1/32 of the resolution to 1/4, joining the features of every scale (Lin et
+al., "Feature Pyramid Networks", CVPR 2017). That a classifier's features know the
 colours of things is from Larsson et al., "Learning Representations for Automatic
 Colorization", ECCV 2016.
 """
@@ -41,7 +41,7 @@ STAGES = (
     Stage(1, 320, 3, 1, 6),
 )
 LEVELS = (1, 2, 4, 6)  # stages whose outputs the decoder joins: 1/4, 1/8, 1/16, 1/32
-DEEPEST = 32  # input pixels a pixel of the last stage
+CHANNELS = 128  # of the decoder
 
 
 def depthwise_conv(x, kernel, stride=1):
@@ -109,7 +109,7 @@ class EfficientNetLite(nn.Module):
                 y = conv(y, stage.channels, f"{name}_project")
                 x = x + y if layer else y
                 number += 1
-            if place == self.frozen:
+            if place <= self.frozen:
                 x = jax.lax.stop_gradient(x)
             features.append(x)
         return features
@@ -124,7 +124,7 @@ class EfficientNetColorizer(nn.Module):
     """
 
     outputs: int
-    channels: int = 128
+    channels: int = CHANNELS
     head_scale: float = 1.0
     dropout: float = 0.0
     frozen: int = 0
@@ -144,13 +144,15 @@ class EfficientNetColorizer(nn.Module):
         drop = nn.Dropout(self.dropout, (1, 2), deterministic=not train)
         x = ((lightness - 50) / 50).astype(self.dtype)
         features = EfficientNetLite(self.frozen, name="encoder")(x)
-        fine, *coarser = [features[level] for level in LEVELS]
-        top = drop(coarser[-1])
-        x = conv(top, self.channels, "lateral32", 1)
-        overall = conv(top.mean((1, 2), keepdims=True), self.channels, "overall", 1)
-        x = nn.relu(x + overall)
-        for scale, level in ((16, coarser[1]), (8, coarser[0]), (4, fine)):
+        *finer, coarsest = [drop(features[level]) for level in LEVELS]
+        overall = jnp.broadcast_to(coarsest.mean((1, 2), keepdims=True), coarsest.shape)
+        x = jnp.concatenate([coarsest, overall], axis=-1)
+        x = nn.relu(conv(x, self.channels, "lateral32", 1))
+        # Most pixels are at 1/4, for which half the channels do.
+        widths = (self.channels, self.channels // 2, self.channels // 2)
+        steps = zip((16, 8, 4), reversed(finer), widths, strict=True)
+        for scale, level, width in steps:
             x = upsample(x, 2)[:, : level.shape[1], : level.shape[2]]
-            x = x + conv(drop(level), self.channels, f"lateral{scale}", 1)
-            x = nn.relu(conv(nn.relu(x), self.channels, f"smooth{scale}"))
+            x = nn.relu(x + conv(level, x.shape[-1], f"lateral{scale}", 1))
+            x = nn.relu(conv(x, width, f"smooth{scale}"))
         return conv(x, self.outputs, "head", 1, self.head_scale)
