@@ -148,11 +148,8 @@ class EfficientNetColorizer(nn.Module):
         overall = jnp.broadcast_to(coarsest.mean((1, 2), keepdims=True), coarsest.shape)
         x = jnp.concatenate([coarsest, overall], axis=-1)
         x = nn.relu(conv(x, self.channels, "lateral32", 1))
-        # Most pixels are at 1/4, for which half the channels do.
-        widths = (self.channels, self.channels // 2, self.channels // 2)
-        steps = zip((16, 8, 4), reversed(finer), widths, strict=True)
-        for scale, level, width in steps:
+        for scale, level in zip((16, 8, 4), reversed(finer), strict=True):
             x = upsample(x, 2)[:, : level.shape[1], : level.shape[2]]
-            x = nn.relu(x + conv(level, x.shape[-1], f"lateral{scale}", 1))
-            x = nn.relu(conv(x, width, f"smooth{scale}"))
+            x = nn.relu(x + conv(level, self.channels, f"lateral{scale}", 1))
+            x = nn.relu(conv(x, self.channels, f"smooth{scale}"))
         return conv(x, self.outputs, "head", 1, self.head_scale)
