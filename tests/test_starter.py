@@ -115,6 +115,8 @@ def test_packed_run_colours_as_the_run_does(workdir, capsys):
         "prior.npy",
     }
     assert stored_types(out, 7) == {np.dtype(np.float16)}
+    for path in contents(out):
+        assert str(workdir.parent).encode() not in path.read_bytes()
     whole, small = run.load(workdir), run.load(out)
     assert small.step == 7 and small.config == whole.config
     assert {x.dtype for x in jax.tree.leaves(small.nets)} == {np.dtype(np.float32)}

@@ -35,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
     nets = jax.tree.map(lambda x: np.asarray(x, np.float16), loaded.nets)
     with files.new_directory(args.out) as part:
         save_nets(part, nets, loaded.step)
+        for note in part.rglob("commit_success.txt"):  # says where it was written
+            note.unlink()
         for name in KEPT:
             if (kept := Path(args.workdir) / name).exists():
                 files.write_bytes(part / name, kept.read_bytes())
