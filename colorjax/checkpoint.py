@@ -124,7 +124,10 @@ class Checkpoints:
 def load_nets(
     workdir: epath.PathLike, step: int | None = None
 ) -> tuple[int, dict[str, Any]]:
-    """The step and the nets, as numpy arrays, of a run's checkpoint (the last one)."""
+    """The step and the nets, as numpy arrays, of a run's checkpoint (the last one).
+
+    What is stored in half precision comes as float32.
+    """
     directory = _directory(workdir)
     if not directory.is_dir():
         raise UserError(f"{workdir}: no checkpoint here; is it the workdir of a run?")
@@ -146,11 +149,12 @@ def load_nets(
             context = ocp.Context()
             context.pytree.loading.partial_load = True
             with context:
-                return step, orbax.load(step, {"nets": like})["nets"]
+                nets = orbax.load(step, {"nets": like})["nets"]
+    return step, jax.tree.map(_single, nets)
 
 
-def save_nets(workdir: epath.PathLike, nets: dict[str, Any]) -> None:
-    """Write the nets as the checkpoint of step 0, in a run that trained nothing.
+def save_nets(workdir: epath.PathLike, nets: dict[str, Any], step: int = 0) -> None:
+    """Write nets that are not to be trained on here, as the checkpoint of `step`.
 
     Raises `OSError` where the local disk has no room for them.
     """
@@ -160,8 +164,13 @@ def save_nets(workdir: epath.PathLike, nets: dict[str, Any]) -> None:
     room.write_bytes(bytes(sum(leaf.nbytes for leaf in jax.tree.leaves(nets))))
     room.unlink()
     with ocp.training.Checkpointer(directory) as orbax:
-        orbax.save(0, {"nets": nets})
-    seal.write(directory / "0")
+        orbax.save(step, {"nets": nets})
+    seal.write(directory / str(step))
+
+
+def _single(array: np.ndarray) -> np.ndarray:
+    """Half precision, in which nets are given away, is none to compute in."""
+    return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 def _last_good(directory: epath.Path, steps: Sequence[int]) -> int:

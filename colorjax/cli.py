@@ -3,7 +3,16 @@
 import argparse
 import sys
 
-from colorjax.apps import colorize, convert, doctor, export, info, serve, video
+from colorjax.apps import (
+    colorize,
+    convert,
+    doctor,
+    export,
+    info,
+    pack,
+    serve,
+    video,
+)
 from colorjax.errors import UserError
 
 COMMANDS = {
@@ -12,6 +21,7 @@ COMMANDS = {
     "doctor": doctor,
     "export": export,
     "info": info,
+    "pack": pack,
     "serve": serve,
     "video": video,
 }

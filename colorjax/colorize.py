@@ -28,7 +28,8 @@ BATCH = 8  # pictures of a list that go through the net together
 
 
 class Colorizer:
-    """Colorizes pictures; make one with `Colorizer.load(workdir)`.
+    """Colorizes pictures; make one with `Colorizer.load()` or
+    `Colorizer.load(workdir)`.
 
     A picture is a file's name, or uint8 or uint16 [h, w], [h, w, 3] or, with alpha,
     [h, w, 4]; its colours are ignored. Calling predicts and decodes:
@@ -53,8 +54,13 @@ class Colorizer:
         self._predict = jax.jit(predict)
 
     @classmethod
-    def load(cls, workdir: epath.PathLike, step: int | None = None) -> "Colorizer":
-        """The colorizer of a run's last checkpoint, or of that of `step`."""
+    def load(
+        cls, workdir: epath.PathLike = run.STARTER, step: int | None = None
+    ) -> "Colorizer":
+        """The colorizer of a run's last checkpoint, or of that of `step`.
+
+        Without a run it is the one that comes with colorjax.
+        """
         loaded = run.load(workdir, step)
         source = f"{epath.Path(workdir).name}, step {loaded.step}"
         return cls(loaded.method, loaded.nets, loaded.pictures.resize, source)

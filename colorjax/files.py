@@ -1,9 +1,12 @@
 """Files written whole or not at all, local or gs://: `write_bytes`, `write_json`,
-`write_arrays`, `beside`; and read with their errors told: `read_bytes`, `read_json`."""
+`write_arrays`, `beside`; and read with their errors told: `read_bytes`, `read_json`;
+directories too, local ones: `check_new`, `new_directory`."""
 
 import contextlib
 import io
 import json
+import os
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -84,3 +87,28 @@ def write_arrays(path: epath.PathLike, arrays: Mapping[str, np.ndarray]) -> None
     encoded = io.BytesIO()
     np.savez_compressed(encoded, **arrays)
     write_bytes(path, encoded.getvalue())
+
+
+def check_new(path: str | os.PathLike) -> None:
+    """Raise `UserError` where `path` is something other than an empty directory."""
+    out = Path(path)
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise UserError(f"{path}: exists, and holds something; give another --out")
+
+
+@contextlib.contextmanager
+def new_directory(path: str | os.PathLike) -> Iterator[Path]:
+    """A directory beside `path` to be filled, then renamed to it; removed after an
+    error. An `OSError` becomes a `UserError` naming the path."""
+    out = Path(path).absolute()
+    part = out.parent / f".{out.name}.part"
+    try:
+        shutil.rmtree(part, ignore_errors=True)  # of a start that was killed
+        part.mkdir(parents=True)
+        yield part
+        part.rename(out)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{path}: cannot be written ({reason})") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

@@ -28,6 +28,7 @@ from colorjax.quantize import Q
 from colorjax.report import tracked
 from colorjax.sources import Chosen, Source
 
+STARTER = epath.Path(__file__).parent / "starter"  # the run that comes with colorjax
 SOURCE = "source.json"  # beside the config.json of a converted run
 UNIFORM = np.full(Q, 1 / Q, np.float32)
 
@@ -115,8 +116,9 @@ def read_prior(workdir: epath.PathLike) -> Float[np.ndarray, "313"] | None:
     return prior
 
 
-def load(workdir: epath.PathLike, step: int | None = None) -> Run:
-    """Read a run back: its last checkpoint, or that of `step`."""
+def load(workdir: epath.PathLike = STARTER, step: int | None = None) -> Run:
+    """Read a run back, or the one that comes with colorjax: its last checkpoint, or
+    that of `step`."""
     config, prior = read_config(workdir), read_prior(workdir)
     path = epath.Path(workdir) / SOURCE
     source = files.read_json(path)

@@ -134,12 +134,6 @@ def test_mistakes(arguments, message, folder, command, monkeypatch):
     assert code == 2 and message in err and err.count("\n") == 1
 
 
-def test_without_a_run_two_lines_say_how_to_get_one(folder, command):
-    code, _, err = command("colorize", folder, "--out", folder.parent / "out")
-    train, convert = err.splitlines()
-    assert code == 2 and "train.py --config" in train and "colorjax convert" in convert
-
-
 def test_batches_of_any_number_compile_a_handful_of_programs(
     command, colorizer, tmp_path, monkeypatch
 ):

@@ -18,6 +18,7 @@ from golden.published import (
     colorizer_layers,
     colorizer_tensors,
     lightness,
+    lite0_tensors,
 )
 from helpers import (
     ROOT,
@@ -293,6 +294,36 @@ def test_evaluate_and_train_from_a_converted_run(runs, tmp_path, capsys):
     out = capsys.readouterr().out
     assert f"1 steps of 4 pictures from {workdir}" in out and "step 1" in out
     assert "AuC bal." in out and "grey" in out and "licence" in out
+
+
+def test_train_from_a_converted_classifier(tmp_path, capsys):
+    """A run whose encoder is the classifier's, and whose decoder is to be trained."""
+    file, workdir = tmp_path / "lite0.safetensors", tmp_path / "lite0"
+    safetensors.numpy.save_file(lite0_tensors(), file)
+    code, out, err = convert(file, workdir, capsys)
+    assert (code, err) == (0, "")
+    assert f"train.py --config=configs/starter.py --config.init_from={workdir}" in out
+    assert "Apache License 2.0" in out and "to be trained" in out
+    folder = write_folder(tmp_path / "pictures", 20)
+    config = write_config(
+        tmp_path / "tuned.py",
+        steps=1,
+        data=dict(root=str(folder), resize=32, crop=32),
+        method=dict(width=1.0, net="efficientnet_lite0", frozen=7),
+        init_from=str(workdir),
+    )
+    result = run_train(f"--config={config}", f"--workdir={tmp_path}/tuned")
+    assert result.code == 0, result.err
+    assert f"started from {workdir}; new: []; left out: []" in result.err
+    before, after = (run.load(x).nets["G"] for x in (workdir, tmp_path / "tuned"))
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        before["params"].pop("encoder"),
+        after["params"].pop("encoder"),
+    )
+    for layer in before["params"]:
+        kernels = (x["params"][layer]["kernel"] for x in (before, after))
+        assert not np.array_equal(*kernels), layer
 
 
 def test_weights_that_a_new_run_has_no_place_for_are_told(runs):

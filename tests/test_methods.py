@@ -1,5 +1,6 @@
 """The contract that every method in colorjax/methods keeps."""
 
+import functools
 import pkgutil
 
 import chex
@@ -11,6 +12,7 @@ import pytest
 from helpers import scene
 
 from colorjax import methods
+from colorjax.errors import UserError
 from colorjax.method import to_examples
 from colorjax.methods import zhang2016
 from colorjax.nets.layers import upsample
@@ -165,6 +167,44 @@ def test_jitter_is_another_exposure():
         assert jnp.abs(changed - lightness).max() < 60
     unchanged = zhang2016.jitter_lightness(key, lightness, 0.0)
     np.testing.assert_array_equal(unchanged, lightness)
+
+
+def test_frozen_stages_are_not_trained_and_the_rest_is():
+    """The encoder has 7 stages, of which the last one alone is trained here."""
+    build = functools.partial(methods.builder("zhang2016"), net="efficientnet_lite0")
+    method = build(PRIOR, width=1 / 16, frozen=6)
+    examples, random = to_examples(batch(2, 64)), np.random.default_rng(0)
+    nets = jax.tree.map(
+        lambda leaf: random.normal(0, 0.1, leaf.shape).astype(np.float32),
+        jax.eval_shape(method.init, jax.random.key(0), examples),
+    )
+    gradient, _ = jax.jit(jax.grad(method.losses["G"], has_aux=True))(
+        nets["G"]["params"], nets, examples, jax.random.key(1)
+    )
+    encoder = gradient["encoder"]
+    trained = {key for key in encoder if np.any(encoder[key]["kernel"])}
+    assert trained == {f"block15_{x}" for x in ("expand", "depthwise", "project")}
+    for layer in gradient.keys() - {"encoder"}:
+        assert np.any(gradient[layer]["kernel"]), layer
+    for side in (40, 64):  # 40 is no multiple of 32, the encoder's stride
+        lightness = jnp.zeros((1, side, 48, 1))
+        found = jax.eval_shape(method.predict, nets, lightness, jax.random.key(0))
+        assert found.ab.shape == (1, side, 48, 2)
+        assert found.logits.shape == (1, side // 4, 12, Q)
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        dict(frozen=1),
+        dict(net="efficientnet_lite0", frozen=8),
+        dict(net="efficientnet_lite0", affine=True),
+        dict(net="efficientnet_lite0", remat=True),
+    ],
+)
+def test_options_of_another_net_are_refused(section):
+    with pytest.raises(UserError, match="config.method.*go(es)? with net"):
+        methods.builder("zhang2016")(PRIOR, **section)
 
 
 @pytest.mark.parametrize("section", [dict(jitter=0.3), dict(dropout=0.2)])

@@ -16,11 +16,14 @@ from golden.published import (
     SMALL,
     classifier_tensors,
     inception_tensors,
+    lightness,
+    lite0_tensors,
     pictures,
 )
 
 from colorjax.errors import UserError
-from colorjax.pretrained import classifier, inception, weights
+from colorjax.nets.efficientnet_lite import LEVELS, EfficientNetLite
+from colorjax.pretrained import classifier, efficientnet_lite, inception, weights
 from colorjax.pretrained.weights import Weights, read
 
 PUBLISHED = pathlib.Path(__file__).parent / "golden" / "published"
@@ -225,6 +228,28 @@ def test_wrong_inception_names_the_tensor():
     del tensors["Mixed_7c.branch_pool.bn.bias"]
     with pytest.raises(UserError, match="'Mixed_7c.branch_pool.bn.bias' is missing"):
         inception.load_inception(made(tensors))
+
+
+def test_encoder_equals_pytorch():
+    """At every scale that the decoder sees; the head in the file is not missed."""
+    params = efficientnet_lite.load_encoder(made(lite0_tensors()))
+    grey = (lightness() - 50) / 50
+    features = jax.jit(EfficientNetLite().apply)({"params": params}, grey)
+    expected = np.load(PUBLISHED / "lite0.npz")
+    for stride, level in zip((4, 8, 16, 32), LEVELS, strict=True):
+        theirs = expected[f"at{stride}"].transpose(0, 2, 3, 1)
+        assert theirs.std() > 0.1
+        np.testing.assert_allclose(features[level], theirs, rtol=0, atol=1e-4)
+
+
+def test_wrong_encoders_name_the_tensor():
+    tensors = lite0_tensors()
+    lite2 = {**tensors, "_blocks.16._expand_conv.weight": np.zeros((1, 1, 1, 1))}
+    with pytest.raises(UserError, match="not EfficientNet-Lite0: '_blocks.16.*belongs"):
+        efficientnet_lite.load_encoder(made(lite2))
+    tensors["_blocks.3._bn1.bias"] = np.zeros(3)
+    with pytest.raises(UserError, match=r"'_blocks.3._bn1.bias' has shape \(3,\)"):
+        efficientnet_lite.load_encoder(made(tensors))
 
 
 @pytest.mark.slow

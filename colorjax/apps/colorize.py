@@ -20,7 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add = parser.add_argument
     add("inputs", nargs="+", metavar="IN", help="a picture, a folder, or -")
-    add("--run", dest="workdir", metavar="DIR", help="the workdir of a trained run")
+    add(
+        "--run",
+        dest="workdir",
+        metavar="DIR",
+        help="the workdir of a run (the one that comes with colorjax)",
+    )
     add("--out", required=True, help="a folder, a file for one picture, or -")
     add("--step", type=int, help="a checkpoint other than the last")
     add("--overwrite", action="store_true", help="make results anew that are there")
@@ -96,16 +101,10 @@ def _colorize(
 
 def _check(args: argparse.Namespace) -> None:
     """Raise `UserError` for options out of range or that exclude each other."""
-    if not args.workdir and not args.from_distribution:
-        raise UserError(
-            "give a trained run, --run DIR. To train one in five minutes: python "
-            "train.py --config=configs/quick.py\nTo have the paper's authors' own: "
-            "colorjax convert FILE --out DIR, with a file that they published"
-        )
     if args.workdir and args.from_distribution:
         raise UserError("give either --run or --from-distribution, not both")
     if args.from_distribution and args.save_distribution:
-        raise UserError("--save-distribution needs --run, not --from-distribution")
+        raise UserError("give either --save-distribution or --from-distribution")
     for name in ("batch", "max_pixels", "samples"):
         value = getattr(args, name)
         if value is not None and value < 1:
@@ -141,12 +140,14 @@ def _net(args: argparse.Namespace, batch: int) -> Predict:
     """A function that has the net of the run predict pictures."""
     from colorjax.colorize import Colorizer
     from colorjax.distribution import no_logits
+    from colorjax.run import STARTER
 
-    colorizer = Colorizer.load(args.workdir, args.step)
+    workdir = args.workdir or STARTER
+    colorizer = Colorizer.load(workdir, args.step)
     asked = (args.temperature, args.palette, args.samples, args.seed)
     of_logits = args.uncertainty or args.save_distribution
     if (of_logits or asked != (None,) * 4) and not colorizer.has_logits:
-        raise no_logits(args.workdir)
+        raise no_logits(workdir)
 
     def predict(works: list) -> None:
         pictures = [work.picture for work in works]

@@ -1,13 +1,14 @@
-"""Turn the weights that the paper's authors published into a run.
+"""Turn weights that others published into a run.
+
+They are those of the paper's authors, or a classifier's, to train a colorizer from.
 
 The run has the nets as its checkpoint of step 0, a config that decodes as the authors
-do, and source.json: file, licence, the authors' conventions, and hashes of the file and
+do, and source.json: file, licence, the conventions, and hashes of the file and
 of the nets. It has no prior, because neither file has one.
 """
 
 import argparse
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file",
         metavar="FILE",
-        help="colorization_release_v2, PyTorch's .pth or Caffe's .caffemodel",
+        help="colorization_release_v2, PyTorch's .pth or Caffe's .caffemodel; or "
+        "efficientnet-lite0's .pth",
     )
     parser.add_argument(
         "--out", required=True, metavar="RUN", help="a new directory, for the run"
@@ -31,12 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the run, whole or not at all, and print what is known of it."""
-    out = Path(args.out).absolute()
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise UserError(f"{args.out}: exists, and holds something; give another --out")
+    files.check_new(args.out)
+    from colorjax.checkpoint import save_nets
     from colorjax.comparison import hash_nets  # heavy; mistakes above need no waiting
     from colorjax.pretrained.weights import read
-    from colorjax.pretrained.zhang2016 import LICENCE, load_zhang2016
+    from colorjax.run import SOURCE
 
     weights = read(args.file)
     promised = HASH.search(args.file)
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
             f"{args.file}: its SHA-256 begins {weights.sha256[:8]}, not as its name "
             "says; fetch it again"
         )
-    published = load_zhang2016(weights)
+    published = _published(weights)
     nets = {"G": published.variables}
     digest, parameters = hash_nets(nets)
     source = {
@@ -53,40 +54,32 @@ def run(args: argparse.Namespace) -> int:
         "file": Path(args.file).name,
         "file sha256": weights.sha256,
         "nets sha256": digest,
-        "licence": LICENCE,
+        "licence": published.licence,
         **published.conventions,
     }
-    try:
-        _write(out, nets, _config(published.method, published.side), source)
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"{args.out}: cannot be written ({reason})") from error
+    with files.new_directory(args.out) as part:
+        save_nets(part, nets)
+        files.write_json(part / SOURCE, source)
+        files.write_json(part / "config.json", _config(published))
     print(f"{args.out}: {parameters / 1e6:.2f} M parameters")
     for name, line in source.items():
         print(f"  {name:<12} {line}")
-    print(f"use it: colorjax colorize PICTURE --run {args.out} --out colored.png")
+    print(published.use.format(run=args.out))
     return 0
 
 
-def _write(out: Path, nets: dict, config: dict, source: dict) -> None:
-    """Write a run beside `out`, then rename it. Raises `OSError` if that cannot be."""
-    from colorjax.checkpoint import save_nets
-    from colorjax.run import SOURCE
+def _published(weights):
+    """The net in a file, of whichever of the kinds that are known."""
+    from colorjax.pretrained import efficientnet_lite, zhang2016
 
-    part = out.parent / f".{out.name}.part"
-    try:
-        shutil.rmtree(part, ignore_errors=True)  # of a start that was killed
-        part.mkdir(parents=True)
-        save_nets(part, nets)
-        files.write_json(part / SOURCE, source)
-        files.write_json(part / "config.json", config)
-        part.rename(out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    if efficientnet_lite.FIRST in weights.tensors:
+        return efficientnet_lite.load_efficientnet_lite0(weights)
+    return zhang2016.load_zhang2016(weights)
 
 
-def _config(method: dict[str, Any], side: int) -> dict[str, Any]:
+def _config(published) -> dict[str, Any]:
     """What the authors trained on, as far as a config says it; no step is to come."""
+    side = published.side
     data = {"name": "imagenet2012", "test_split": "validation[:10000]", "resize": side}
     return {
         "seed": 0,
@@ -94,7 +87,7 @@ def _config(method: dict[str, Any], side: int) -> dict[str, Any]:
         "batch": 40,
         "init_from": "",
         "data": data,
-        "method": method,
+        "method": published.method,
         "optimizer": {"learning_rate": 3e-5},
         "checkpoint": {},
         "evaluation": {"batch": 40},

@@ -8,19 +8,27 @@ from etils import epath
 from colorjax import files
 from colorjax.errors import UserError
 
+CARD = "README.md"  # of a run that is given away: what a person should know of it
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("workdir", metavar="RUN", help="the directory of a run")
+    parser.add_argument(
+        "workdir",
+        metavar="RUN",
+        nargs="?",
+        help="the directory of a run (the one that comes with colorjax)",
+    )
     parser.add_argument("--step", type=int, help="a checkpoint other than the last")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a line on each, and all that is known of weights that others trained."""
     from colorjax.comparison import hash_nets  # heavy, and --help needs no waiting
-    from colorjax.run import load
+    from colorjax.run import STARTER, load
 
-    loaded = load(args.workdir, args.step)
+    workdir = epath.Path(args.workdir or STARTER)
+    loaded = load(workdir, args.step)
     digest, parameters = hash_nets(loaded.nets)
     config, source = loaded.config, loaded.source
     method = dict(config["method"])
@@ -31,14 +39,16 @@ def run(args: argparse.Namespace) -> int:
         "checkpoint": f"step {loaded.step}",
         "parameters": f"{parameters / 1e6:.2f} M",
         "nets sha256": digest,
-        "figures": _figures(args.workdir),
+        "figures": _figures(workdir),
         "licence": "not stated; think of the pictures' own",
     }
+    if (workdir / CARD).exists():
+        lines["licence"] = f"see {workdir / CARD}"
     if source is not None:
         lines |= {"training": "none here; the weights are others'"} | source
         if lines["nets sha256"] != digest:
             lines["nets sha256"] = f"{digest}, not as converted"
-    print(args.workdir)
+    print(workdir)
     for name, line in lines.items():
         print(f"  {name:<12} {line}")
     return 0
@@ -55,9 +65,9 @@ def _training(config: dict[str, Any]) -> str:
     return f"{config['steps']} steps of {config['batch']} pictures{start}; {optimizer}"
 
 
-def _figures(workdir: epath.PathLike) -> str:
+def _figures(workdir: epath.Path) -> str:
     """The main figures at the end of training, beside those of grey."""
-    path = epath.Path(workdir) / "metrics.json"
+    path = workdir / "metrics.json"
     metrics = files.read_json(path)
     if metrics is None:
         return f"none yet; python evaluate.py --workdir={workdir}"

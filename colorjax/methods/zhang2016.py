@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from colorjax.errors import UserError
 from colorjax.method import Method, Prediction
+from colorjax.nets.efficientnet_lite import CHANNELS, STAGES, EfficientNetColorizer
 from colorjax.nets.layers import upsample
 from colorjax.nets.vgg_dilated import SCALE, VGGDilated
 from colorjax.quantize import (
@@ -32,6 +33,7 @@ COLOURFUL = 5.0  # a picture with no ab value beyond this teaches nothing
 def build(
     prior: Float[np.ndarray, "313"],
     *,
+    net: Literal["vgg_dilated", "efficientnet_lite0"] = "vgg_dilated",
     width: float = 1.0,
     affine: bool = False,
     mix: float = 0.5,
@@ -41,15 +43,18 @@ def build(
     jitter: float = 0.0,
     dropout: float = 0.0,
     remat: bool = False,
+    frozen: int = 0,
     dtype: Literal["float32", "bfloat16"] = "float32",
 ) -> Method:
     """The method for a data set whose bins have the frequencies `prior`.
 
-    `width` scales the net's channels, `affine` gives its BatchNorm a scale and an
-    offset, `mix` is lambda of eq. 4, `neighbors` and `sigma` (in ab units) make the
-    soft code, `temperature` decodes, `remat` saves memory for
-    time in training, `dtype` is what the net computes in ("float32" or
-    "bfloat16"). The loss is a sum over pixels per picture.
+    `net` is the paper's, or one that starts from a classifier's features
+    (`nets.efficientnet_lite`), of whose encoder the first `frozen` of 7 stages are not
+    trained. `width` scales the channels, of the latter's decoder only; of the paper's
+    net `affine` gives BatchNorm a scale and an offset, and `remat` saves memory for
+    time in training. `mix` is lambda of eq. 4, `neighbors` and `sigma` (in ab units)
+    make the soft code, `temperature` decodes, `dtype` is what the net computes in
+    ("float32" or "bfloat16"). The loss is a sum over pixels per picture.
     Against overfitting, which the paper's 1.3 million pictures do not know: `jitter` of
     the lightness (see `jitter_lightness`) and `dropout`.
     """
@@ -60,24 +65,28 @@ def build(
         )
     if not (jitter >= 0 and 0 <= dropout < 1):
         raise UserError("config.method: jitter is 0 or more, dropout lies in [0, 1)")
-    net = VGGDilated(
-        Q,
-        width,
-        affine,
-        head_scale=0.1,
-        dropout=dropout,
-        remat=remat,
-        dtype=jnp.dtype(dtype),
-    )
+    common = dict(head_scale=0.1, dropout=dropout, dtype=jnp.dtype(dtype))
+    if net == "vgg_dilated":
+        if frozen:
+            raise UserError("config.method.frozen goes with net 'efficientnet_lite0'")
+        model = VGGDilated(Q, width, affine, remat=remat, **common)
+    else:
+        if affine or remat or not 0 <= frozen <= len(STAGES):
+            raise UserError(
+                "config.method: affine and remat go with net 'vgg_dilated'; frozen is "
+                f"0 to {len(STAGES)}"
+            )
+        channels = round(CHANNELS * width)
+        model = EfficientNetColorizer(Q, channels, frozen=frozen, **common)
     weights = rebalancing_weights(jnp.asarray(prior, jnp.float32), mix)
 
     def init(key, examples):
         keys = {"params": key, "dropout": key}
-        return {"G": net.init(keys, examples["lightness"], train=True)}
+        return {"G": model.init(keys, examples["lightness"], train=True)}
 
     def loss(params, nets, examples, key):
         jitter_key, dropout_key = jax.random.split(key)
-        logits, updates = net.apply(
+        logits, updates = model.apply(
             {**nets["G"], "params": params},
             jitter_lightness(jitter_key, examples["lightness"], jitter),
             train=True,
@@ -94,7 +103,7 @@ def build(
         return total / len(counted), ({"G": updates}, metrics)
 
     def predict(nets, lightness, key):
-        logits = net.apply(nets["G"], lightness).astype(jnp.float32)
+        logits = model.apply(nets["G"], lightness).astype(jnp.float32)
         return Prediction(upsample(annealed_mean(logits, temperature), SCALE), logits)
 
     return Method(init, {"G": loss}, predict, temperature)

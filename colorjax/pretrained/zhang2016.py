@@ -10,7 +10,7 @@ Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016, and the l
 and demonstrations in github.com/richzhang/colorization.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,7 @@ import numpy as np
 
 from colorjax.errors import UserError
 from colorjax.nets.vgg_dilated import BLOCKS, VGGDilated
+from colorjax.pretrained.published import Published
 from colorjax.pretrained.weights import Reader, Weights
 from colorjax.quantize import Q, ab_bins
 
@@ -29,21 +30,6 @@ AB_UNIT = 110  # ab units of one unit of the output of the PyTorch net
 REHEAT = 2.606  # what the Caffe net multiplies its logits by, unless the file says
 TARGETS = ("data_l_meansub.", "data_ab_ss.")  # Caffe layers that only training needs
 NEAR = 1.0  # ab units that a decoder's colour may be off its bin
-
-
-class Published(NamedTuple):
-    """A net of the authors', and how they use it.
-
-    `variables` are those of `VGGDilated`; `method` is the section of a config that
-    decodes as the authors do; `side` is that of the squares, in pixels, that they show
-    the net; `conventions` has a line for a person on each.
-    """
-
-    layout: str
-    variables: dict[str, Any]
-    method: dict[str, Any]
-    side: int
-    conventions: dict[str, str]
 
 
 def load_zhang2016(weights: Weights) -> Published:
@@ -91,6 +77,7 @@ def _from_pytorch(weights: Weights) -> Published:
     reader.finish()
     return Published(
         layout="that of colorization_release_v2 for PyTorch",
+        licence=LICENCE,
         variables={"params": params, "batch_stats": statistics},
         method=dict(name="zhang2016", width=width, affine=True, temperature=1.0),
         side=256,
@@ -128,6 +115,7 @@ def _from_caffe(weights: Weights, first: str) -> Published:
     reader.finish()
     return Published(
         layout="that of colorization_release_v2 for Caffe",
+        licence=LICENCE,
         variables={"params": params, "batch_stats": statistics},
         method=dict(name="zhang2016", width=width, temperature=1 / reheat),
         side=224,

