@@ -7,8 +7,8 @@ because instance normalisation takes from a map of 2x2 pixels most of what it sa
 To fine-tune the run of configs/cifar10.py with a discriminator:
 
     --config.init_from=runs/cifar10 --config.method.generator=vgg_dilated \\
-        --config.method.width=0.25 --config.method.l1=50.0 --config.steps=800 \\
-        --config.optimizer.hold=400 --config.optimizer.learning_rate=2e-4
+        --config.method.width=0.25 --config.steps=800 \\
+        --config.optimizer.hold=400 --config.optimizer.learning_rate=1e-4
 """
 
 from ml_collections import ConfigDict

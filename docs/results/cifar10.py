@@ -30,10 +30,9 @@ COMMANDS = {  # row of the table: config and overrides, in the order of training
         "--config.init_from=runs/cifar10/rebalanced",
         "--config.method.generator=vgg_dilated",
         "--config.method.width=0.25",
-        "--config.method.l1=50.0",
         "--config.steps=800",
         "--config.optimizer.hold=400",
-        "--config.optimizer.learning_rate=2e-4",
+        "--config.optimizer.learning_rate=1e-4",
     ],
     "CycleGAN": ["--config=configs/cifar10_cyclegan.py"],
 }
