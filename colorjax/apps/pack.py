@@ -8,7 +8,7 @@ from it through `init_from`.
 import argparse
 from pathlib import Path
 
-from colorjax import files
+from colorjax import files, seal
 
 KEPT = ("config.json", "prior.npy", "metrics.json", "source.json", "README.md")
 
@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
         save_nets(part, nets, loaded.step)
         for note in part.rglob("commit_success.txt"):  # says where it was written
             note.unlink()
+        seal.write(part / "checkpoints" / str(loaded.step))
         for name in KEPT:
             if (kept := Path(args.workdir) / name).exists():
                 files.write_bytes(part / name, kept.read_bytes())
