@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 STEP = 1.0  # grey levels from which on there is a slope
 RADIUS, APART = 11, 0.4  # bits by which, and how far, pictures that look alike differ
+NEAREST, COMPARED = 32, 256  # a bound of what is looked at where all look alike
 
 
 def slopes(thumbs: UInt8[np.ndarray, "n 16 16 3"]) -> Bool[np.ndarray, "n 128"]:
@@ -24,10 +25,11 @@ def slopes(thumbs: UInt8[np.ndarray, "n 16 16 3"]) -> Bool[np.ndarray, "n 128"]:
 def alike(
     bits: Bool[np.ndarray, "n bits"], radius: int = RADIUS
 ) -> tuple[Int[np.ndarray, "pairs"], Int[np.ndarray, "pairs"]]:
-    """All pairs i < j of rows that differ in at most `radius` bits.
+    """Pairs i < j of rows that differ in at most `radius` bits.
 
     Of `radius` + 1 parts of such rows one is the same, so only those that share a part
-    are compared.
+    are compared; of a row's the `NEAREST` in each part are kept, so that memory grows
+    with the number of rows alone.
     """
     packed = np.packbits(bits, axis=1).view(np.uint64)
     found = [np.empty((0, 2), np.int64)]
@@ -40,6 +42,8 @@ def alike(
                 rest = group[place + 1 :]
                 away = np.bitwise_count(packed[rest] ^ packed[i]).sum(1)
                 near = rest[away <= radius]
+                if len(near) > NEAREST:
+                    near = rest[np.argsort(away, kind="stable")[:NEAREST]]
                 found.append(np.column_stack([np.full(len(near), i), near]))
     first, second = np.unique(np.concatenate(found), axis=0).T
     return first, second
@@ -80,7 +84,7 @@ def repeats(
     for place, picture in enumerate(rest.tolist()):
         own = int(group[place])
         hashes = (own, *neighbours.get(own, ()))
-        others = [p for h in hashes for p in kept.get(h, ())]
+        others = [p for h in hashes for p in kept.get(h, ())][:COMPARED]
         apart = unlike(thumbs[others], thumbs[picture])
         if others and apart.min() < APART:
             near[picture] = others[int(apart.argmin())]

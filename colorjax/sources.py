@@ -104,6 +104,8 @@ class Folder:
         What is gone cannot be read, and what is new is left out: the others keep their
         places, and with them the order in which training draws them.
         """
+        if any(name.startswith("/") or ".." in name.split("/") for name in listing):
+            raise UserError("pictures.json names files outside of the folder")
         gone = sorted(set(listing) - set(self.every))
         new = len(set(self.every) - set(listing))
         self.every, self.files = list(listing), self._of_split(listing)
