@@ -88,7 +88,7 @@ cores, in float32. The first four rows have a quarter of the net's width and
 "L2_fine-tuned" starts from the weights of "rebalanced". "pix2pix" is
 `configs/cifar10_pix2pix.py` ({steps["pix2pix"]} steps of 32), "pix2pix_fine-tuned" the
 net of "rebalanced", trained {steps["pix2pix_fine-tuned"]} steps more with a
-discriminator, "CycleGAN" `configs/cifar10_cyclegan.py` ({steps["CycleGAN"]} steps of 4),
+discriminator, "CycleGAN" `configs/cifar10_cyclegan.py`, {steps["CycleGAN"]} steps of 4,
 which saw one half of the train split in grey only and the other half in colour. Its
 model's size counts discriminators too. Evaluated on {protocol["pictures"]} held-out
 pictures, split `{protocol["split"]}`, hash {protocol["sha256"]}; the classifier is a
