@@ -21,6 +21,7 @@ from orbax.checkpoint import v1 as ocp
 
 from colorjax import seal
 from colorjax.errors import UserError
+from colorjax.processes import return_memory
 
 BEST = "auc_balanced"  # the figure by which the best checkpoint is chosen
 
@@ -96,6 +97,7 @@ class Checkpoints:
             response.result()
             if jax.process_index() == 0:
                 seal.write(self.directory / str(step))
+            return_memory()
 
         self._sealing = self._sealer.submit(finish)
 

@@ -96,6 +96,7 @@ def _serve(args: argparse.Namespace, port: int, folder: Path) -> None:
     from colorjax.apps.serve.sessions import Sessions
     from colorjax.colorize import Colorizer
     from colorjax.compilation import keep_programs
+    from colorjax.processes import return_memory
 
     keep_programs()
     names = _names(args.workdirs)
@@ -108,6 +109,7 @@ def _serve(args: argparse.Namespace, port: int, folder: Path) -> None:
         ended = threading.Event()
         while not ended.wait(SWEEP):
             sessions.sweep()
+            return_memory()
     finally:
         page.close(verbose=False)
 
