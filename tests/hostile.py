@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 import tifffile
+from etils import epath
 from golden import caffemodel
 from helpers import DATA, TINY, encode, scene
 
@@ -74,7 +75,9 @@ READERS = {
     "distribution": Reader("x.npz", archive.load),
     "config of a run": Reader("config.json", _config),
     "prior of a run": Reader("prior.npy", lambda p: run.read_prior(p.parent)),
-    "figures of a run": Reader("metrics.json", lambda p: info._figures(p.parent)),
+    "figures of a run": Reader(
+        "metrics.json", lambda p: info._figures(epath.Path(p.parent))
+    ),
     "evaluation": Reader("evaluation.json", _evaluation),
     "list of pictures": Reader("x.txt", lambda p: lists.listed(_drawings(), p)),
 }

@@ -118,7 +118,7 @@ SECTIONS = {
     ("key", "value", "message"),
     [
         ("data.rot", 3, "no such key; there are name, root"),
-        ("method.widht", 1.0, "no such key; there are width"),
+        ("method.widht", 1.0, "no such key; there are net, width"),
         ("optimizer.lr", 1e-3, "no such key; there are learning_rate"),
         ("checkpoint.workdir", "x", "no such key; there are every, keep"),
         ("evaluation.size", 4, "no such key; there are every"),

@@ -38,8 +38,9 @@ def trained(tmp_path_factory):
 
 def test_run_leaves_its_files_and_says_how_to_go_on(trained):
     workdir, _, result = trained
-    files = {"config.json", "log.jsonl", "checkpoints", "prior.npy", "metrics.json"}
-    assert files | {"grid.png"} == {path.name for path in workdir.iterdir()}
+    told = {"config.json", "log.jsonl", "metrics.json", "pictures.json"}
+    files = told | {"checkpoints", "prior.npy", "grid.png"}
+    assert files == {path.name for path in workdir.iterdir()}
     assert f"colorjax colorize PICTURE --run {workdir}" in result.out
     assert "first step after" in result.err and "images/s" in result.err
     prior = np.load(workdir / "prior.npy")

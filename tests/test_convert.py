@@ -332,7 +332,7 @@ def test_weights_that_a_new_run_has_no_place_for_are_told(runs):
     nets = run.load(runs[0] / "pytorch").nets
     net = {key: dict(x) for key, x in nets["G"].items()}
     net["params"] = {k: x for k, x in net["params"].items() if "norm" not in k}
-    state = TrainState(0, jax.tree.map(jax.numpy.asarray, {"G": net}), {})
+    state = TrainState(0, jax.tree.map(jax.numpy.asarray, {"G": net}), {}, 0, 0)
     _, fresh, left = start_from(state, nets)
     assert fresh == [] and len(left) == 14 and "G/params/norm1/scale" in left
 

@@ -175,7 +175,7 @@ def test_a_net_that_has_gone_wrong_is_told(runs, tmp_path):
         tmp_path / "blown.py",
         data=DRAWINGS,
         method=dict(name="regression", width=1 / 16),
-        optimizer=dict(learning_rate=1e38),
+        optimizer=dict(learning_rate=2e9),
     )
     result = run_train(f"--config={config}", f"--workdir={tmp_path / 'blown'}")
     assert result.code == 0, result.err

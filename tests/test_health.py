@@ -80,13 +80,13 @@ def test_log_tells_once_and_again_after_it_was_well(tmp_path, capsys):
     accuracies = [0.99] * 40 + [0.6] * 40 + [0.99] * 20
     told = []
     for step, accuracy in enumerate([*accuracies, 0.5], start=1):
-        log.add(step, {"loss": 1.0, "accuracy_D": accuracy})
+        log.add(step, {"loss": 1.0, "skipped": 0, "accuracy_D": accuracy})
         told += [step - 1] * capsys.readouterr().err.count("warning:")
     assert told == [30]
     log.flush()
     again = TrainingLog(tmp_path / "log.jsonl", 40, 1000, 1, 0.0)
     for step in range(41, 50):
-        again.add(step, {"loss": 1.0, "accuracy_D": 0.99})
+        again.add(step, {"loss": 1.0, "skipped": 0, "accuracy_D": 0.99})
     assert "warning" not in capsys.readouterr().err  # the run before had told it
 
 

@@ -293,6 +293,7 @@ def test_metrics_that_cannot_be_had_are_told_and_the_others_come():
         "auc",
         "chroma",
         "distortion",
+        "diversity",
         "colourfulness",
         "calibration",
     }

@@ -50,7 +50,8 @@ def decode(
     profile, `srgb` that of the result. Raises whatever the file provokes.
     """
     pixels = _decode_png(data) if kind == "PNG" else _decode_tiff(data, size)
-    if pixels.shape[:2] != size:
+    # As a set: some versions of Pillow turn the size of a TIFF by its orientation.
+    if sorted(pixels.shape[:2]) != sorted(size):
         raise ValueError("its headers disagree about its size")
     colors, alpha = np.split(pixels, [pixels.shape[2] - 1 | 1], axis=2)  # 1 or 3, rest
     converted = None

@@ -176,7 +176,11 @@ class BatchNorm(nn.Module):
         }
         wide = x.astype(jnp.float32)
         if train:
-            of_batch = {"mean": wide.mean((0, 1, 2)), "var": wide.var((0, 1, 2))}
+            mean, squares = (x.mean((0, 1, 2)) for x in (wide, jnp.square(wide)))
+            # Not jnp.var: where the batch is taken in parts on several devices, XLA
+            # leaves the gradient of that one without the sum over the devices.
+            variance = jax.nn.relu(squares - jnp.square(mean))
+            of_batch = {"mean": mean, "var": variance}
             y = standardise(wide, of_batch["mean"], of_batch["var"])
             if not self.is_initializing():
                 for name, value in of_batch.items():
