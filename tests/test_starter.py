@@ -46,7 +46,7 @@ def test_colorize_needs_no_run(tmp_path):
     assert contents(run.STARTER) == before
 
 
-def test_it_is_what_its_config_makes():
+def test_its_config_and_figures_are_there():
     config, figures = (
         files.read_json(run.STARTER / name) for name in ("config.json", "metrics.json")
     )
