@@ -79,6 +79,8 @@ def test_halves_share_no_picture(folders, count):
         def name(self, index):
             return str(index)
 
+        key = name
+
     parts = [[half[i].data[0] for i in range(len(half))] for half in halves(Numbers())]
     assert sorted(parts[0] + parts[1]) == list(range(count))
     assert abs(len(parts[0]) - len(parts[1])) <= 1
