@@ -19,7 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add = parser.add_argument
     add("film", metavar="IN", help="a film that ffmpeg reads")
-    add("--run", dest="workdir", required=True, metavar="DIR", help="a trained run")
+    add(
+        "--run",
+        dest="workdir",
+        metavar="DIR",
+        help="the workdir of a run (the one that comes with colorjax)",
+    )
     add("--out", required=True, help="a film: .mp4, .mov, .mkv or .webm")
     add("--step", type=int, help="a checkpoint other than the last")
     add("--overwrite", action="store_true", help="make a result anew that is there")
@@ -83,9 +88,10 @@ def _colorize(film, target: Path, args: argparse.Namespace) -> None:
     from colorjax.film.colouring import Colouring, Options
     from colorjax.film.parts import Parts
     from colorjax.film.writing import encode, join
+    from colorjax.run import STARTER
     from colorjax.steady import from_arrays, to_arrays
 
-    colorizer = Colorizer.load(args.workdir, args.step)
+    colorizer = Colorizer.load(args.workdir or STARTER, args.step)
     options = Options(args.batch, args.temperature, args.saturation, args.palette)
     colours = Colouring(colorizer, film, options)
     parts = Parts(target, _job(args, hash_nets(colorizer.nets)[0]))

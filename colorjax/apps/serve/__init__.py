@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="workdirs",
         metavar="DIR",
         action="append",
-        required=True,
-        help="a trained run; given several times, the page offers the choice",
+        help="a run (the one that comes with colorjax); given several times, the page "
+        "offers the choice",
     )
     add("--host", default="127.0.0.1", help="where to listen (127.0.0.1, this machine)")
     add("--port", type=int, default=7860, help="(7860; 0 is any that is free)")
@@ -97,9 +97,10 @@ def _serve(args: argparse.Namespace, port: int, folder: Path) -> None:
     from colorjax.colorize import Colorizer
     from colorjax.compilation import keep_programs
     from colorjax.processes import return_memory
+    from colorjax.run import STARTER
 
     keep_programs()
-    names = _names(args.workdirs)
+    names = _names(args.workdirs or [str(STARTER)])
     colorizers = {name: Colorizer.load(path) for name, path in names.items()}
     sessions = Sessions(colorizers, folder, args.max_pixels)
     page = build(Events(sessions, names))
