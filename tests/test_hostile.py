@@ -38,7 +38,8 @@ TAKEN = {  # of the nasty files: a small picture comes of them
     "png of ((60000, 60000), (1, 1))",
     "tiff with tag 257 = 65535",
     "tiff with tag 273 = 0",
-    "tiff of widths 4, 60000",
+    "tiff of widths 4, 60000",  # which of the two counts, Pillow's versions disagree
+    "tiff of widths 60000, 4",
 }
 CHECKED = [name for name in READERS if name != "header of a picture"]
 QUICK = settings(max_examples=60, suppress_health_check=list(HealthCheck))
