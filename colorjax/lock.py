@@ -111,7 +111,10 @@ class Lock:
             "token": self.token,
             "heartbeat": time.time(),
         }
-        write_bytes(self.path, f"{json.dumps(content)}\n".encode())
+        # A file of its own until it is renamed: others may write at the same moment.
+        own = self.path.parent / f".lock-{self.token}.json"
+        write_bytes(own, f"{json.dumps(content)}\n".encode())
+        own.replace(self.path)
 
 
 def _who(found):

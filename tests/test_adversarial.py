@@ -84,7 +84,7 @@ def trained(name: str, devices: int = 1) -> Trained:
     "name, convolutions, products",
     [  # of one forward pass of the generators: a transposed convolution is 4 products
         ("options", 3, 3 * 4),
-        ("fine-tuned", 22, 4),
+        pytest.param("fine-tuned", 22, 4, marks=pytest.mark.slow),
         ("cyclegan", 2 * 6, 2 * 2 * 4),
     ],
 )

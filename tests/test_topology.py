@@ -43,7 +43,10 @@ def reference(tmp_path_factory):
     return folder, config, train(folder, "one", config)
 
 
-@pytest.mark.parametrize("processes, per_process", [(1, 4), (2, 1), (2, 2), (4, 1)])
+@pytest.mark.parametrize(
+    "processes, per_process",
+    [(1, 4), (2, 1), (2, 2), pytest.param(4, 1, marks=pytest.mark.slow)],
+)
 def test_gradients_and_figures_equal_one_device(reference, processes, per_process):
     folder, config, (state, loss, metrics) = reference
     name = f"{processes}x{per_process}"
