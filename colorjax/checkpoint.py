@@ -133,7 +133,7 @@ def load_nets(
     directory = _directory(workdir)
     if not directory.is_dir():
         raise UserError(f"{workdir}: no checkpoint here; is it the workdir of a run?")
-    with ocp.training.Checkpointer(directory) as orbax:
+    with _fitting(directory), ocp.training.Checkpointer(directory) as orbax:
         steps = [checkpoint.step for checkpoint in orbax.checkpoints]
         if not steps:
             raise UserError(f"{workdir}: its training has not saved a checkpoint yet")
@@ -193,10 +193,12 @@ def _last_good(directory: epath.Path, steps: Sequence[int]) -> int:
 
 @contextlib.contextmanager
 def _fitting(path: epath.Path) -> Iterator[None]:
-    """Tell in one line of a checkpoint at `path` that Orbax cannot load."""
+    """Tell in one line of what is at `path` that Orbax cannot load."""
     try:
         yield
-    except (KeyError, OSError, ValueError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # Orbax raises whatever the files provoke
         raise UserError(
             f"{path} cannot be loaded ({_first_line(error.__cause__ or error)}); it is "
             "damaged, or of another version of colorjax: remove it to go on from the "

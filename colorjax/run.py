@@ -129,13 +129,7 @@ def load(workdir: epath.PathLike = STARTER, step: int | None = None) -> Run:
             f"{workdir}: no config.json and prior.npy here; give the workdir of a run "
             "that train.py or colorjax convert made"
         )
-    try:
-        step, nets = load_nets(workdir, step)
-    except UserError:
-        raise
-    except Exception as error:  # Orbax raises whatever the files provoke
-        reason = str(error).partition("\n")[0][:200] or type(error).__name__
-        raise UserError(f"{workdir}/checkpoints: cannot be read ({reason})") from error
+    step, nets = load_nets(workdir, step)
     # What the prior weighs is the loss, and a converted run has none.
     method = make_method(config["method"], UNIFORM if prior is None else prior)
     pictures = make_pictures(config["data"])
@@ -143,11 +137,14 @@ def load(workdir: epath.PathLike = STARTER, step: int | None = None) -> Run:
 
 
 def load_all(workdirs: Sequence[str], step: int | None = None) -> dict[str, Run]:
-    """Runs by the name of their directories, or by the paths where names repeat."""
-    names = [epath.Path(path).name for path in workdirs]
-    if len(set(names)) < len(names):
-        names = list(workdirs)
-    return {name: load(path, step) for name, path in zip(names, workdirs, strict=True)}
+    """Runs by name, see `named`."""
+    return {name: load(path, step) for name, path in named(workdirs).items()}
+
+
+def named(workdirs: Sequence[str]) -> dict[str, str]:
+    """Workdirs by the name of the directory, or by the path where names repeat."""
+    short = {epath.Path(path).name: path for path in workdirs}
+    return short if len(short) == len(workdirs) else {path: path for path in workdirs}
 
 
 def common_pictures(

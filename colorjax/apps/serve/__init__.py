@@ -97,10 +97,10 @@ def _serve(args: argparse.Namespace, port: int, folder: Path) -> None:
     from colorjax.colorize import Colorizer
     from colorjax.compilation import keep_programs
     from colorjax.processes import return_memory
-    from colorjax.run import STARTER
+    from colorjax.run import STARTER, named
 
     keep_programs()
-    names = _names(args.workdirs or [str(STARTER)])
+    names = named(args.workdirs or [str(STARTER)])
     colorizers = {name: Colorizer.load(path) for name, path in names.items()}
     sessions = Sessions(colorizers, folder, args.max_pixels)
     page = build(Events(sessions, names))
@@ -128,9 +128,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _names(workdirs: list[str]) -> dict[str, str]:
-    """The runs by the names that the page has for them: short, if they differ."""
-    short = {Path(path).name: path for path in workdirs}
-    return short if len(short) == len(workdirs) else {path: path for path in workdirs}
