@@ -16,7 +16,7 @@ from absl import flags
 from etils import epath
 
 from colorjax import config as configs
-from colorjax import files, run
+from colorjax import files, protocol, run
 from colorjax.baselines import NAMES, baselines, mean_colors
 from colorjax.comparison import comparison, markdown_table, merge, text_table
 from colorjax.compilation import keep_programs
@@ -56,17 +56,17 @@ def main() -> int:
         raise UserError("give the directory of a run: --workdir=runs/quick")
     loaded = run.load_all(WORKDIR.value, STEP.value)
     given = {key: flag.value for key, flag in DATA.items() if flag.value is not None}
-    pictures, prior = run.common_pictures(loaded, given)
+    pictures, prior = protocol.common_pictures(loaded, given)
     split = SPLIT.value or pictures.test_split
     source = pictures.source(split)
     first = next(iter(loaded.values()))
-    evaluation = run.make_evaluation(first.config["evaluation"])
+    evaluation = protocol.make_evaluation(first.config["evaluation"])
     mesh = make_mesh()
     batch = evaluation.whole_batch(mesh)
 
     def training_pass(label):
         train = pictures.source(pictures.train_split)
-        return run.single_pass(pictures, train, batch, label)
+        return protocol.single_pass(pictures, train, batch, label)
 
     if prior is None:
         prior = estimate_prior(training_pass("estimating the prior"), mesh)
@@ -74,10 +74,10 @@ def main() -> int:
     # ---- The metrics; one that cannot be had is told, and the others still come.
     def originals(net, variables):
         """Features of the evaluated pictures, and of as many of the training split."""
-        others = run.disjoint(pictures, split, len(source))
+        others = protocol.disjoint(pictures, split, len(source))
         same, disjoint = (
             original_moments(
-                net, variables, run.single_pass(pictures, x, batch, label), mesh
+                net, variables, protocol.single_pass(pictures, x, batch, label), mesh
             )
             for x, label in ((source, "originals"), (others, "disjoint originals"))
         )

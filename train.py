@@ -21,7 +21,7 @@ from jax.experimental import multihost_utils
 from ml_collections import config_flags
 
 from colorjax import config as configs
-from colorjax import files, health, images, processes, run
+from colorjax import files, health, images, processes, protocol, run
 from colorjax.checkpoint import Checkpoints, load_nets
 from colorjax.colorize import Colorizer, picture_grid
 from colorjax.comparison import comparison, text_table
@@ -68,14 +68,15 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
     name = epath.Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
     workdir = epath.Path(WORKDIR.value or f"runs/{name}")
     pictures = run.make_pictures(config["data"])
-    source = pictures.source(pictures.train_split)
+    source, other = pictures.source(pictures.train_split), pictures.other_source()
     pictures.source(pictures.test_split)
+    splits = {"data": source} | ({"data.other": other} if other else {})
     optimizer = run.make_optimizer(config["optimizer"], config["steps"])
     method = run.make_method(config["method"], run.UNIFORM)
     abstract = abstract_batch(config["batch"], pictures.crop, pictures.unpaired)
     jax.eval_shape(make_init(method, optimizer, config["seed"], mesh), abstract)
     configs.check_section("checkpoint", Checkpoints, config["checkpoint"], ["workdir"])
-    evaluation = run.make_evaluation(config["evaluation"])
+    evaluation = protocol.make_evaluation(config["evaluation"])
     given = ["method", "optimizer", "seed", "mesh"]
     configs.check_section("step", make_step, config["step"], given)
     check_divides(config["batch"], mesh, config["step"].get("accumulate", 1))
@@ -87,10 +88,9 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
         prior = None  # of a start that failed, perhaps with other pictures
     else:
         configs.check_same(before, config, workdir)
-        listing = files.read_json(workdir / "pictures.json")
-        if listing is not None and (changed := source.as_listed(listing)):
-            print(f"{workdir}: since the run began, {changed}", file=sys.stderr)
-    sources = pictures.training_sources(source)
+        for name, changed in run.restore_pictures(workdir, splits).items():
+            print(f"{workdir}: {name}: since the run began, {changed}", file=sys.stderr)
+    sources = pictures.training_sources(source, other)
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("workdir read")
 
@@ -98,13 +98,13 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
     unreadable = Unreadable(source, pictures.max_unreadable)
     if prior is None:
         batch = evaluation.whole_batch(mesh)
-        passed = run.single_pass(pictures, source, batch, "estimating the prior")
+        passed = protocol.single_pass(pictures, source, batch, "estimating the prior")
         prior = estimate_prior(unreadable.watch(passed), mesh)
     if first_process:
         encoded = io.BytesIO()
         np.save(encoded, prior)
         files.write_bytes(workdir / "prior.npy", encoded.getvalue())
-        files.write_json(workdir / "pictures.json", source.listing())
+        run.keep_pictures(workdir, splits)
         files.write_json(workdir / "config.json", config)
 
     metrics, problems = make_metrics(Context(prior, pictures.resize))
@@ -197,7 +197,7 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
             figure = None
             if evaluating:
                 results = evaluate(state)
-                figure = run.best_figure(results)
+                figure = protocol.best_figure(results)
                 if first_process and evaluation.pictured(step, steps):
                     picture(state, workdir / "grids" / f"{step:08d}.png")
             checkpoints.save(step, state, figure)

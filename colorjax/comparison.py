@@ -17,8 +17,9 @@ from etils import epath
 from colorjax import files
 from colorjax.errors import UserError
 from colorjax.method import Nets
+from colorjax.protocol import Measured
 from colorjax.report import table
-from colorjax.run import Measured, Run
+from colorjax.run import Run
 
 Comparison = dict[str, Any]
 

@@ -15,7 +15,6 @@ training with its "other_mask" and "other_index".
 
 import dataclasses
 import functools
-import hashlib
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -30,7 +29,7 @@ from jaxtyping import UInt8
 from colorjax import images, workers
 from colorjax.errors import UserError
 from colorjax.lists import listed
-from colorjax.sources import TFDS, Folder, Source, halves, resolve
+from colorjax.sources import TFDS, Folder, Source, Split, halves, resolve
 
 Batch = dict[str, np.ndarray]
 
@@ -100,7 +99,7 @@ class Pictures:
         if self.holdout not in ("hash", "sorted"):
             raise UserError(f"data.holdout '{self.holdout}': use 'hash' or 'sorted'")
 
-    def source(self, split: str) -> Source:
+    def source(self, split: str) -> Split:
         """Open a split; `UserError` where there is none, or no picture in it."""
         if self.name:
             data_dir = self.data_dir or os.environ.get("TFDS_DATA_DIR")
@@ -116,13 +115,10 @@ class Pictures:
         """Whether there is a second set of pictures to learn from."""
         return bool(self.halves or self.other_name or self.other_root)
 
-    def training_sources(self, source: Source) -> tuple[Source, Source | None]:
-        """The pictures of a training split to learn from, and those of the second set,
-        if there is one."""
-        if self.halves:
-            return halves(source)
-        if not self.unpaired:
-            return source, None
+    def other_source(self) -> Split | None:
+        """Open the other data set, if there is one."""
+        if not (self.other_name or self.other_root):
+            return None
         other = dataclasses.replace(
             self,
             name=self.other_name,
@@ -131,7 +127,14 @@ class Pictures:
             other_root=None,
             list=None,
         )
-        return source, other.source("train")
+        return other.source("train")
+
+    def training_sources(
+        self, source: Source, other: Source | None
+    ) -> tuple[Source, Source | None]:
+        """The pictures to learn from, of the training split `source`, and those of the
+        second set, if there is one: half of them, or the `other_source`."""
+        return halves(source) if self.halves else (source, other)
 
     def training(
         self,
@@ -338,21 +341,3 @@ class Unreadable:
         more = len(self.indices) - len(names)
         listed = ", ".join(names) + (f" and {more} more" if more else "")
         return f"{len(self.indices)} unreadable pictures ({listed})"
-
-
-class Fingerprint:
-    """A hash of the pixels of all pictures that pass, in whatever order they come."""
-
-    def __init__(self):
-        self.digest, self.pictures = 0, 0  # a sum, of 64 bits
-
-    def watch(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """Hand the batches on, taking note of them."""
-        for batch in batches:
-            for i in np.flatnonzero(batch["mask"]):
-                place = int(batch["index"][i]).to_bytes(8, "little")
-                digest = hashlib.sha256(place + batch["image"][i].tobytes()).digest()
-                self.digest += int.from_bytes(digest[:8], "little")
-                self.pictures += 1
-            self.digest %= 2**64
-            yield batch

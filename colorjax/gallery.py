@@ -17,7 +17,7 @@ from colorjax.evaluators import HISTOGRAM, SCORES
 from colorjax.evaluators.image import recolor
 from colorjax.method import to_examples
 from colorjax.page import Strip, page
-from colorjax.run import Measured
+from colorjax.protocol import Measured
 from colorjax.sources import Source
 
 SPREAD, EXTREME = 8, 4  # pictures shown: evenly over the split; worst and best of a run

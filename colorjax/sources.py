@@ -1,5 +1,5 @@
-"""Encoded pictures at random access: `Source`, its kinds `Folder` and `TFDS`, and parts
-of one: `Chosen`, `halves`."""
+"""Encoded pictures at random access: `Source`; the splits that data sets have, `Folder`
+and `TFDS`; and parts of one: `Chosen`, `halves`."""
 
 import hashlib
 import importlib.util
@@ -39,6 +39,20 @@ class Source(Protocol):
     def name(self, index: int) -> str: ...
 
     def key(self, index: int) -> str: ...
+
+
+@runtime_checkable
+class Split(Source, Protocol):
+    """A source that a run is resumed on: it can be had again as it was."""
+
+    def listing(self) -> list[str]:
+        """What a run keeps, to have the same pictures when it is resumed."""
+        ...
+
+    def as_listed(self, listing: Sequence[str]) -> str:
+        """Have the pictures of an earlier `listing`; what changed since, in a line, or
+        "". Raises `UserError` where they cannot be had."""
+        ...
 
 
 class Folder:
@@ -95,17 +109,17 @@ class Folder:
         return self.files[index]
 
     def listing(self) -> list[str]:
-        """What a run keeps, to have the same pictures when it is resumed."""
+        """The keys of all pictures, those of other splits too."""
         return self.every
 
     def as_listed(self, listing: Sequence[str]) -> str:
-        """Have the pictures of another `listing`; what changed since, in a line or "".
+        """Have the pictures of another `listing`; what changed since.
 
         What is gone cannot be read, and what is new is left out: the others keep their
         places, and with them the order in which training draws them.
         """
         if any(name.startswith("/") or ".." in name.split("/") for name in listing):
-            raise UserError("pictures.json names files outside of the folder")
+            raise UserError(f"pictures.json names files outside of {self.root}")
         gone = sorted(set(listing) - set(self.every))
         new = len(set(self.every) - set(listing))
         self.every, self.files = list(listing), self._of_split(listing)
@@ -194,7 +208,7 @@ class TFDS:
         return f"{self.split} #{index}"
 
     def listing(self) -> list[str]:
-        """As of a folder: version, split and number of the records."""
+        """Version, split and number of the records."""
         return [f"{self.version}, {self.split}, {len(self)} records"]
 
     def as_listed(self, listing: Sequence[str]) -> str:
@@ -230,7 +244,7 @@ def _check_features(name: str, data_dir: str | None) -> None:
 
 
 class Chosen:
-    """Some of the pictures of another source."""
+    """Some of the pictures of another source; a `Split`, though of any source."""
 
     def __init__(self, source: Source, indices: Sequence[int]):
         self.source, self.indices = source, indices

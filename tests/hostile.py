@@ -25,7 +25,7 @@ from etils import epath
 from golden import caffemodel
 from helpers import DATA, TINY, encode, scene
 
-from colorjax import archive, comparison, images, lists, run, sources
+from colorjax import archive, comparison, images, lists, protocol, run, sources
 from colorjax.apps import info
 from colorjax.distribution import Distribution
 from colorjax.errors import UserError
@@ -56,7 +56,7 @@ def _config(path: Path) -> object:
         raise UserError(f"{path.parent}: no config.json here")
     run.make_pictures(config["data"])
     run.make_optimizer(config["optimizer"], config["steps"])
-    run.make_evaluation(config["evaluation"])
+    protocol.make_evaluation(config["evaluation"])
     return run.make_method(config["method"], run.UNIFORM)
 
 

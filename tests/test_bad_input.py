@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from helpers import encode, run_colorjax, run_train, scene, write_config, write_folder
 
-from colorjax import cli, run
+from colorjax import cli, protocol, run
 from colorjax import config as configs
 from colorjax.checkpoint import Checkpoints
 from colorjax.colorize import Colorizer
@@ -110,7 +110,7 @@ SECTIONS = {
     "checkpoint": lambda section: configs.check_section(
         "checkpoint", Checkpoints, section, ["workdir"]
     ),
-    "evaluation": run.make_evaluation,
+    "evaluation": protocol.make_evaluation,
 }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from colorjax import config as configs
-from colorjax import run
+from colorjax import protocol, run
 from colorjax.checkpoint import Checkpoints
 from colorjax.method import abstract_batch, to_examples
 from colorjax.optim import schedule
@@ -31,7 +31,7 @@ def test_builds(name):
     method = run.make_method(config["method"], np.full(Q, 1 / Q, np.float32))
     optimizer = run.make_optimizer(config["optimizer"], config["steps"])
     configs.check_section("checkpoint", Checkpoints, config["checkpoint"], ["workdir"])
-    run.make_evaluation(config["evaluation"])
+    protocol.make_evaluation(config["evaluation"])
     mesh = jax.sharding.Mesh(jax.devices()[:1], ("data",))  # a batch may be 1
     batch = abstract_batch(config["batch"], pictures.crop, pictures.unpaired)
     state = jax.eval_shape(make_init(method, optimizer, 0, mesh), batch)

@@ -29,7 +29,7 @@ from helpers import (
     write_folder,
 )
 
-from colorjax import cli, images, run
+from colorjax import cli, images, protocol, run
 from colorjax.colorize import Colorizer
 from colorjax.errors import UserError
 from colorjax.pretrained.caffe import read_layers
@@ -344,11 +344,11 @@ def test_runs_without_a_prior_leave_it_to_those_with_one(runs):
         ({"a": converted, "b": trained}, run.UNIFORM),
         ({"a": converted}, None),
     ):
-        _, prior = run.common_pictures(compared, {})
+        _, prior = protocol.common_pictures(compared, {})
         assert prior is expected
     other = converted._replace(prior=run.UNIFORM[::-1] * 2)
     with pytest.raises(UserError, match="c has another prior than b"):
-        run.common_pictures({"a": converted, "b": trained, "c": other}, {})
+        protocol.common_pictures({"a": converted, "b": trained, "c": other}, {})
 
 
 class Attack:

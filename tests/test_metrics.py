@@ -22,8 +22,8 @@ from colorjax.evaluators.classification import classification
 from colorjax.evaluators.image import colourfulness, picture_scores, similarity
 from colorjax.method import Prediction
 from colorjax.pretrained.classifier import LAYOUTS, Classifier
+from colorjax.protocol import disjoint
 from colorjax.quantize import ab_bins
-from colorjax.run import disjoint
 
 SIDE, COUNT = 24, 6
 IMAGES = np.stack([scene(i, SIDE) for i in range(COUNT)])

@@ -1,11 +1,13 @@
 """A second set of pictures, for methods that learn without pairs."""
 
 import itertools
+import shutil
 
 import numpy as np
 import pytest
 from helpers import DATA, encode, scene, write_folder
 
+from colorjax import run
 from colorjax.data import Pictures, Unreadable
 from colorjax.errors import UserError
 from colorjax.sources import Encoded, halves
@@ -29,7 +31,9 @@ def made(root, **section):
 
 
 def batches(pictures, start=0, steps=6, **kwargs):
-    sources = pictures.training_sources(pictures.source("train"))
+    sources = pictures.training_sources(
+        pictures.source("train"), pictures.other_source()
+    )
     return list(
         pictures.training(*sources, seed=3, batch=4, start=start, steps=steps, **kwargs)
     )
@@ -114,7 +118,7 @@ def test_unreadable_pictures_of_the_second_set(folders, tmp_path):
         (tmp_path / f"{i}.png").write_bytes(encode(scene(i)))
     (tmp_path / "5.png").write_bytes(b"nothing")
     pictures = made(folders, other_root=str(tmp_path))
-    source, others = pictures.training_sources(pictures.source("train"))
+    others = pictures.other_source()
     assert len(others) == 5 and any("5.png" in others.name(i) for i in range(5))
     watch = Unreadable(others, 0.5, second=True)
     found = list(watch.watch(iter(batches(pictures))))
@@ -126,6 +130,38 @@ def test_unreadable_pictures_of_the_second_set(folders, tmp_path):
             batch["other_mask"] == 0, batch["other_index"] == bad
         )
         assert not batch["other"][batch["other_mask"] == 0].any()
+
+
+def test_both_sets_keep_their_places_when_pictures_go(folders, tmp_path):
+    """What the run draws from each set does not depend on what has gone since."""
+    for name in ("colour", "grey"):
+        shutil.copytree(folders / name, tmp_path / name)
+    pictures = made(tmp_path, other_root=str(tmp_path / "grey"))
+
+    def splits():
+        source, other = pictures.source("train"), pictures.other_source()
+        return {"data": source, "data.other": other}
+
+    begun = splits()
+    run.keep_pictures(tmp_path / "run", begun)
+    assert run.restore_pictures(tmp_path / "run", splits()) == {}
+    gone = begun["data.other"].key(2)
+    (tmp_path / "grey" / gone).unlink()
+    resumed = splits()
+    changed = run.restore_pictures(tmp_path / "run", resumed)
+    assert list(changed) == ["data.other"] and gone in changed["data.other"]
+    assert len(resumed["data.other"]) == len(begun["data.other"])
+    with pytest.raises(UserError, match=gone):
+        resumed["data.other"][2]
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", '{"data": 1}', '{"data": [1]}', '{"data": ["../secret.png"]}']
+)
+def test_a_list_of_something_else(folders, tmp_path, text):
+    (tmp_path / "pictures.json").write_text(text)
+    with pytest.raises(UserError, match="pictures.json"):
+        run.restore_pictures(tmp_path, {"data": made(folders).source("train")})
 
 
 @pytest.mark.parametrize(
