@@ -16,7 +16,7 @@ from absl import flags
 from etils import epath
 
 from colorjax import config as configs
-from colorjax import files, protocol, run
+from colorjax import files, memory, protocol, run
 from colorjax.baselines import NAMES, baselines, mean_colors
 from colorjax.comparison import comparison, markdown_table, merge, text_table
 from colorjax.compilation import keep_programs
@@ -50,6 +50,7 @@ OUT = flags.DEFINE_string("out", None, "Where the results go.")
 
 
 def main() -> int:
+    memory.reuse()
     keep_programs()
     # ---- The runs, and the pictures to compare them on.
     if not WORKDIR.value:

@@ -21,7 +21,7 @@ from jax.experimental import multihost_utils
 from ml_collections import config_flags
 
 from colorjax import config as configs
-from colorjax import files, health, images, processes, protocol, run
+from colorjax import files, health, images, memory, processes, protocol, run
 from colorjax.checkpoint import Checkpoints, load_nets
 from colorjax.colorize import Colorizer, picture_grid
 from colorjax.comparison import comparison, text_table
@@ -248,6 +248,7 @@ def watch_sigterm():
 
 def told(started: float) -> int:
     """The exit code of `main`, what ended it told in one line."""
+    memory.reuse()
     try:
         configs.parse_flags(sys.argv)
         with contextlib.ExitStack() as ending:

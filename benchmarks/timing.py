@@ -13,6 +13,8 @@ from collections.abc import Callable
 
 import jax
 
+from colorjax import memory
+
 PAUSE = 0.2  # seconds between calls, for the threads of one library to stop spinning
 
 
@@ -26,8 +28,10 @@ def parser(doc: str, repeats: int) -> argparse.ArgumentParser:
 
 
 def parse(flags: argparse.ArgumentParser) -> argparse.Namespace:
-    """The flags as given; JAX computes on their device from here on."""
+    """The flags as given; JAX computes on their device from here on, and memory is used
+    again as in every command."""
     args = flags.parse_args()
+    memory.reuse()
     jax.config.update("jax_platforms", "cpu" if args.device == "cpu" else "cuda,cpu")
     return args
 

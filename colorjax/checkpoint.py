@@ -19,9 +19,8 @@ from etils import epath
 from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
 
-from colorjax import seal
+from colorjax import memory, seal
 from colorjax.errors import UserError
-from colorjax.processes import return_memory
 
 BEST = "auc_balanced"  # the figure by which the best checkpoint is chosen
 
@@ -97,7 +96,7 @@ class Checkpoints:
             response.result()
             if jax.process_index() == 0:
                 seal.write(self.directory / str(step))
-            return_memory()
+            memory.give_back()
 
         self._sealing = self._sealer.submit(finish)
 

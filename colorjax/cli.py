@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from colorjax import memory
 from colorjax.apps import (
     colorize,
     convert,
@@ -36,6 +37,7 @@ def main(argv: list[str] | None = None) -> int:
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     args = parser.parse_args(argv)
+    memory.reuse()
     try:
         return args.run(args)
     except UserError as error:

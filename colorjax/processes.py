@@ -1,10 +1,7 @@
-"""Processes that train as one: `join` them, and `ending_together`; and what a process
-that lives long needs: `return_memory`."""
+"""Processes that train as one: `join` them, and `ending_together`."""
 
 import contextlib
-import ctypes
 import os
-import sys
 import threading
 from collections.abc import Iterator
 
@@ -66,15 +63,3 @@ def ending_together() -> Iterator[None]:
             timer.daemon = True  # else Python would wait for it
             timer.start()
         raise
-
-
-def return_memory() -> None:
-    """Give freed memory back to the system.
-
-    The C library of Linux keeps it, in pieces, for each thread that ever had some: of a
-    process whose threads come and go it looks like a leak.
-    """
-    if sys.platform == "linux":  # musl and others have no such function
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)

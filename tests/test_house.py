@@ -20,6 +20,7 @@ FLOORS = (
         "folders",
         "health",
         "likeness",
+        "memory",
         "nets",
         "optim",
         "processes",

@@ -91,12 +91,12 @@ def _free_port(host: str, port: int) -> int:
 
 def _serve(args: argparse.Namespace, port: int, folder: Path) -> None:
     # Heavy; mistakes above need no waiting.
+    from colorjax import memory
     from colorjax.apps.serve.events import Events
     from colorjax.apps.serve.page import build, launch
     from colorjax.apps.serve.sessions import Sessions
     from colorjax.colorize import Colorizer
     from colorjax.compilation import keep_programs
-    from colorjax.processes import return_memory
     from colorjax.run import STARTER, named
 
     keep_programs()
@@ -110,7 +110,7 @@ def _serve(args: argparse.Namespace, port: int, folder: Path) -> None:
         ended = threading.Event()
         while not ended.wait(SWEEP):
             sessions.sweep()
-            return_memory()
+            memory.give_back()
     finally:
         page.close(verbose=False)
 

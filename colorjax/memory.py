@@ -1,0 +1,37 @@
+"""Memory of the C library of Linux, which knows nothing of training: `reuse`,
+`give_back`.
+
+Left alone it hands the large buffers of a step back to the system, and the next step
+waits for as many pages to be cleared; of small ones it keeps pieces for each thread
+that ever had some, so that a process whose threads come and go seems to leak. So the
+loop reuses one heap, and at each checkpoint gives back what is free in it.
+"""
+
+import ctypes
+import sys
+
+# Of <malloc.h>.
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
+
+
+def reuse() -> None:
+    """Keep freed memory, in one heap, for what comes next; before threads start."""
+    set_option = _function("mallopt")
+    if set_option is not None:
+        set_option(_ARENA_MAX, 1)
+        set_option(_MMAP_MAX, 0)  # no block of its own for a large buffer
+        set_option(_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def give_back() -> None:
+    """Give freed memory back to the system."""
+    trim = _function("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _function(name: str):
+    """A function of the C library, or None where it has none of that name (musl)."""
+    if sys.platform != "linux":
+        return None
+    return getattr(ctypes.CDLL(None), name, None)
