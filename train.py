@@ -55,6 +55,7 @@ PROCESS = flags.DEFINE_integer("process", None, "Which one this is, from 0.")
 
 def main(started: float, ending: contextlib.ExitStack) -> int:
     # ---- Processes, before anything else touches a device.
+    memory.reuse()
     keep_programs()
     processes.join(DISTRIBUTED.value, COORDINATOR.value, PROCESSES.value, PROCESS.value)
     first_process = jax.process_index() == 0
@@ -248,7 +249,6 @@ def watch_sigterm():
 
 def told(started: float) -> int:
     """The exit code of `main`, what ended it told in one line."""
-    memory.reuse()
     try:
         configs.parse_flags(sys.argv)
         with contextlib.ExitStack() as ending:

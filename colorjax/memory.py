@@ -20,7 +20,7 @@ def reuse() -> None:
     if set_option is not None:
         set_option(_ARENA_MAX, 1)
         set_option(_MMAP_MAX, 0)  # no block of its own for a large buffer
-        set_option(_TRIM_THRESHOLD, 2**31 - 1)
+        set_option(_TRIM_THRESHOLD, -1)  # no end of the heap is ever long enough
 
 
 def give_back() -> None:
