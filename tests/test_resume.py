@@ -1,5 +1,6 @@
 """A run that was killed and started again is the run that was not, bit for bit."""
 
+import json
 import re
 import signal
 import time
@@ -104,19 +105,20 @@ def test_one_of_several_killed(processes, victim, undisturbed, tmp_path):
 def test_killed_at_random_moments(tmp_path):
     """20 times in one run, now and then with worker processes: at any moment of the
     start, and of the steps after another checkpoint is begun."""
-    steps, kills = 300, 20
+    steps, kills = 3_000, 20  # more than a fast machine does in between
     changes = dict(CHANGES, steps=steps, checkpoint=dict(every=10, keep=2))
     config = write_config(tmp_path / "long.py", **changes)
     expected, workdir = tmp_path / "undisturbed", tmp_path / "killed"
     result = run_train(f"--config={config}", f"--workdir={expected}", timeout=900)
     assert result.code == 0, result.err
+    first = json.loads((expected / "log.jsonl").read_text().partition("\n")[0])
     random = Random(0)
     for kill in range(kills):
         begun = checkpoints_begun(workdir)
         process = start(config, workdir, f"--config.data.workers={kill % 5 // 3}")
         if kill % 2:
             wait_for(lambda: checkpoints_begun(workdir) - begun, process)  # noqa: B023
-        time.sleep(random.uniform(0, 1 if kill % 2 else 10))
+        time.sleep(random.uniform(0, 1 if kill % 2 else first["seconds"]))
         process.kill()
         assert process.wait() == -signal.SIGKILL
     result = run_train(f"--config={config}", f"--workdir={workdir}", timeout=900)
