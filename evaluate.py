@@ -16,17 +16,19 @@ from absl import flags
 from etils import epath
 
 from colorjax import config as configs
-from colorjax import files, memory, protocol, run
-from colorjax.baselines import NAMES, baselines, mean_colors
-from colorjax.comparison import comparison, markdown_table, merge, text_table
-from colorjax.compilation import keep_programs
+from colorjax import files, runtime
+from colorjax.data.statistics import estimate_prior
+from colorjax.distributed import make_mesh
 from colorjax.errors import UserError
-from colorjax.evaluation import method_row
-from colorjax.evaluators import Context, make_metrics, shown_metrics
-from colorjax.evaluators.fid import original_moments
-from colorjax.gallery import gallery
-from colorjax.prior import estimate_prior
-from colorjax.sharding import make_mesh
+from colorjax.evaluation import protocol
+from colorjax.evaluation.baselines import NAMES, baselines, mean_colors
+from colorjax.evaluation.engine import method_row
+from colorjax.evaluation.gallery import gallery
+from colorjax.evaluation.metrics import Context, make_metrics, shown_metrics
+from colorjax.evaluation.metrics.fid import original_moments
+from colorjax.evaluation.results import comparison, markdown_table, merge, text_table
+from colorjax.runtime import keep_programs
+from colorjax.train.workdir import load_runs
 
 WORKDIR = flags.DEFINE_multi_string(
     "workdir", [], "The directory of a run; repeatable."
@@ -50,12 +52,12 @@ OUT = flags.DEFINE_string("out", None, "Where the results go.")
 
 
 def main() -> int:
-    memory.reuse()
+    runtime.reuse()
     keep_programs()
     # ---- The runs, and the pictures to compare them on.
     if not WORKDIR.value:
         raise UserError("give the directory of a run: --workdir=runs/quick")
-    loaded = run.load_all(WORKDIR.value, STEP.value)
+    loaded = load_runs(WORKDIR.value, STEP.value)
     given = {key: flag.value for key, flag in DATA.items() if flag.value is not None}
     pictures, prior = protocol.common_pictures(loaded, given)
     split = SPLIT.value or pictures.test_split

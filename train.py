@@ -21,21 +21,37 @@ from jax.experimental import multihost_utils
 from ml_collections import config_flags
 
 from colorjax import config as configs
-from colorjax import files, health, images, memory, processes, protocol, run
-from colorjax.checkpoint import Checkpoints, load_nets
-from colorjax.colorize import Colorizer, picture_grid
-from colorjax.comparison import comparison, text_table
-from colorjax.compilation import keep_programs
-from colorjax.data import Unreadable
+from colorjax import distributed, files, images, runtime
+from colorjax.data.pipeline import Unreadable
+from colorjax.data.statistics import estimate_prior
+from colorjax.distributed import check_divides, make_mesh, replicated, to_devices
 from colorjax.errors import UserError
-from colorjax.evaluation import grey_row, method_row
-from colorjax.evaluators import Context, make_metrics
-from colorjax.lock import Lock
+from colorjax.evaluation import protocol
+from colorjax.evaluation.engine import grey_row, method_row
+from colorjax.evaluation.metrics import Context, make_metrics
+from colorjax.evaluation.results import comparison, text_table
+from colorjax.inference.colorizer import Colorizer, picture_grid
 from colorjax.method import abstract_batch
-from colorjax.prior import estimate_prior
-from colorjax.report import TrainingLog, warn
-from colorjax.sharding import check_divides, make_mesh, replicated, to_devices
-from colorjax.training import make_init, make_step, start_from
+from colorjax.progress import warn
+from colorjax.runtime import keep_programs
+from colorjax.train import monitor
+from colorjax.train.checkpoint import Checkpoints, load_nets
+from colorjax.train.experiment import (
+    UNIFORM,
+    make_method,
+    make_optimizer,
+    make_pictures,
+)
+from colorjax.train.lock import Lock
+from colorjax.train.logger import TrainingLog
+from colorjax.train.step import make_init, make_step, start_from
+from colorjax.train.workdir import (
+    Run,
+    keep_pictures,
+    read_config,
+    read_prior,
+    restore_pictures,
+)
 
 CONFIG = config_flags.DEFINE_config_file(  # which keys there are, our checks know
     "config",
@@ -55,9 +71,11 @@ PROCESS = flags.DEFINE_integer("process", None, "Which one this is, from 0.")
 
 def main(started: float, ending: contextlib.ExitStack) -> int:
     # ---- Processes, before anything else touches a device.
-    memory.reuse()
+    runtime.reuse()
     keep_programs()
-    processes.join(DISTRIBUTED.value, COORDINATOR.value, PROCESSES.value, PROCESS.value)
+    distributed.join(
+        DISTRIBUTED.value, COORDINATOR.value, PROCESSES.value, PROCESS.value
+    )
     first_process = jax.process_index() == 0
     mesh = make_mesh()
 
@@ -68,12 +86,12 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
     configs.check_keys(config)
     name = epath.Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
     workdir = epath.Path(WORKDIR.value or f"runs/{name}")
-    pictures = run.make_pictures(config["data"])
+    pictures = make_pictures(config["data"])
     source, other = pictures.source(pictures.train_split), pictures.other_source()
     pictures.source(pictures.test_split)
     splits = {"data": source} | ({"data.other": other} if other else {})
-    optimizer = run.make_optimizer(config["optimizer"], config["steps"])
-    method = run.make_method(config["method"], run.UNIFORM)
+    optimizer = make_optimizer(config["optimizer"], config["steps"])
+    method = make_method(config["method"], UNIFORM)
     abstract = abstract_batch(config["batch"], pictures.crop, pictures.unpaired)
     jax.eval_shape(make_init(method, optimizer, config["seed"], mesh), abstract)
     configs.check_section("checkpoint", Checkpoints, config["checkpoint"], ["workdir"])
@@ -84,12 +102,12 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
 
     # ---- The workdir: a new run, or the same one again, and no other process in it.
     lock = ending.enter_context(Lock(workdir)) if first_process else None
-    before, prior = run.read_config(workdir), run.read_prior(workdir)
+    before, prior = read_config(workdir), read_prior(workdir)
     if before is None:
         prior = None  # of a start that failed, perhaps with other pictures
     else:
         configs.check_same(before, config, workdir)
-        for name, changed in run.restore_pictures(workdir, splits).items():
+        for name, changed in restore_pictures(workdir, splits).items():
             print(f"{workdir}: {name}: since the run began, {changed}", file=sys.stderr)
     sources = pictures.training_sources(source, other)
     if jax.process_count() > 1:
@@ -105,7 +123,7 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
         encoded = io.BytesIO()
         np.save(encoded, prior)
         files.write_bytes(workdir / "prior.npy", encoded.getvalue())
-        run.keep_pictures(workdir, splits)
+        keep_pictures(workdir, splits)
         files.write_json(workdir / "config.json", config)
 
     metrics, problems = make_metrics(Context(prior, pictures.resize))
@@ -113,7 +131,7 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
         print(f"train.py: {problem}", file=sys.stderr)
 
     # ---- The state: resumed, or new, perhaps with the nets of another run.
-    method = run.make_method(config["method"], prior)
+    method = make_method(config["method"], prior)
     checkpoints = Checkpoints(workdir, **config["checkpoint"])
     if jax.process_count() == 1:  # several would wait for one that failed
         ending.callback(checkpoints.close)
@@ -148,12 +166,12 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
 
     def evaluate(state):
         """Figures of the nets as they are, beside those of grey, held out."""
-        here = run.Run(config, pictures, prior, method, state.nets, int(state.step))
+        here = Run(config, pictures, prior, method, state.nets, int(state.step))
         rows = {"this run": method_row(method.predict, state.nets), "grey": grey_row()}
         measured = evaluation(rows, metrics, pictures, pictures.test_split, mesh)
         if first_process:
             values = measured.rows["this run"].figures.items()
-            for line in health.collapsed({name: v.value for name, v in values}):
+            for line in monitor.collapsed({name: v.value for name, v in values}):
                 warn(f"after step {here.step}, {line}")
         return comparison(measured, {"this run": here, "grey": None})
 
@@ -259,12 +277,12 @@ def told(started: float) -> int:
     except jax.errors.JaxRuntimeError as error:
         if jax.process_count() == 1 or "RESOURCE_EXHAUSTED" in str(error):
             raise
-        print(f"train.py: {processes.lost(error)}", file=sys.stderr)
+        print(f"train.py: {distributed.lost(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
 
 
 if __name__ == "__main__":
-    with processes.ending_together():
+    with distributed.ending_together():
         sys.exit(told(time.monotonic()))

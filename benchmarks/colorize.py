@@ -121,8 +121,9 @@ def parts(run: str, path: Path) -> dict[str, float]:
         now = time.perf_counter()
         stages[stage], begun = round(now - begun, 2), now
 
-    from colorjax import guided, images, paint
-    from colorjax.colorize import Colorizer
+    from colorjax import images
+    from colorjax.inference import compose, upsample
+    from colorjax.inference.colorizer import Colorizer
 
     passed("imports")
     colorizer = Colorizer.load(run)
@@ -133,11 +134,11 @@ def parts(run: str, path: Path) -> dict[str, float]:
     passed("compile and predict")
     colorizer.predict(picture)
     passed("predict again")
-    guide = guided.fit(found.lightness, found.decode(0.3))
+    guide = upsample.fit(found.lightness, found.decode(0.3))
     passed("decode the distribution")
-    result = paint.paint(picture, guide)
+    result = compose.paint(picture, guide)
     passed("compile and paint")
-    paint.paint(picture, guide)
+    compose.paint(picture, guide)
     passed("paint again")
     images.encode(result, "JPEG")
     passed("encode JPEG")
@@ -152,7 +153,7 @@ def guided() -> dict[int, dict[str, float]]:
 
     from colorjax import images
     from colorjax.color import rgb_to_lab
-    from colorjax.guided import COARSE, fit
+    from colorjax.inference.upsample import COARSE, fit
 
     def lab(picture):
         values = np.asarray(rgb_to_lab(jnp.asarray(picture, jnp.float32) / 255))

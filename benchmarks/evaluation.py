@@ -14,14 +14,14 @@ import numpy as np
 
 from benchmarks.timing import parse, parser, report
 from colorjax import methods
-from colorjax.evaluation import Metric, evaluate, method_row
-from colorjax.evaluators import STANDARD, Context, make_metrics
-from colorjax.evaluators.classification import classification
+from colorjax.distributed import make_mesh
+from colorjax.evaluation.engine import Metric, evaluate, method_row
+from colorjax.evaluation.metrics import STANDARD, Context, make_metrics
+from colorjax.evaluation.metrics.classification import classification
 from colorjax.method import to_examples
 from colorjax.nets.vgg16 import VGG16
-from colorjax.pretrained.classifier import LAYOUTS, Classifier
+from colorjax.pretrained.vgg16 import LAYOUTS, Classifier
 from colorjax.quantize import Q
-from colorjax.sharding import make_mesh
 
 
 def main() -> None:

@@ -36,11 +36,11 @@ from benchmarks import hlo
 from benchmarks.timing import machine
 from benchmarks.useful import useful_flops
 from colorjax import config as configs
-from colorjax import run
+from colorjax.evaluation.results import table
 from colorjax.method import abstract_batch
 from colorjax.quantize import Q
-from colorjax.report import table
-from colorjax.training import make_init, make_step
+from colorjax.train.experiment import make_method, make_optimizer
+from colorjax.train.step import make_init, make_step
 from configs import imagenet_pod
 
 
@@ -72,8 +72,8 @@ def predict(chip: Chip, devices: int, flops: float, moved: float, reduced: float
 def compiled_step(batch: int, mesh: Mesh):
     """The pod config's training step for a global batch, and the parameters' shapes."""
     config = configs.to_dict(imagenet_pod.get_config())
-    method = run.make_method(config["method"], np.full(Q, 1 / Q, np.float32))
-    optimizer = run.make_optimizer(config["optimizer"], config["steps"])
+    method = make_method(config["method"], np.full(Q, 1 / Q, np.float32))
+    optimizer = make_optimizer(config["optimizer"], config["steps"])
     side = config["data"]["crop"]
     examples = abstract_batch(batch, side)
     state = jax.eval_shape(make_init(method, optimizer, 0, mesh), examples)

@@ -17,11 +17,11 @@ import jax
 import numpy as np
 
 from benchmarks.timing import interleaved, parse, parser, report
-from colorjax import optim
+from colorjax.distributed import make_mesh, to_devices
 from colorjax.methods import zhang2016
 from colorjax.quantize import Q
-from colorjax.sharding import make_mesh, to_devices
-from colorjax.training import make_init, make_step
+from colorjax.train import optim
+from colorjax.train.step import make_init, make_step
 
 BATCH, SIDE = 16, 64
 POINTS = [

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import jax
 
-from colorjax import memory
+from colorjax import runtime
 
 PAUSE = 0.2  # seconds between calls, for the threads of one library to stop spinning
 
@@ -31,7 +31,7 @@ def parse(flags: argparse.ArgumentParser) -> argparse.Namespace:
     """The flags as given; JAX computes on their device from here on, and memory is used
     again as in every command."""
     args = flags.parse_args()
-    memory.reuse()
+    runtime.reuse()
     jax.config.update("jax_platforms", "cpu" if args.device == "cpu" else "cuda,cpu")
     return args
 

@@ -21,11 +21,11 @@ import torch
 from benchmarks.timing import interleaved, parse, parser, report
 from benchmarks.torch_net import VGGDilated, load
 from benchmarks.useful import useful_flops
-from colorjax import optim
+from colorjax.distributed import make_mesh, to_devices
 from colorjax.methods import zhang2016
 from colorjax.quantize import ab_bins
-from colorjax.sharding import make_mesh, to_devices
-from colorjax.training import make_init, make_step
+from colorjax.train import optim
+from colorjax.train.step import make_init, make_step
 
 RATE = 3e-5
 SIZE = 4096  # of the matrix product that rates the device

@@ -6,7 +6,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str):
     """`colorjax.Colorizer`, loaded on first use: importing colorjax stays light."""
     if name == "Colorizer":
-        from colorjax.colorize import Colorizer
+        from colorjax.inference.colorizer import Colorizer
 
         return Colorizer
     raise AttributeError(f"module 'colorjax' has no attribute '{name}'")

@@ -3,17 +3,13 @@
 import argparse
 import sys
 
-from colorjax import memory
-from colorjax.apps import (
-    colorize,
-    convert,
-    doctor,
-    export,
-    info,
-    pack,
-    serve,
-    video,
-)
+from colorjax import runtime
+from colorjax.apps import convert, info, pack
+from colorjax.apps.colorize import command as colorize
+from colorjax.apps.doctor import command as doctor
+from colorjax.apps.export import command as export
+from colorjax.apps.serve import command as serve
+from colorjax.apps.video import command as video
 from colorjax.errors import UserError
 
 COMMANDS = {
@@ -37,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     args = parser.parse_args(argv)
-    memory.reuse()
+    runtime.reuse()
     try:
         return args.run(args)
     except UserError as error:

@@ -7,10 +7,10 @@ import numpy as np
 from helpers import TINY
 
 from colorjax import files, methods
-from colorjax.checkpoint import save_nets
-from colorjax.colorize import Colorizer
+from colorjax.inference.colorizer import Colorizer
 from colorjax.method import to_examples
 from colorjax.quantize import Q
+from colorjax.train.checkpoint import save_nets
 
 UNIFORM = np.full(Q, 1 / Q, np.float32)
 

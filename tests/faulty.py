@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from helpers import ROOT
 
-from colorjax import run
+from colorjax.train import experiment
 
 
 def spoilt(loss, first, last):
@@ -28,14 +28,14 @@ def spoilt(loss, first, last):
 
 def main():
     first, last = map(int, sys.argv[1:3])
-    make_method = run.make_method
+    make_method = experiment.make_method
 
     def make(section, prior):
         method = make_method(section, prior)
         losses = {k: spoilt(loss, first, last) for k, loss in method.losses.items()}
         return method._replace(losses=losses)
 
-    run.make_method = make
+    experiment.make_method = make
     sys.argv = [str(ROOT / "train.py"), *sys.argv[3:]]
     runpy.run_path(sys.argv[0], run_name="__main__")
 

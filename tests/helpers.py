@@ -14,7 +14,9 @@ import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
-DATA = Path(__file__).parent / "data"
+FIXTURES = Path(__file__).parent / "fixtures"
+GOLDEN = Path(__file__).parent / "golden"
+PUBLISHED = GOLDEN / "published"
 
 # The exception is ml_collections' own, and not shown to users.
 WARNINGS = "error,ignore:the load_module() method:DeprecationWarning"

@@ -23,16 +23,30 @@ import numpy as np
 import tifffile
 from etils import epath
 from golden import caffemodel
-from helpers import DATA, TINY, encode, scene
+from helpers import (
+    FIXTURES,
+    PUBLISHED,
+    TINY,
+    encode,
+    scene,
+)
 
-from colorjax import archive, comparison, images, lists, protocol, run, sources
+from colorjax import images
 from colorjax.apps import info
-from colorjax.distribution import Distribution
+from colorjax.data import sources
 from colorjax.errors import UserError
-from colorjax.pretrained import weights
-
-PUBLISHED = Path(__file__).parent / "golden/published"
-
+from colorjax.evaluation import protocol
+from colorjax.evaluation import results as evaluation_results
+from colorjax.inference import archive
+from colorjax.inference.distribution import Distribution
+from colorjax.pretrained import torch_files
+from colorjax.train.experiment import (
+    UNIFORM,
+    make_method,
+    make_optimizer,
+    make_pictures,
+)
+from colorjax.train.workdir import read_config, read_prior
 
 # ---- Readers.
 
@@ -46,40 +60,40 @@ class Reader(NamedTuple):
 
 def _evaluation(path: Path) -> object:
     results = {"protocol": {}, "rows": {}, "provenance": {}}
-    merged = comparison.merge(results, path)
-    return merged["rows"] and comparison.text_table(merged)
+    merged = evaluation_results.merge(results, path)
+    return merged["rows"] and evaluation_results.text_table(merged)
 
 
 def _config(path: Path) -> object:
-    config = run.read_config(path.parent)
-    if config is None:  # JSON's null is no config, and `run.load` says that
+    config = read_config(path.parent)
+    if config is None:  # JSON's null is no config, and `workdir.load` says that
         raise UserError(f"{path.parent}: no config.json here")
-    run.make_pictures(config["data"])
-    run.make_optimizer(config["optimizer"], config["steps"])
+    make_pictures(config["data"])
+    make_optimizer(config["optimizer"], config["steps"])
     protocol.make_evaluation(config["evaluation"])
-    return run.make_method(config["method"], run.UNIFORM)
+    return make_method(config["method"], UNIFORM)
 
 
 @functools.cache
 def _drawings() -> sources.Source:
-    return sources.TFDS("drawings", "train", str(DATA))
+    return sources.TFDS("drawings", "train", str(FIXTURES))
 
 
 READERS = {
     "picture": Reader("x.png", images.load),
     "picture in full": Reader("x.png", lambda p: images.read_full(p.read_bytes())),
     "header of a picture": Reader("x.png", lambda p: images.pixels(p.read_bytes())),
-    "pytorch": Reader("x.pth", weights.read),
-    "safetensors": Reader("x.safetensors", weights.read),
-    "caffemodel": Reader("x.caffemodel", weights.read),
+    "pytorch": Reader("x.pth", torch_files.read),
+    "safetensors": Reader("x.safetensors", torch_files.read),
+    "caffemodel": Reader("x.caffemodel", torch_files.read),
     "distribution": Reader("x.npz", archive.load),
     "config of a run": Reader("config.json", _config),
-    "prior of a run": Reader("prior.npy", lambda p: run.read_prior(p.parent)),
+    "prior of a run": Reader("prior.npy", lambda p: read_prior(p.parent)),
     "figures of a run": Reader(
         "metrics.json", lambda p: info._figures(epath.Path(p.parent))
     ),
     "evaluation": Reader("evaluation.json", _evaluation),
-    "list of pictures": Reader("x.txt", lambda p: lists.listed(_drawings(), p)),
+    "list of pictures": Reader("x.txt", lambda p: sources.listed(_drawings(), p)),
 }
 
 
@@ -223,7 +237,7 @@ def valid(reader: str) -> tuple[bytes, ...]:
         case "config of a run":
             return (json.dumps(CONFIG).encode(),)
         case "prior of a run":
-            return (npy(run.UNIFORM),)
+            return (npy(UNIFORM),)
         case "figures of a run":
             return (json.dumps(FIGURES).encode(),)
         case "evaluation":
@@ -364,7 +378,7 @@ def sharing(count: int, numbers: int) -> bytes:
 
 def stream(pickled: bytes, numbers: int) -> bytes:
     """A file of PyTorch's old form, of one storage of float32."""
-    head = (weights.MAGIC, weights.OLD_PROTOCOL, {"little_endian": True})
+    head = (torch_files.MAGIC, torch_files.OLD_PROTOCOL, {"little_endian": True})
     parts = [pickle.dumps(x, 2) for x in head] + [pickled, pickle.dumps(["0"], 2)]
     return b"".join([*parts, struct.pack("<q", numbers), bytes(4 * numbers)])
 
@@ -463,7 +477,7 @@ def nasty_priors() -> Iterator[tuple[str, bytes]]:
     }.items():
         yield name, npy(array)
     yield "zip", distribution()
-    yield "code for a header", npy(run.UNIFORM).replace(b"'<f4'", b"exit(", 1)
+    yield "code for a header", npy(UNIFORM).replace(b"'<f4'", b"exit(", 1)
 
 
 def nasty_json() -> Iterator[tuple[str, bytes]]:

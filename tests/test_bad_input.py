@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 from helpers import encode, run_colorjax, run_train, scene, write_config, write_folder
 
-from colorjax import cli, protocol, run
+from colorjax import cli
 from colorjax import config as configs
-from colorjax.checkpoint import Checkpoints
-from colorjax.colorize import Colorizer
-from colorjax.distribution import Distribution
 from colorjax.errors import UserError
+from colorjax.evaluation import protocol
+from colorjax.inference.colorizer import Colorizer
+from colorjax.inference.distribution import Distribution
 from colorjax.quantize import Q
+from colorjax.train.checkpoint import Checkpoints
+from colorjax.train.experiment import make_method, make_optimizer, make_pictures
 
 BAD = {  # of 36 training pictures
     "001.png": b"",
@@ -104,9 +106,9 @@ def test_config_file(changes, message, tmp_path):
 
 
 SECTIONS = {
-    "data": run.make_pictures,
-    "method": lambda section: run.make_method(section, np.full(Q, 1 / Q, np.float32)),
-    "optimizer": lambda section: run.make_optimizer(section, 10),
+    "data": make_pictures,
+    "method": lambda section: make_method(section, np.full(Q, 1 / Q, np.float32)),
+    "optimizer": lambda section: make_optimizer(section, 10),
     "checkpoint": lambda section: configs.check_section(
         "checkpoint", Checkpoints, section, ["workdir"]
     ),

@@ -7,7 +7,7 @@ from helpers import ROOT, environment
 
 CODE = """
 import jax
-from colorjax.compilation import keep_programs
+from colorjax.runtime import keep_programs
 
 keep_programs()
 hits = []

@@ -2,21 +2,22 @@
 
 import importlib
 import inspect
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from helpers import ROOT
 
 from colorjax import config as configs
-from colorjax import protocol, run
-from colorjax.checkpoint import Checkpoints
+from colorjax.evaluation import protocol
 from colorjax.method import abstract_batch, to_examples
-from colorjax.optim import schedule
 from colorjax.quantize import Q
-from colorjax.training import make_init, make_step
+from colorjax.train.checkpoint import Checkpoints
+from colorjax.train.experiment import make_method, make_optimizer, make_pictures
+from colorjax.train.optim import schedule
+from colorjax.train.step import make_init, make_step
 
-NAMES = sorted(p.stem for p in Path(__file__).parent.parent.glob("configs/[a-z]*.py"))
+NAMES = sorted(p.stem for p in (ROOT / "configs").glob("[a-z]*.py"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -27,9 +28,9 @@ def test_builds(name):
     configs.check_keys(config)
     if name == "folder":  # the user names the folder
         config["data"]["root"] = "pictures"
-    pictures = run.make_pictures(config["data"])
-    method = run.make_method(config["method"], np.full(Q, 1 / Q, np.float32))
-    optimizer = run.make_optimizer(config["optimizer"], config["steps"])
+    pictures = make_pictures(config["data"])
+    method = make_method(config["method"], np.full(Q, 1 / Q, np.float32))
+    optimizer = make_optimizer(config["optimizer"], config["steps"])
     configs.check_section("checkpoint", Checkpoints, config["checkpoint"], ["workdir"])
     protocol.make_evaluation(config["evaluation"])
     mesh = jax.sharding.Mesh(jax.devices()[:1], ("data",))  # a batch may be 1
@@ -55,7 +56,7 @@ def test_paper_recipe():
 
 def test_method_size():
     config = configs.to_dict(importlib.import_module("configs.imagenet").get_config())
-    method = run.make_method(config["method"], np.full(Q, 1 / Q, np.float32))
+    method = make_method(config["method"], np.full(Q, 1 / Q, np.float32))
     examples = jax.eval_shape(to_examples, abstract_batch(2, 32))
     nets = jax.eval_shape(method.init, jax.random.key(0), examples)
     count = sum(leaf.size for leaf in jax.tree.leaves(nets["G"]["params"]))

@@ -26,13 +26,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from colorjax import run
-from colorjax.apps import jobs
-from colorjax.data import Pictures
+from colorjax.apps.colorize import plan
+from colorjax.data.pipeline import Pictures
+from colorjax.data.sources import listed, picture_files, write_list
 from colorjax.errors import UserError, printable
-from colorjax.lists import listed, write_list
-from colorjax.pretrained.weights import read
-from colorjax.sources import picture_files
+from colorjax.pretrained.torch_files import read
+from colorjax.train.workdir import load_run
 
 TAKEN = {  # of the nasty files: a small picture comes of them
     "png of ((60000, 60000), (1, 1))",
@@ -270,7 +269,7 @@ def test_checkpoints_that_are_none(tmp_path):
 
     def told():
         with pytest.raises(UserError) as caught:
-            run.load(tmp_path)
+            load_run(tmp_path)
         assert str(caught.value).isprintable()
 
     told()
@@ -338,7 +337,7 @@ def test_links_out_of_a_folder_are_not_followed(linked, tmp_path):
     inside = {"000.png", "001.png", "again.png"}
     assert set(picture_files(linked)) == inside
     assert set(Pictures(root=str(linked)).source("all").files) == inside
-    planned = jobs.plan([str(linked)], str(tmp_path / "out"), None, jobs.Wanted())
+    planned = plan.plan([str(linked)], str(tmp_path / "out"), None, plan.Wanted())
     assert {job.source.name for job in planned} == inside
     (tmp_path / "link").symlink_to(linked)  # the folder itself may be one
     assert set(picture_files(tmp_path / "link")) == inside
@@ -358,8 +357,8 @@ def test_results_do_not_follow_links_out_of_their_folder(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/deep").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="out/deep is a link out of"):
-        jobs.plan(
-            [str(tmp_path / "pictures")], str(tmp_path / "out"), None, jobs.Wanted()
+        plan.plan(
+            [str(tmp_path / "pictures")], str(tmp_path / "out"), None, plan.Wanted()
         )
 
 
@@ -403,7 +402,7 @@ def test_a_hundred_thousand_files(tmp_path):
         path.write_bytes(encode(picture, "BMP"))
     code = (
         "import resource, sys, time; from colorjax import cli;"
-        "from colorjax.data import Pictures; began = time.monotonic();"
+        "from colorjax.data.pipeline import Pictures; began = time.monotonic();"
         f"n = len(Pictures(root={str(folder)!r}).source('all'));"
         "listed = time.monotonic() - began;"
         f"code = cli.main(['doctor', {str(folder)!r}, '--resize', '16', '--out', 'out',"

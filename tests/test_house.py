@@ -10,75 +10,40 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "colorjax").rglob("*.py"))
-FLOORS = (
-    {"errors"},
-    {
-        "color",
-        "compilation",
-        "fields",
-        "files",
-        "folders",
-        "health",
-        "likeness",
-        "memory",
-        "nets",
-        "optim",
-        "processes",
-        "sharding",
-        "workers",
-    },
-    {
-        "adversarial",
-        "config",
-        "images",
-        "lock",
-        "method",
-        "quantize",
-        "report",
-        "seal",
-    },
-    {
-        "checkpoint",
-        "evaluation",
-        "guided",
-        "methods",
-        "motion",
-        "palette",
-        "pretrained",
-        "sources",
-    },
-    {
-        "baselines",
-        "chroma",
-        "distribution",
-        "evaluators",
-        "lists",
-        "paint",
-        "prior",
-        "training",
-    },
-    {"data"},
-    {"archive", "decode", "diagnosis", "run", "steady"},
-    {"colorize", "protocol"},
-    {"comparison", "export", "film"},
-    {"page"},
-    {"gallery"},
-    {"apps"},
-    {"cli"},
+FLOORS = (  # low to high: a folder imports only from those before it
+    "errors",
+    "files",
+    "color",
+    "quantize",
+    "method",
+    "config",
+    "distributed",
+    "progress",
+    "runtime",
+    "images",
+    "nets",
+    "pretrained",
+    "methods",
+    "data",
+    "train",
+    "evaluation",
+    "inference",
+    "apps",
+    "cli",
 )
-ONLY = {  # a library, and the only places that may import it
+ONLY = {  # a library, and the only folders that may import it
     "PIL": {"images"},
-    "av": {"film"},
-    "cv2": {"motion"},
-    "onnx": {"export"},
-    "onnxruntime": {"export"},
+    "av": {"apps"},
+    "cv2": {"apps"},
+    "onnx": {"apps"},
+    "onnxruntime": {"apps"},
+    "gradio": {"apps"},
     "imagecodecs": {"images"},
     "tifffile": {"images"},
     "grain": {"data"},
-    "tensorflow_datasets": {"sources"},
-    "orbax": {"checkpoint"},
-    "flax": {"evaluators", "methods", "nets", "pretrained"},
-    "gradio": {"apps"},
+    "tensorflow_datasets": {"data"},
+    "orbax": {"train"},
+    "flax": {"evaluation", "methods", "nets", "pretrained"},
 }
 
 
@@ -96,10 +61,6 @@ def imports(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def floor(name):
-    return next(i for i, floor in enumerate(FLOORS) if name in floor)
-
-
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_module(path):
     parts = path.relative_to(ROOT).with_suffix("").parts
@@ -110,7 +71,9 @@ def test_module(path):
         library, _, rest = name.partition(".")
         if library == "colorjax":
             used = rest.split(".")[0]
-            assert used == unit(path) or floor(used) < floor(unit(path)), name
+            assert used == unit(path) or FLOORS.index(used) < FLOORS.index(
+                unit(path)
+            ), name
         assert unit(path) in ONLY.get(library, {unit(path)}), name
 
 

@@ -3,12 +3,12 @@
 import pytest
 from helpers import environment, python
 
-from colorjax import memory
+from colorjax import runtime
 
 CODE = """
 import resource
 import numpy as np
-from colorjax import memory
+from colorjax import runtime
 
 def pages():
     "How many pages the system clears for 64 MB that are used and freed."
@@ -17,15 +17,15 @@ def pages():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 left_alone = pages(), pages()
-memory.reuse()
+runtime.reuse()
 reused = pages(), pages()
-memory.give_back()
+runtime.give_back()
 print(*left_alone, *reused, pages())
 """
 
 
 @pytest.mark.skipif(
-    memory._function("mallopt") is None, reason="not the C library of GNU/Linux"
+    runtime._function("mallopt") is None, reason="not the C library of GNU/Linux"
 )
 def test_memory_is_cleared_once():
     # In huge pages, as NumPy asks for them, there is little to count.

@@ -34,10 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the run, whole or not at all, and print what is known of it."""
     files.check_new(args.out)
-    from colorjax.checkpoint import save_nets
-    from colorjax.comparison import hash_nets  # heavy; mistakes above need no waiting
-    from colorjax.pretrained.weights import read
-    from colorjax.run import SOURCE
+    from colorjax.evaluation.results import (
+        hash_nets,  # heavy; mistakes above need no waiting
+    )
+    from colorjax.pretrained.torch_files import read
+    from colorjax.train.checkpoint import save_nets
+    from colorjax.train.workdir import SOURCE
 
     weights = read(args.file)
     promised = HASH.search(args.file)

@@ -24,11 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line on each, and all that is known of weights that others trained."""
-    from colorjax.comparison import hash_nets  # heavy, and --help needs no waiting
-    from colorjax.run import STARTER, load
+    from colorjax.evaluation.results import (
+        hash_nets,  # heavy, and --help needs no waiting
+    )
+    from colorjax.train.workdir import STARTER, load_run
 
     workdir = epath.Path(args.workdir or STARTER)
-    loaded = load(workdir, args.step)
+    loaded = load_run(workdir, args.step)
     digest, parameters = hash_nets(loaded.nets)
     config, source = loaded.config, loaded.source
     method = dict(config["method"])
@@ -71,7 +73,7 @@ def _figures(workdir: epath.Path) -> str:
     metrics = files.read_json(path)
     if metrics is None:
         return f"none yet; python evaluate.py --workdir={workdir}"
-    from colorjax.comparison import COLUMNS
+    from colorjax.evaluation.results import COLUMNS
 
     def shown(row, key):
         value = metrics["rows"][row][key]["value"]

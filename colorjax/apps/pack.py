@@ -8,7 +8,8 @@ from it through `init_from`.
 import argparse
 from pathlib import Path
 
-from colorjax import files, seal
+from colorjax import files
+from colorjax.train import checksums
 
 KEPT = ("config.json", "prior.npy", "metrics.json", "source.json", "README.md")
 
@@ -28,16 +29,16 @@ def run(args: argparse.Namespace) -> int:
     import jax  # heavy; the mistake above needs no waiting
     import numpy as np
 
-    from colorjax.checkpoint import save_nets
-    from colorjax.run import load
+    from colorjax.train.checkpoint import save_nets
+    from colorjax.train.workdir import load_run
 
-    loaded = load(args.workdir, args.step)
+    loaded = load_run(args.workdir, args.step)
     nets = jax.tree.map(lambda x: np.asarray(x, np.float16), loaded.nets)
     with files.new_directory(args.out) as part:
         save_nets(part, nets, loaded.step)
         for note in part.rglob("commit_success.txt"):  # says where it was written
             note.unlink()
-        seal.write(part / "checkpoints" / str(loaded.step))
+        checksums.write(part / "checkpoints" / str(loaded.step))
         for name in KEPT:
             if (kept := Path(args.workdir) / name).exists():
                 files.write_bytes(part / name, kept.read_bytes())

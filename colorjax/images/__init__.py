@@ -20,10 +20,10 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from colorjax import files
 from colorjax.errors import UserError, reason
-from colorjax.images import deep
-from colorjax.images.pages import grid, mark
-from colorjax.images.sizes import resize, resize_short, short_size
-from colorjax.images.srgb import SRGB, to_srgb, white_behind
+from colorjax.images import high_bit_depth
+from colorjax.images.draw import grid, mark
+from colorjax.images.icc import SRGB, to_srgb, white_behind
+from colorjax.images.resample import resize, resize_short, short_size
 
 __all__ = [
     "encode",
@@ -93,10 +93,12 @@ def read_full(
     `max_pixels`.
     """
     with _opened(data, name, max_pixels) as image:
-        if deep.is_deep(image, data):
+        if high_bit_depth.is_deep(image, data):
             profile = image.info.get("icc_profile")
             size = (image.height, image.width)
-            picture = deep.decode(data, image.format, size, profile, SRGB.tobytes())
+            picture = high_bit_depth.decode(
+                data, image.format, size, profile, SRGB.tobytes()
+            )
         else:
             image.load()
             picture = np.asarray(to_srgb(image, opaque=False))
@@ -185,8 +187,8 @@ def encode(picture: Picture, kind: str) -> bytes:
 
     PNG and TIFF keep 16 bits; they and WebP keep alpha, the others get white instead.
     """
-    if picture.dtype == np.uint16 and kind in deep.KINDS:
-        return deep.encode(picture, kind, SRGB.tobytes())
+    if picture.dtype == np.uint16 and kind in high_bit_depth.KINDS:
+        return high_bit_depth.encode(picture, kind, SRGB.tobytes())
     picture = to_8_bits(picture)
     if kind not in WITH_ALPHA:
         picture = on_white(picture)

@@ -9,7 +9,8 @@ from colorjax.errors import UserError
 
 def builder(name: str) -> Callable:
     """The `build` of `colorjax.methods.<name>`; the name may be nothing else."""
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    modules = (module.name for module in pkgutil.iter_modules(__path__))
+    names = sorted(name for name in modules if not name.startswith("_"))
     if name not in names:
         raise UserError(f"method.name '{name}': no such method; there are {names}")
     return importlib.import_module(f"{__name__}.{name}").build

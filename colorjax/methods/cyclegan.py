@@ -21,7 +21,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from colorjax.adversarial import (
+from colorjax.errors import UserError
+from colorjax.method import Method, Prediction
+from colorjax.methods._gan import (
     AB_UNIT,
     CRITERIA,
     GanLoss,
@@ -33,8 +35,6 @@ from colorjax.adversarial import (
     to_unit,
     total,
 )
-from colorjax.errors import UserError
-from colorjax.method import Method, Prediction
 from colorjax.methods.zhang2016 import colourful
 from colorjax.nets.layers import to_stride
 from colorjax.nets.patchgan import PatchGAN, check_patches

@@ -15,7 +15,9 @@ import numpy as np
 import optax
 from jaxtyping import Float
 
-from colorjax.adversarial import (
+from colorjax.errors import UserError
+from colorjax.method import Method, Prediction
+from colorjax.methods._gan import (
     AB_UNIT,
     CRITERIA,
     GanLoss,
@@ -25,8 +27,6 @@ from colorjax.adversarial import (
     to_unit,
     total,
 )
-from colorjax.errors import UserError
-from colorjax.method import Method, Prediction
 from colorjax.methods.zhang2016 import colourful
 from colorjax.nets.layers import to_stride, upsample
 from colorjax.nets.patchgan import PatchGAN, check_patches

@@ -11,8 +11,8 @@ import jax
 import numpy as np
 
 from colorjax.nets.efficientnet_lite import STAGES, STEM, EfficientNetColorizer
-from colorjax.pretrained.published import Published
-from colorjax.pretrained.weights import Reader, Weights
+from colorjax.pretrained.torch_files import Reader, Weights
+from colorjax.pretrained.weights import Published
 from colorjax.quantize import Q
 
 LICENCE = (

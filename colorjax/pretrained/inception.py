@@ -6,7 +6,7 @@ import numpy as np
 
 from colorjax.errors import UserError
 from colorjax.nets.inception import SIDE, InceptionV3
-from colorjax.pretrained.weights import Reader, Weights
+from colorjax.pretrained.torch_files import Reader, Weights
 
 # Layers of torchvision's blocks, by what the original calls them.
 A = {

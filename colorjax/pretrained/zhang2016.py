@@ -18,8 +18,8 @@ import numpy as np
 
 from colorjax.errors import UserError
 from colorjax.nets.vgg_dilated import BLOCKS, VGGDilated
-from colorjax.pretrained.published import Published
-from colorjax.pretrained.weights import Reader, Weights
+from colorjax.pretrained.torch_files import Reader, Weights
+from colorjax.pretrained.weights import Published
 from colorjax.quantize import Q, ab_bins
 
 LICENCE = (

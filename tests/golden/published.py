@@ -11,7 +11,7 @@ import numpy as np
 from golden.weights import fill
 
 from colorjax.nets.vgg16 import BLOCKS
-from colorjax.pretrained.classifier import LAYOUTS
+from colorjax.pretrained.vgg16 import LAYOUTS
 from colorjax.quantize import ab_bins
 
 KEYS = json.loads((pathlib.Path(__file__).parent / "inception_keys.json").read_text())

@@ -21,11 +21,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from colorjax import files, images
-from colorjax.colorize import Colorizer
-from colorjax.decode import MAP, decode, uncertainty
-from colorjax.distribution import Distribution
 from colorjax.errors import UserError
-from colorjax.paint import join
+from colorjax.inference.colorizer import Colorizer
+from colorjax.inference.compose import join
+from colorjax.inference.decode import MAP, decode, uncertainty
+from colorjax.inference.distribution import Distribution
 
 PREVIEW = MAP  # pixels of the long side of what a page shows, as of `uncertainty`
 THUMBNAIL = 180  # and of a sample to choose: one of `paint`'s small tiles

@@ -1,0 +1,163 @@
+"""Which pictures a command reads and which files it writes: `plan`, `Job`,
+`check_folder`."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from colorjax import images
+from colorjax.data.sources import picture_files
+from colorjax.errors import UserError
+
+STANDARD = "-"  # names standard input and standard output
+UNCERTAINTY = ".uncertainty.png"
+DISTRIBUTION = ".colors.npz"
+
+
+class Wanted(NamedTuple):
+    """What is to be written of each picture besides itself."""
+
+    samples: int | None = None
+    distribution: bool = False
+    uncertainty: bool = False
+
+
+class Job(NamedTuple):
+    """A picture and what becomes of it.
+
+    `source` is None for standard input, `target` for standard output. Files beside the
+    result have the name of `base` and a suffix; it is under the output folder what the
+    source is under the input folder.
+    """
+
+    source: Path | None
+    target: Path | None
+    base: Path
+
+    @property
+    def name(self) -> str:
+        """What messages call the picture."""
+        return "standard input" if self.source is None else str(self.source)
+
+    def results(self, samples: int | None) -> list[Path | None]:
+        """The pictures to write: the target, or of samples target-1, target-2, ..."""
+        if samples is None or self.target is None:
+            return [self.target]
+        stem, suffix = self.target.stem, self.target.suffix
+        names = (f"{stem}-{i}{suffix}" for i in range(1, samples + 1))
+        return [self.target.with_name(name) for name in names]
+
+    def beside(self, suffix: str) -> Path:
+        """The file of another kind beside the result."""
+        return self.base.with_name(self.base.name + suffix)
+
+    def outputs(self, wanted: Wanted) -> list[Path]:
+        """All files to write; none where the picture goes to standard output."""
+        found = [path for path in self.results(wanted.samples) if path is not None]
+        if wanted.distribution:
+            found.append(self.beside(DISTRIBUTION))
+        if wanted.uncertainty:
+            found.append(self.beside(UNCERTAINTY))
+        return found
+
+
+def plan(inputs: list[str], out: str, kind: str | None, wanted: Wanted) -> list[Job]:
+    """The jobs of a command; the tree of a folder is kept.
+
+    `kind` is the suffix of all results, or None for that of their sources. Raises
+    `UserError` where an input is missing, nothing can be written, or a file would be
+    lost: an input, or one of two results of the same name.
+    """
+    if out == STANDARD:
+        return [_to_standard_output(inputs, kind, wanted)]
+    folder, jobs = Path(out), []
+    single = len(inputs) == 1 and folder.suffix and not folder.is_dir()
+    for name in inputs:
+        source = Path(name)
+        if name != STANDARD and source.is_dir():
+            found = sorted(_pictures(source, folder))
+            if not found:
+                raise UserError(f"{source}: no pictures in this folder")
+            jobs += [_job(p, folder / p.relative_to(source), kind) for p in found]
+            continue
+        if name == STANDARD:
+            source, below = None, "picture.png"
+        elif source.is_file():
+            below = source.name
+        else:
+            raise UserError(f"{source}: no such file or folder")
+        if single:
+            jobs.append(Job(source, folder, folder))
+        else:
+            jobs.append(_job(source, folder / below, kind))
+    _check(jobs, wanted)
+    check_folder(folder.parent if single else folder)
+    if not single:
+        _check_links(jobs, folder)
+    return jobs
+
+
+def _job(source: Path | None, base: Path, kind: str | None) -> Job:
+    return Job(source, base.with_suffix(f".{kind}") if kind else base, base)
+
+
+def _to_standard_output(inputs: list[str], kind: str | None, wanted: Wanted) -> Job:
+    """The one job whose result goes to standard output."""
+    source = None if inputs[0] == STANDARD else Path(inputs[0])
+    if len(inputs) > 1 or (source is not None and source.is_dir()):
+        raise UserError("--out - takes one picture only; give a folder instead")
+    if wanted != Wanted():
+        raise UserError(
+            "--out - takes the picture only, no samples, distribution or map of "
+            "uncertainty; give a folder instead"
+        )
+    if source is not None and not source.is_file():
+        raise UserError(f"{source}: no such file or folder")
+    return Job(source, None, Path(f"picture.{kind or 'png'}"))
+
+
+def _pictures(folder: Path, out: Path) -> Iterator[Path]:
+    """The picture files below a folder, without the results of an earlier command."""
+    root, results = folder.resolve(), out.resolve()
+    inside = results != root and results.is_relative_to(root)
+    for name in picture_files(folder):
+        if not (inside and (root / name).is_relative_to(results)):
+            yield folder / name
+
+
+def _check(jobs: list[Job], wanted: Wanted) -> None:
+    """Raise `UserError` for a result of no known format or in the place of another."""
+    originals = {job.source.resolve() for job in jobs if job.source is not None}
+    targets = {}
+    for job in jobs:
+        images.writable(job.target)
+        for target in job.outputs(wanted):
+            place = target.resolve()
+            if place in originals:
+                raise UserError(f"{target} is an input too; give another --out")
+            if place in targets:
+                raise UserError(
+                    f"{targets[place]} and {job.name} would both be written to "
+                    f"{target}; colorize them one by one"
+                )
+            targets[place] = job.name
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `UserError` where no file can be written to a folder, which may be new."""
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        raise UserError(f"{folder}: cannot be written ({existing} is no folder)")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(f"{folder}: cannot be written (Permission denied)")
+
+
+def _check_links(jobs: list[Job], folder: Path) -> None:
+    """Raise `UserError` where a link in the output folder leads out of it."""
+    root = folder.resolve()
+    for parent in {job.base.parent for job in jobs}:
+        if not parent.resolve().is_relative_to(root):
+            raise UserError(f"{parent} is a link out of {folder}; give another --out")

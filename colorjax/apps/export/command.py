@@ -1,0 +1,120 @@
+"""Write a trained run as one file that other programs can run, ONNX or StableHLO."""
+
+import argparse
+import importlib.metadata
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from colorjax import files
+from colorjax.apps.options import need_extra
+from colorjax.errors import UserError
+
+FORMATS = {  # and what they cannot do
+    "onnx": "the temperature is an optional input; the net computes in float32",
+    "stablehlo": "the temperature is fixed; facts and licence are in the .json beside",
+}
+NEEDED = {"onnx": ("onnx", "onnxruntime"), "stablehlo": ("flatbuffers",)}
+TOLERANCE = 1e-3  # of sRGB in [0, 1], between the file and the run
+CHECKED = ((2, 45, 51), (1, 3, 10))  # batch, height and width
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add = parser.add_argument
+    add("workdir", metavar="RUN", help="the directory of a run")
+    add("--format", choices=FORMATS, required=True)
+    add("--out", required=True, metavar="FILE", help="a new file")
+    add("--step", type=int, help="a checkpoint other than the last")
+    add("--temperature", type=float, help="lower: bolder and patchier (the run's own)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the file, compare it with the run, and print what it is."""
+    out = Path(args.out)
+    if out.exists():
+        raise UserError(f"{out}: exists; give another --out")
+    if args.temperature is not None and not 0 < args.temperature < math.inf:
+        raise UserError(f"--temperature is {args.temperature}, which must be positive")
+    need_extra("export", *NEEDED[args.format])
+    from colorjax.apps.export.function import (
+        colorizing,  # heavy; mistakes need no waiting
+    )
+    from colorjax.runtime import keep_programs
+    from colorjax.train.experiment import UNIFORM, make_method
+    from colorjax.train.workdir import load_run
+
+    keep_programs()
+    loaded = load_run(args.workdir, args.step)
+    section = _method(args, loaded.config["method"])
+    prior = UNIFORM if loaded.prior is None else loaded.prior
+    method = make_method(section, prior)
+    colorize, facts = colorizing(method, loaded.nets), _facts(loaded)
+    if args.format == "onnx":
+        from colorjax.apps.export import onnx_file as form
+
+        data = form.serialize(section["name"], loaded.nets, method.temperature, facts)
+    else:
+        from colorjax.apps.export import stablehlo as form
+
+        data = form.serialize(colorize)
+    with files.beside(out) as part:
+        part.write_bytes(data)
+        difference = _difference(form.load(part.read_bytes()), colorize)
+        if not difference <= TOLERANCE:
+            raise UserError(
+                f"{out}: not written, it departs from the run by {difference:.1g}"
+            )
+        if args.format == "stablehlo":
+            files.write_json(out.with_name(f"{out.name}.json"), facts)
+    print(f"{out}: {len(data) / 1e6:.1f} MB")
+    facts |= {
+        "checked": f"departs from the run by {difference:.1g} at most",
+        "note": FORMATS[args.format],
+    }
+    for name, line in facts.items():
+        print(f"  {name:<12} {line}")
+    return 0
+
+
+def _method(args: argparse.Namespace, section: dict[str, Any]) -> dict[str, Any]:
+    """The method section of the run, as it is to be exported."""
+    section = dict(section)
+    if args.temperature is not None:
+        section["temperature"] = args.temperature
+    if args.format == "onnx" and "dtype" in section:
+        section["dtype"] = "float32"
+    return section
+
+
+def _difference(exported: Callable, colorize: Callable) -> float:
+    """The largest difference on pictures of noise, of some sizes."""
+    import jax
+    import numpy as np
+
+    live = jax.jit(colorize)
+    random, largest = np.random.default_rng(0), 0.0
+    for size in CHECKED:
+        rgb = random.random((*size, 3), np.float32)
+        error = np.abs(np.asarray(exported(rgb)) - np.asarray(live(rgb))).max()
+        largest = max(largest, float(error))
+    return largest
+
+
+def _facts(loaded) -> dict[str, str]:
+    """What a file says of itself."""
+    from colorjax.train.checksums import hash_nets
+
+    source = loaded.source or {}
+    side = loaded.pictures.resize
+    return {
+        "colorjax": importlib.metadata.version("colorjax"),
+        "method": loaded.config["method"]["name"],
+        "step": str(loaded.step),
+        "nets sha256": hash_nets(loaded.nets)[0],
+        "licence": source.get("licence", "not stated; think of the pictures' own"),
+        "input": "sRGB in 0 to 1, float32 [batch height width 3], any sizes",
+        "output": "the same with the colours of the net; L is kept",
+        "short side": f"{side} pixels are what the net was trained on",
+    }

@@ -1,1 +1,0 @@
-"""Films as files, through PyAV: `reading` them, `writing` them."""

@@ -1,0 +1,97 @@
+"""A distribution as a file: `save`, `load`.
+
+The file is a NumPy archive, so that anybody can read it: `logits` in half precision
+[h2, w2, 313] over the bins that `bins` describes, for every `stride`-th working pixel;
+`lightness` (L, 0 to 100) of the working picture [h, w]; `size`, the height and width of
+the picture; the `temperature` at which the method decodes; `source`, the run.
+"""
+
+import io
+import zipfile
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from colorjax import files
+from colorjax.errors import UserError, reason
+from colorjax.inference.distribution import Distribution
+from colorjax.quantize import Q
+
+VERSION = 1
+BINS = "multiples of 10 in ab, sorted by a, then b (colorjax.quantize.ab_bins)"
+LARGEST = 1 << 28  # bytes of a file that is read: a working side of 2,600 pixels
+
+
+def save(path: epath.PathLike, distribution: Distribution) -> None:
+    """Write a distribution; whole or not at all. Raises `UserError` where it has no
+    logits."""
+    encoded = io.BytesIO()
+    np.savez(
+        encoded,
+        version=VERSION,
+        bins=BINS,
+        size=distribution.size,
+        stride=distribution.stride,
+        temperature=distribution.temperature,
+        source=distribution.source,
+        lightness=distribution.lightness.astype(np.float16),
+        logits=distribution.need_logits().astype(np.float16),
+    )
+    files.write_bytes(path, encoded.getvalue())
+
+
+def load(path: epath.PathLike) -> Distribution:
+    """Read what `save` wrote; nothing in the file is executed. Raises `UserError`,
+    naming the file, where it is no such file."""
+    try:
+        return _checked(_read(epath.Path(path)))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; --save-distribution writes it") from (
+            error
+        )
+    except Exception as error:  # an archive raises whatever its bytes provoke
+        raise UserError(f"{path}: not a saved distribution ({reason(error)})") from (
+            error
+        )
+
+
+def _read(path: epath.Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        with zipfile.ZipFile(file) as members:
+            if sum(member.file_size for member in members.infolist()) > LARGEST:
+                raise ValueError("too large")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+
+
+def _checked(content: dict[str, Any]) -> Distribution:
+    if content["version"] != VERSION or content["bins"] != BINS:
+        raise ValueError("of another version of colorjax")
+    logits, lightness = content["logits"], content["lightness"]
+    height, width = (int(n) for n in content["size"].reshape(2))
+    stride, temperature = int(content["stride"]), float(content["temperature"])
+    fitting = (
+        logits.dtype == lightness.dtype == np.float16
+        and logits.ndim == 3
+        and logits.shape[2] == Q
+        and lightness.ndim == 2
+        and min(height, width, stride, *lightness.shape) >= 1
+        and all(
+            0 <= samples - -(-pixels // stride) <= 1
+            for samples, pixels in zip(logits.shape, lightness.shape, strict=False)
+        )
+    )
+    if not (fitting and np.isfinite(logits).all() and np.isfinite(lightness).all()):
+        raise ValueError("its arrays do not fit each other")
+    if not 0 < temperature < np.inf:
+        raise ValueError("its temperature is not positive")
+    lightness = lightness.astype(np.float32)
+    ab = np.zeros((*lightness.shape, 2), np.float32)
+    source = str(content["source"])[:200]
+    kept = Distribution(
+        (height, width), lightness, ab, logits, stride, temperature, source
+    )
+    ab[:] = kept.decode(temperature)
+    return kept

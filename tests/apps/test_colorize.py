@@ -1,0 +1,250 @@
+"""`colorjax colorize`: folders, streams, resuming, samples, saved distributions."""
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import chex
+import jax
+import numpy as np
+import pytest
+import tifffile
+from colorizers import random_colorizer
+from helpers import ROOT, encode, environment, scene, write_folder
+from skimage.color import rgb2lab
+
+from colorjax import cli, images
+from colorjax.apps.colorize import pipeline
+from colorjax.apps.colorize.plan import Job
+from colorjax.inference.colorizer import Colorizer
+
+JOB = Job(None, None, Path("picture.png"))
+
+
+@pytest.fixture(scope="module")
+def colorizer():
+    """One with random weights that sees pictures of 32 pixels."""
+    return random_colorizer("zhang2016", temperature=0.5)
+
+
+@pytest.fixture
+def command(colorizer, monkeypatch, capfd):
+    """`colorjax ARGS` with that run: its exit code, what it told, what went wrong."""
+
+    def call(*arguments):
+        monkeypatch.setattr(Colorizer, "load", lambda *_: colorizer)
+        code = cli.main(list(map(str, arguments)))
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three pictures of three sizes, one in a folder of its own."""
+    write_folder(tmp_path / "in/deeper", 1, side=50)
+    (tmp_path / "in/wide.jpg").write_bytes(encode(scene(1, 90)[:40], "JPEG"))
+    (tmp_path / "in/tall.png").write_bytes(encode(scene(2, 64)[:, :30]))
+    return tmp_path / "in"
+
+
+def files(folder):
+    """Paths below a folder."""
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+
+
+def test_tree_is_kept_and_sizes(folder, command, tmp_path):
+    out = tmp_path / "out"
+    code, told, _ = command("colorize", folder, "--run", "x", "--out", out)
+    assert code == 0 and f"3 of 3 pictures written to {out}" in told
+    assert files(out) == files(folder)
+    for name in files(folder):
+        before, after = (images.load(place / name) for place in (folder, out))
+        assert before.shape == after.shape
+        error = np.abs(rgb2lab(before) - rgb2lab(after))[..., 0]
+        assert np.percentile(error, 99) < (0.5 if name.endswith("png") else 3)
+
+
+def test_what_is_done_is_skipped(folder, command, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["colorize", folder, "--run", "x", "--out", out]
+    command(*arguments)
+    (out / "tall.png").unlink()
+    (out / "wide.jpg").write_bytes(b"mine")
+    code, told, _ = command(*arguments)
+    assert code == 0 and (out / "wide.jpg").read_bytes() == b"mine"
+    assert "1 of 3 pictures written" in told and "2 were there (--overwrite" in told
+    assert (out / "tall.png").exists()
+    code, told, _ = command(*arguments, "--overwrite")
+    assert "3 of 3" in told and (out / "wide.jpg").read_bytes() != b"mine"
+    # The samples are other files than the picture.
+    assert "3 of 3" in command(*arguments, "--samples", 2)[1]
+    assert "0 of 3" in command(*arguments, "--samples", 2)[1]
+
+
+def test_results_in_the_folder_itself_are_no_inputs(folder, command):
+    arguments = ["colorize", folder, "--run", "x", "--out", folder / "colors"]
+    assert "3 of 3" in command(*arguments)[1]
+    assert "0 of 3" in command(*arguments)[1]
+
+
+def test_links_out_of_the_folder_are_not_followed(folder, command, tmp_path):
+    write_folder(tmp_path / "outside", 2)
+    (folder / "picture.png").symlink_to(tmp_path / "outside/000.png")
+    (folder / "others").symlink_to(tmp_path / "outside")
+    (folder / "again.png").symlink_to(folder / "tall.png")
+    out = tmp_path / "out"
+    assert command("colorize", folder, "--run", "x", "--out", out)[0] == 0
+    assert files(out) == {"deeper/000.png", "wide.jpg", "tall.png", "again.png"}
+
+
+@pytest.mark.parametrize("kind", [None, "jpg"])
+def test_standard_input_to_standard_output(kind, colorizer, monkeypatch, command):
+    written = io.BytesIO()
+    stdin = SimpleNamespace(buffer=io.BytesIO(encode(scene(1, 48))))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    stdout = SimpleNamespace(buffer=written, write=lambda _: 1 / 0, flush=lambda: None)
+    monkeypatch.setattr(sys, "stdout", stdout)
+    options = ["--format", kind] if kind else []
+    code, _, _ = command("colorize", "-", "--run", "x", "--out", "-", *options)
+    assert code == 0
+    assert written.getvalue().startswith(b"\xff\xd8" if kind else b"\x89PNG")
+    difference = images.read(written.getvalue()).astype(int) - colorizer(scene(1, 48))
+    assert np.abs(difference).mean() < (4 if kind else 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["in", "--out", "-"], "--out - takes one picture only"),
+        (["in/tall.png", "-", "--out", "-"], "--out - takes one picture only"),
+        (["-", "--out", "-", "--samples", "2"], "--out - takes the picture only"),
+        (["none.png", "--out", "-"], "none.png: no such file"),
+        (["in", "--out", "out", "--from-distribution", "y"], "give either --run"),
+    ],
+)
+def test_mistakes(arguments, message, folder, command, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    code, _, err = command("colorize", *arguments, "--run", "x")
+    assert code == 2 and message in err and err.count("\n") == 1
+
+
+def test_batches_of_any_number_compile_a_handful_of_programs(
+    command, colorizer, tmp_path, monkeypatch
+):
+    random = np.random.default_rng(0)
+    for i, size in enumerate(random.integers(8, 200, (40, 2))):
+        write_folder(tmp_path / "in", 0)
+        (tmp_path / f"in/{i}.png").write_bytes(encode(np.zeros(size, np.uint8)))
+    counted = chex.assert_max_traces(colorizer._predict.__wrapped__, n=9)
+    monkeypatch.setattr(colorizer, "_predict", jax.jit(counted))
+    monkeypatch.setattr(pipeline, "TOGETHER", 100_000)  # some windows of a few pictures
+    out = tmp_path / "out"
+    code, told, _ = command(
+        "colorize", tmp_path / "in", "--run", "x", "--out", out, "--batch", 3
+    )
+    assert code == 0 and "40 of 40" in told
+
+
+def test_windows_hold_so_many_pixels(monkeypatch):
+    monkeypatch.setattr(pipeline, "TOGETHER", 1000)
+    sizes = [10, 10, 30, 5, 40, 5, 5, 5, 5, 5]
+    works = [
+        pipeline.Work(JOB, encode(np.zeros((size, size), np.uint8))) for size in sizes
+    ]
+    windows = list(pipeline._windows(works, count=4))
+    assert [work for window in windows for work in window] == works
+    held = [[images.pixels(work.data) for work in window] for window in windows]
+    assert held == [[100, 100], [900, 25], [1600], [25] * 4, [25]]
+
+
+def test_distribution_saved_and_decoded_again(folder, command, tmp_path):
+    """Without the net: with other colours, in another format, by folder and by file."""
+    out, again = tmp_path / "out", tmp_path / "again"
+    arguments = ["colorize", folder, "--run", "x", "--out", out]
+    command(*arguments, "--save-distribution", "--uncertainty")
+    kinds = ("", ".colors.npz", ".uncertainty.png")
+    assert files(out) == {name + kind for name in files(folder) for kind in kinds}
+    saved = ["--from-distribution", out]
+    code, told, _ = command("colorize", folder, *saved, "--out", again)
+    assert code == 0 and "3 of 3" in told
+    for name in files(folder):
+        first, second = (images.load(place / name) for place in (out, again))
+        assert np.abs(np.int32(first) - second).mean() < 2
+    samples = ["--samples", 2, "--seed", 7, "--format", "png"]
+    command("colorize", folder, *saved, "--out", again / "many", *samples)
+    names = {"tall-1.png", "tall-2.png", "wide-1.png", "wide-2.png"}
+    assert names <= files(again / "many")
+    one = ["colorize", folder / "tall.png", "--from-distribution"]
+    command(*one, out / "tall.png.colors.npz", "--out", again / "8.png", "--seed", 8)
+    eighth = images.load(again / "8.png")
+    np.testing.assert_array_equal(eighth, images.load(again / "many/tall-2.png"))
+    assert (eighth != images.load(again / "many/tall-1.png")).any()
+    code, _, err = command(
+        *one, out / "wide.jpg.colors.npz", "--out", tmp_path / "x.png"
+    )
+    assert code == 1 and "tall.png: the distribution is of a picture of 90x40" in err
+    shutil.move(out / "tall.png.colors.npz", tmp_path / "gone")
+    code, told, err = command("colorize", folder, *saved, "--out", tmp_path / "fewer")
+    assert code == 1 and "tall.png.colors.npz: no such file" in err
+    assert "2 of 3" in told
+
+
+def test_depth_and_alpha_arrive(command, tmp_path):
+    deep = np.random.default_rng(0).integers(0, 65536, (40, 50, 3), np.uint16)
+    (tmp_path / "in").mkdir()
+    tifffile.imwrite(tmp_path / "in/deep.tif", deep, photometric="rgb")
+    transparent = np.dstack([scene(1, 40), np.full((40, 40), 99, np.uint8)])
+    (tmp_path / "in/clear.png").write_bytes(encode(transparent))
+    code, _, _ = command(
+        "colorize", tmp_path / "in", "--run", "x", "--out", tmp_path / "out"
+    )
+    assert code == 0
+    result = images.read_full((tmp_path / "out/deep.tif").read_bytes())
+    assert result.dtype == np.uint16 and result.shape == deep.shape
+    error = np.abs(rgb2lab(result / 65535) - rgb2lab(deep / 65535))[..., 0]
+    assert np.percentile(error, 99) < 0.01
+    result = images.read_full((tmp_path / "out/clear.png").read_bytes())
+    assert result.shape == (40, 40, 4) and (result[..., 3] == 99).all()
+
+
+def test_all_bad_files_are_listed_at_the_end(folder, command, tmp_path):
+    (folder / "a.jpg").write_text("Dear diary,")
+    (folder / "b.jpg").touch()
+    (folder / "c.jpg").write_bytes(encode(scene(1, 64), "JPEG")[:700])
+    out = tmp_path / "out"
+    code, told, err = command("colorize", folder, "--run", "x", "--out", out)
+    assert code == 1 and "3 of 6 pictures written" in told
+    names = [line.split(": ")[1] for line in err.splitlines()[-3:]]
+    assert names == [str(folder / f"{name}.jpg") for name in "abc"]
+    assert len(files(out)) == 3
+
+
+@pytest.mark.slow
+def test_120_megapixels_in_3_gigabytes(tmp_path):
+    """The peak of a process of its own that reads, paints and writes, with its nets."""
+    code = f"""
+import resource, numpy as np, jax
+from colorjax import images
+from colorjax.inference import compose, upsample
+small = np.random.default_rng(0).integers(0, 255, (75, 100, 3), np.uint8)
+guide = upsample.fit(np.full((75, 100), 50, 'f'), np.full((75, 100, 2), 20, 'f'))
+picture = images.read_full(open({str(tmp_path / "in.jpg")!r}, 'rb').read())
+assert picture.size == 360_000_000
+picture = compose.paint(picture, guide)
+images.write({str(tmp_path / "out.jpg")!r}, picture)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    large = images.resize(scene(1, 256), (9600, 12500))
+    images.write(tmp_path / "in.jpg", large)
+    del large
+    out = subprocess.check_output(
+        [sys.executable, "-c", code], env=environment(), cwd=ROOT, text=True
+    )
+    assert int(out) * 1024 < 3e9
+    assert os.path.getsize(tmp_path / "out.jpg") > 1e5

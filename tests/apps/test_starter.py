@@ -1,0 +1,142 @@
+"""The run that comes with colorjax, and `colorjax pack`, which made it small."""
+
+import shutil
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from helpers import ROOT, TINY, encode, python, run_colorjax, scene
+from orbax.checkpoint import v1 as ocp
+
+import colorjax
+from colorjax import cli, files, images
+from colorjax import config as configs
+from colorjax.method import to_examples
+from colorjax.train.checkpoint import save_nets
+from colorjax.train.experiment import UNIFORM, make_method
+from colorjax.train.workdir import STARTER, load_run
+from configs import starter
+
+
+def stored_types(workdir, step):
+    """Of the arrays in a checkpoint."""
+    with ocp.training.Checkpointer(workdir / "checkpoints") as orbax:
+        leaves = jax.tree.leaves(orbax.metadata(step).metadata["nets"])
+    return {np.dtype(leaf.dtype) for leaf in leaves}
+
+
+def contents(folder):
+    """Every file below a folder, with its size and when it was changed."""
+    found = [path for path in Path(folder).rglob("*") if path.is_file()]
+    return {path: (path.stat().st_size, path.stat().st_mtime) for path in found}
+
+
+# ---- The run.
+
+
+def test_colorize_needs_no_run(tmp_path):
+    """A user's first command, in an empty folder; it changes nothing of the package."""
+    before = contents(STARTER)
+    (tmp_path / "photo.png").write_bytes(encode(scene(0, 96)))
+    result = run_colorjax("colorize", "photo.png", "--out", "colored.png", cwd=tmp_path)
+    assert result.code == 0, result.err
+    found = images.read((tmp_path / "colored.png").read_bytes())
+    expected = colorjax.Colorizer.load()(tmp_path / "photo.png")
+    assert np.abs(found - expected.astype(int)).max() <= 1  # compiled otherwise
+    assert np.ptp(found.astype(int), axis=-1).max() > 20  # of 255: colours are seen
+    assert contents(STARTER) == before
+
+
+def test_its_config_and_figures_are_there():
+    config, figures = (
+        files.read_json(STARTER / name) for name in ("config.json", "metrics.json")
+    )
+    assert config == configs.to_dict(starter.get_config())
+    assert sum(size for size, _ in contents(STARTER).values()) < 10e6
+    assert stored_types(STARTER, config["steps"]) == {np.dtype(np.float16)}
+    ours, grey = (figures["rows"][row]["auc_balanced"] for row in ("this run", "grey"))
+    assert ours["value"] > grey["value"] + 0.04
+
+
+def test_info_without_a_run_is_about_it(capsys):
+    assert cli.main(["info"]) == 0
+    out = capsys.readouterr().out
+    assert f"see {STARTER}/README.md" in out and "efficientnet_lite0" in out
+
+
+@pytest.mark.slow
+def test_it_is_in_the_wheel(tmp_path):
+    """Installed from a wheel, away from the repository."""
+    source = tmp_path / "source"  # setuptools leaves its build in the source
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "runs", "build"))
+    pip = ["-m", "pip", "--disable-pip-version-check"]
+    for arguments in (
+        ["wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path, source],
+        ["install", "--no-deps", "--target", tmp_path / "site", "colorjax"],
+    ):
+        place = ["--find-links", tmp_path, "--no-index"]
+        result = python(*pip, *arguments, *place, env={"PYTHONWARNINGS": "default"})
+        assert result.code == 0, result.err
+    (tmp_path / "photo.png").write_bytes(encode(scene(0, 96)))
+    result = run_colorjax(
+        *("colorize", "photo.png", "--out", "colored.png"),
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path / "site")},
+    )
+    assert result.code == 0, result.err
+    assert (tmp_path / "colored.png").exists()
+
+
+# ---- pack.
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    """A run of random nets as train.py leaves one, but for the optimizer."""
+    config = TINY | {"data": dict(root="pictures", resize=16, crop=16)}
+    method = make_method(config["method"], UNIFORM)
+    batch = {"image": np.stack([scene(i) for i in range(4)])}
+    nets = jax.jit(method.init)(jax.random.key(0), to_examples(batch))
+    workdir = tmp_path / "run"
+    workdir.mkdir()
+    save_nets(workdir, jax.device_get(nets), 7)
+    files.write_json(workdir / "config.json", config)
+    np.save(workdir / "prior.npy", UNIFORM)
+    (workdir / "log.jsonl").write_text("{}")
+    return workdir
+
+
+def test_packed_run_colours_as_the_run_does(workdir, capsys):
+    out = workdir.parent / "small"
+    assert cli.main(["pack", str(workdir), "--out", str(out)]) == 0
+    assert f"{out}: step 7" in capsys.readouterr().out
+    assert {x.name for x in out.iterdir()} == {
+        "checkpoints",
+        "config.json",
+        "prior.npy",
+    }
+    assert stored_types(out, 7) == {np.dtype(np.float16)}
+    for path in contents(out):
+        assert str(workdir.parent).encode() not in path.read_bytes()
+    whole, small = load_run(workdir), load_run(out)
+    assert small.step == 7 and small.config == whole.config
+    assert {x.dtype for x in jax.tree.leaves(small.nets)} == {np.dtype(np.float32)}
+    lightness = to_examples({"image": scene(1, 64)[None]})["lightness"]
+    predict = jax.jit(whole.method.predict)
+    ab = [predict(x.nets, lightness, None).ab for x in (whole, small)]
+    assert np.ptp(ab[0]) > 1  # ab unit
+    np.testing.assert_allclose(*ab, atol=0.2)
+
+
+def test_pack_leaves_nothing_after_a_mistake(workdir, capsys):
+    before = sorted(workdir.parent.iterdir())
+    for run_, out, message in (
+        (workdir, workdir, "exists, and holds something"),
+        (workdir.parent / "none", workdir.parent / "new", "no config.json"),
+        (workdir, workdir / "config.json/new", "cannot be written (Not a directory)"),
+    ):
+        assert cli.main(["pack", str(run_), "--out", str(out)]) == 2
+        err = capsys.readouterr().err
+        assert message in err and err.count("\n") == 1
+    assert sorted(workdir.parent.iterdir()) == before

@@ -1,0 +1,416 @@
+"""`colorjax video`: times, sound and luma kept, colours steady, gone on with."""
+
+import subprocess
+import sys
+import time
+from fractions import Fraction
+
+import av
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from clips import panned, read_luma, read_rgb, read_sound, write_clip
+from colorizers import random_colorizer
+from helpers import (
+    ROOT,
+    encode,
+    environment,
+    python,
+    run_colorjax,
+    run_train,
+    scene,
+    write_config,
+    write_folder,
+)
+from skimage import data
+
+from colorjax import cli
+from colorjax.apps.video import command as video
+from colorjax.apps.video.colorizer import Colouring
+from colorjax.apps.video.ycbcr import Coding
+from colorjax.evaluation.metrics.image import colourfulness_of
+from colorjax.inference.colorizer import Colorizer
+
+
+@pytest.fixture(scope="module")
+def colorizer():
+    """Random, and so cold that its colours tip over at any small change."""
+    return random_colorizer("zhang2016", temperature=0.1)
+
+
+@pytest.fixture
+def command(colorizer, monkeypatch, capfd):
+    """`colorjax video ARGS` with that run: its exit code, what it told, what went
+    wrong."""
+
+    def call(*arguments, run=colorizer):
+        monkeypatch.setattr(Colorizer, "load", lambda *_: run)
+        code = cli.main(["video", *map(str, arguments), "--run", "x"])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return call
+
+
+def flicker(told):
+    """The two figures of the summary: steady, and each picture by itself."""
+    line = next(x for x in told.splitlines() if x.startswith("flicker"))
+    numbers = [word.rstrip(".;") for word in line.split()]
+    return [float(word) for word in numbers if word.replace(".", "", 1).isdigit()]
+
+
+CLIPS = {
+    "plain": dict(name="in.mp4"),
+    "silent": dict(name="in.mkv", sound=None),
+    "variable": dict(name="in.mkv", times=[0, 40, 121, 150, 161, 300, 345, 389, 400]),
+    "odd": dict(name="in.mkv", form="yuv444p", size=(61, 83)),
+    "deep": dict(name="in.mkv", form="yuv420p10le"),
+    "full": dict(name="in.mkv", tags=(6, 2), form="yuvj420p", codec="mjpeg"),
+    "bt709": dict(name="in.mkv", tags=(1, 1)),
+    "vp9": dict(name="in.webm", codec="libvpx-vp9", sound="libopus"),
+}
+
+
+@pytest.mark.parametrize("kind", CLIPS)
+def test_times_sound_and_luma_are_kept(kind, command, tmp_path):
+    """With lossless output luma is the same bit for bit, whatever codes it."""
+    options = dict(CLIPS[kind])
+    source = tmp_path / options.pop("name")
+    views = panned(9, options.pop("size", (64, 80)))
+    write_clip(source, views, **options)
+    target = tmp_path / f"out{source.suffix}"
+    code, told, err = command(source, "--out", target, "--crf", 0)
+    assert code == 0, err
+    assert "9 pictures in 1 shots" in told
+    times, lumas, frame = read_luma(source)
+    new_times, new_lumas, new_frame = read_luma(target)
+    np.testing.assert_allclose(new_times, times, atol=1e-4)
+    np.testing.assert_array_equal(new_lumas, lumas)
+    assert read_sound(target) == read_sound(source)
+    assert bool(read_sound(source)) == (options.get("sound", "aac") is not None)
+    depth = new_frame.format.components[0].bits
+    assert depth == frame.format.components[0].bits
+    assert new_frame.color_range == (2 if kind == "full" else 1)
+    assert new_frame.colorspace == {"bt709": 1, "full": 5}.get(kind, 6)
+    rgb = read_rgb(target).astype(int)
+    assert np.abs(rgb[..., 0] - rgb[..., 2]).mean() > 2  # there are colours
+    with av.open(str(source)) as before, av.open(str(target)) as after:
+        assert after.duration == pytest.approx(before.duration, abs=25_000)
+        if kind != "variable":
+            assert after.streams.video[0].average_rate == Fraction(25)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [source.name, target.name]
+
+
+def test_turned_film_is_written_upright(command, tmp_path):
+    views = panned(3, (64, 80))
+    source = write_clip(tmp_path / "in.mp4", views, turn=90)
+    code, _, err = command(source, "--out", tmp_path / "out.mkv", "--crf", 0)
+    assert code == 0, err
+    _, lumas, _ = read_luma(source)
+    _, turned, frame = read_luma(tmp_path / "out.mkv")
+    assert frame.rotation == 0 and turned[0].shape == (80, 64)
+    np.testing.assert_array_equal(turned, np.rot90(lumas, axes=(1, 2)))
+
+
+def test_pan_flickers_half_as_much_and_is_as_colourful(command, tmp_path, monkeypatch):
+    source = write_clip(tmp_path / "in.mkv", panned(24), codec="ffv1", sound=None)
+    code, told, _ = command(source, "--out", tmp_path / "out.mkv", "--crf", 0)
+    steady, alone = flicker(told)
+    assert code == 0 and alone > 1 and steady < alone / 2
+    # Each picture by itself is a film in which every picture is a cut.
+    monkeypatch.setattr("colorjax.apps.video.flow.CUT", 2.0)
+    _, told, _ = command(source, "--out", tmp_path / "alone.mkv", "--crf", 0)
+    assert "24 pictures in 24 shots" in told
+    steady, alone = (
+        colourfulness_of(jnp.asarray(read_rgb(tmp_path / name)) / 255).mean()
+        for name in ("out.mkv", "alone.mkv")
+    )
+    assert float(steady) == pytest.approx(float(alone), rel=0.1)
+
+
+def test_a_cut_starts_anew(command, tmp_path):
+    """The pictures behind a cut are what they would be in a film of their own."""
+    first, second = panned(6), [view[::-1] for view in panned(5)]
+    second = [np.ascontiguousarray(255 - view) for view in second]
+    both = write_clip(tmp_path / "both.mkv", first + second, codec="ffv1", sound=None)
+    alone = write_clip(tmp_path / "alone.mkv", second, codec="ffv1", sound=None)
+    _, told, _ = command(both, "--out", tmp_path / "a.mkv", "--crf", 0, "--batch", 1)
+    assert "11 pictures in 2 shots" in told
+    command(alone, "--out", tmp_path / "b.mkv", "--crf", 0, "--batch", 1)
+    after, expected = read_rgb(tmp_path / "a.mkv"), read_rgb(tmp_path / "b.mkv")
+    np.testing.assert_array_equal(after[6:], expected)
+
+
+def test_killed_command_goes_on_and_ends_the_same(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "SEGMENT", 5)
+    source = write_clip(tmp_path / "in.mkv", panned(18, (64, 80)))
+    target, whole = tmp_path / "out.mkv", tmp_path / "whole.mkv"
+    assert command(source, "--out", whole, "--batch", 2)[0] == 0
+    colours, made = Colouring.__call__, []
+
+    def dying(*args):
+        for one in colours(*args):
+            made.append(one)
+            if len(made) == 12:
+                raise KeyboardInterrupt
+            yield one
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Colouring, "__call__", dying)
+        assert command(source, "--out", target, "--batch", 2)[0] == 130
+    assert not target.exists() and (tmp_path / ".out.mkv.parts/00001.nut").exists()
+    code, told, err = command(source, "--out", target, "--batch", 2)
+    assert code == 0 and "18 pictures in 1 shots" in told
+    assert target.read_bytes() == whole.read_bytes()
+    assert flicker(told) == flicker(
+        command(source, "--out", whole, "--batch", 2, "--overwrite")[1]
+    )
+    assert not (tmp_path / ".out.mkv.parts").exists()
+
+
+def test_killed_while_the_parts_are_joined(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "SEGMENT", 5)
+    source = write_clip(tmp_path / "in.mkv", panned(7, (64, 80)))
+    target = tmp_path / "out.mkv"
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("colorjax.apps.video.writer.join", killed)
+        assert command(source, "--out", target)[0] == 130
+    monkeypatch.setattr(Colorizer, "predict", None)  # nothing is left to be coloured
+    code, told, _ = command(source, "--out", target)
+    assert code == 0 and "7 pictures in 1 shots" in told
+    assert len(read_rgb(target)) == 7
+
+
+def test_parts_of_another_command_are_not_gone_on_with(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "SEGMENT", 4)
+    source = write_clip(tmp_path / "in.mkv", panned(8, (64, 80)))
+    target, whole = tmp_path / "out.mkv", tmp_path / "whole.mkv"
+    with monkeypatch.context() as patch:
+        patch.setattr("colorjax.apps.video.writer.join", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            command(source, "--out", target)
+    assert (tmp_path / ".out.mkv.parts/00001.nut").exists()
+    grey = ["--saturation", 0, "--crf", 0]
+    assert command(source, "--out", target, *grey)[0] == 0
+    assert command(source, "--out", whole, *grey)[0] == 0
+    assert target.read_bytes() == whole.read_bytes()
+    rgb = read_rgb(target).astype(int)
+    assert np.abs(rgb - rgb[..., :1]).max() <= 2
+
+
+def test_method_without_a_distribution(tmp_path, command):
+    """Its colours are averaged; what needs a distribution is refused."""
+    run = random_colorizer("regression")
+    source = write_clip(tmp_path / "in.mkv", panned(8, (64, 80)), sound=None)
+    code, told, _ = command(source, "--out", tmp_path / "out.mp4", run=run)
+    steady, alone = flicker(told)
+    assert code == 0 and steady < 0.7 * alone
+    options = ["--out", tmp_path / "no.mp4", "--temperature", 1]
+    code, _, err = command(source, *options, run=run)
+    assert code == 2 and "this method gives one colour a pixel" in err
+
+
+def test_truncated_film_is_written_as_far_as_it_goes(command, tmp_path):
+    whole = write_clip(tmp_path / "whole.mkv", panned(60, (64, 80)))
+    source = tmp_path / "in.mkv"
+    source.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    code, told, err = command(source, "--out", tmp_path / "out.mp4")
+    lines = [line for line in err.splitlines() if not line.startswith("colorized")]
+    assert code == 1 and len(lines) == 1
+    assert "in.mkv: it ends after" in lines[0] and "of the 2.4 s" in lines[0]
+    pictures = len(read_rgb(tmp_path / "out.mp4"))
+    assert 10 < pictures < 50 and f"{pictures} pictures" in told
+    # One that cannot be read at all leaves nothing behind.
+    source.write_bytes(whole.read_bytes()[:300])
+    code, _, err = command(source, "--out", tmp_path / "none.mp4")
+    assert code == 2 and err.count("\n") == 1 and "in.mkv" in err
+    assert not list(tmp_path.glob("*none*"))
+
+
+def test_spoilt_packets_are_counted(command, tmp_path):
+    views, source = panned(12, (64, 80)), tmp_path / "in.mov"
+    write_clip(source, views, codec="png", form="rgb24", sound=None)
+    spoilt = bytearray(source.read_bytes())
+    middle = len(spoilt) // 2
+    spoilt[middle : middle + 40] = bytes(40)
+    source.write_bytes(spoilt)
+    code, told, err = command(source, "--out", tmp_path / "out.mp4")
+    assert code == 1 and "11 pictures" in told
+    assert err.splitlines()[-1].endswith(
+        "in.mov: 1 of its packets could not be decoded; the rest is there"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "out", "message"),
+    [
+        ("diary.txt", "out.mp4", "diary.txt: not a film"),
+        ("diary.mp4", "out.mp4", "diary.mp4: not a readable film"),
+        ("empty.mp4", "out.mp4", "empty.mp4: not a readable film"),
+        ("picture.png", "out.mp4", "for pictures there is colorjax colorize"),
+        ("none.mp4", "out.mp4", "none.mp4: no such file"),
+        ("in.mkv", "in.mkv", "in.mkv is the input too"),
+        ("in.mkv", "out.avi", "cannot write '.avi' films; use .mp4"),
+        ("in.mkv", "out.mp4", "cannot hold sound of the kind pcm_s16le"),
+        ("in.mkv", "diary.txt/out.mkv", "cannot be written"),
+        ("sound.wav", "out.mp4", "sound.wav: no moving pictures in it"),
+    ],
+)
+def test_mistakes(name, out, message, command, tmp_path):
+    for diary in ("diary.txt", "diary.mp4"):
+        (tmp_path / diary).write_text("Dear diary,\n" * 100)
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "picture.png").write_bytes(encode(scene(1, 64)))
+    write_clip(tmp_path / "in.mkv", panned(2, (64, 80)), sound="pcm_s16le")
+    with av.open(str(tmp_path / "sound.wav"), "w") as container:
+        container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        container.start_encoding()
+    before = sorted(tmp_path.iterdir())
+    code, _, err = command(tmp_path / name, "--out", tmp_path / out)
+    assert code == 2 and message in err and err.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("options", [("--batch", 0), ("--crf", 99), ("--palette", "x")])
+def test_options_out_of_range(options, command, tmp_path):
+    code, _, err = command(tmp_path / "in", "--out", tmp_path / "out.mp4", *options)
+    assert code == 2 and err.count("\n") == 1
+
+
+def test_a_film_that_is_there_is_left(command, tmp_path):
+    source = write_clip(tmp_path / "in.mkv", panned(2, (64, 80)), sound=None)
+    (tmp_path / "out.mp4").write_bytes(b"mine")
+    code, told, _ = command(source, "--out", tmp_path / "out.mp4")
+    assert code == 0 and "--overwrite makes it anew" in told
+    assert (tmp_path / "out.mp4").read_bytes() == b"mine"
+    assert command(source, "--out", tmp_path / "out.mp4", "--overwrite")[0] == 0
+    assert len(read_rgb(tmp_path / "out.mp4")) == 2
+
+
+def test_without_the_extra_one_line_says_what_to_install(tmp_path):
+    (tmp_path / "av.py").write_text("raise ImportError('no such package')\n")
+    path = f"{tmp_path}:{ROOT}"
+    arguments = ["video", tmp_path / "in.mp4", "--run", "x", "--out", "out.mp4"]
+    result = run_colorjax(*arguments, env={"PYTHONPATH": path})
+    assert result.code == 2 and result.err.count("\n") == 1
+    assert 'pip install -e ".[video]"' in result.err
+
+
+def test_no_other_command_loads_the_extras():
+    code = """
+import sys
+from colorjax import cli
+from colorjax.inference import colorizer
+try:
+    cli.main(["colorize", "--help"])
+except SystemExit:
+    pass
+print([m for m in ("av", "cv2", "onnx", "onnxruntime") if m in sys.modules])
+"""
+    result = python("-c", code, cwd=ROOT)
+    assert result.out.splitlines()[-1] == "[]", result.err
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """A run of the quick config, shorter."""
+    workdir = tmp_path_factory.mktemp("quick") / "run"
+    options = ["--config.steps=100", "--config.evaluation.every=0"]
+    config = ROOT / "configs/quick.py"
+    result = run_train(
+        f"--config={config}", f"--workdir={workdir}", *options, timeout=1500
+    )
+    assert result.code == 0, result.err
+    return workdir
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("photograph", [data.astronaut, data.coffee])
+def test_pan_with_a_trained_net(photograph, quick, tmp_path):
+    """The issue's own measure: half the flicker, colourfulness within a tenth."""
+    views = panned(50, (240, 320), photograph)
+    source = write_clip(tmp_path / "in.mkv", views)
+    result = run_colorjax(
+        "video", source, "--run", quick, "--out", tmp_path / "out.mkv", "--crf", 0
+    )
+    assert result.code == 0, result.err
+    steady, alone = flicker(result.out)
+    assert steady < alone / 2
+    colorizer = Colorizer.load(quick)
+    _, lumas, _ = read_luma(source)
+    full = [np.round(Coding((0, 0)).grey(x) * 255).astype(np.uint8) for x in lumas]
+    pictures = np.stack(colorizer(full))
+    steady, alone = (
+        float(colourfulness_of(jnp.asarray(x) / 255).mean())
+        for x in (read_rgb(tmp_path / "out.mkv"), pictures)
+    )
+    assert steady == pytest.approx(alone, rel=0.1)
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    """The directory of a run that was hardly trained."""
+    folder = tmp_path_factory.mktemp("drawings")
+    pictures = write_folder(folder / "pictures", 8)
+    config = write_config(folder / "tiny.py", data=dict(root=str(pictures)))
+    result = run_train(f"--config={config}", f"--workdir={folder / 'run'}")
+    assert result.code == 0, result.err
+    return folder / "run"
+
+
+@pytest.mark.slow
+def test_kill_9_at_any_moment(workdir, tmp_path):
+    source = write_clip(tmp_path / "in.mkv", panned(300, (64, 80), wide))
+    arguments = ["video", str(source), "--run", str(workdir), "--out"]
+    whole, target = tmp_path / "whole.mkv", tmp_path / "out.mkv"
+    result = run_colorjax(*arguments, whole)
+    assert result.code == 0, result.err
+    killed, parts = 0, tmp_path / ".out.mkv.parts"
+    while not target.exists():
+        before = len(list(parts.glob("*.npz")))
+        command = [sys.executable, "-m", "colorjax.cli", *arguments, str(target)]
+        process = subprocess.Popen(command, env=environment(), cwd=ROOT)
+        while process.poll() is None and len(list(parts.glob("*.npz"))) <= before:
+            time.sleep(0.02)
+        if process.poll() is None:
+            time.sleep(0.1 * killed)
+            process.kill()
+            killed += 1
+        process.wait()
+    assert killed >= 2
+    assert target.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_length(workdir, tmp_path):
+    """What the process holds behind every segment."""
+    code = """
+import sys
+from colorjax import cli
+from colorjax.apps.video import command as video
+from colorjax.apps.video.segments import Parts
+
+def keep(*args, keep=Parts.keep):
+    keep(*args)
+    print("held", open("/proc/self/statm").read().split()[1])
+
+video.SEGMENT, Parts.keep = 32, keep
+assert cli.main(sys.argv[1:]) == 0
+"""
+    source = write_clip(tmp_path / "in.mkv", panned(256, (240, 320), wide))
+    arguments = ["video", source, "--run", workdir, "--out", tmp_path / "out.mkv"]
+    result = python("-c", code, *arguments, timeout=900)
+    assert result.code == 0, result.err
+    lines = [x.split() for x in result.out.splitlines()]
+    held = [int(line[1]) for line in lines if line[0] == "held"]
+    assert len(held) == 8
+    assert max(held[4:]) < 1.05 * max(held[:4])
+
+
+def wide():
+    """A photograph again and again, to pan across for long."""
+    return np.tile(data.astronaut(), (1, 8, 1))

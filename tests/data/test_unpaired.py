@@ -1,0 +1,183 @@
+"""A second set of pictures, for methods that learn without pairs."""
+
+import itertools
+import shutil
+
+import numpy as np
+import pytest
+from helpers import FIXTURES, encode, scene, write_folder
+
+from colorjax.data.pipeline import Pictures, Unreadable
+from colorjax.data.sources import Encoded, halves
+from colorjax.errors import UserError
+from colorjax.train.workdir import keep_pictures, restore_pictures
+
+SMALL = dict(resize=16, crop=16, holdout="sorted")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Two folders; none of their pictures is the other's."""
+    root = tmp_path_factory.mktemp("unpaired")
+    write_folder(root / "colour", 12)
+    (root / "grey").mkdir()
+    for i in range(7):
+        (root / f"grey/{i}.png").write_bytes(encode(scene(100 + i)))
+    return root
+
+
+def made(root, **section):
+    return Pictures(root=str(root / "colour"), **SMALL, **section)
+
+
+def batches(pictures, start=0, steps=6, **kwargs):
+    sources = pictures.training_sources(
+        pictures.source("train"), pictures.other_source()
+    )
+    return list(
+        pictures.training(*sources, seed=3, batch=4, start=start, steps=steps, **kwargs)
+    )
+
+
+def assert_same(found, expected):
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert one.keys() == other.keys()
+        for key in one:
+            np.testing.assert_array_equal(one[key], other[key])
+
+
+def kinds(folders):
+    return {
+        "halves": made(folders, halves=True),
+        "folder": made(folders, other_root=str(folders / "grey")),
+        "tfds": made(folders, other_name="drawings", data_dir=str(FIXTURES)),
+    }
+
+
+@pytest.mark.parametrize("kind", ["halves", "folder", "tfds"])
+def test_batches_have_both_sets_at_any_step(folders, kind):
+    pictures = kinds(folders)[kind]
+    assert pictures.unpaired
+    whole = batches(pictures)
+    assert whole[0]["other"].shape == whole[0]["image"].shape == (4, 16, 16, 3)
+    assert whole[0]["other_mask"].dtype == np.float32
+    assert_same(batches(pictures, start=4), whole[4:])
+    parts = [batches(pictures, process=i, processes=2) for i in range(2)]
+    joined = [
+        {key: np.concatenate([a[key], b[key]]) for key in a}
+        for a, b in zip(*parts, strict=True)
+    ]
+    assert_same(joined, whole)
+
+
+@pytest.mark.parametrize("count", [2, 9, 10])
+def test_halves_share_no_picture(folders, count):
+    class Numbers:
+        def __len__(self):
+            return count
+
+        def __getitem__(self, index):
+            return Encoded(bytes([index]))
+
+        def name(self, index):
+            return str(index)
+
+        key = name
+
+    parts = [[half[i].data[0] for i in range(len(half))] for half in halves(Numbers())]
+    assert sorted(parts[0] + parts[1]) == list(range(count))
+    assert abs(len(parts[0]) - len(parts[1])) <= 1
+    assert [halves(Numbers())[1].name(0)] == ["1"]
+
+
+def test_no_picture_is_ever_in_both_sets(folders):
+    """Over several epochs, by what is in the pictures."""
+    pictures = made(folders, halves=True, mirror=False)
+    seen = {"image": set(), "other": set()}
+    for batch, key in itertools.product(batches(pictures, steps=12), seen):
+        seen[key] |= {picture.tobytes() for picture in batch[key]}
+    assert len(seen["image"]) >= 5 and len(seen["other"]) >= 5
+    assert not seen["image"] & seen["other"]
+
+
+def test_sets_are_drawn_independently(folders):
+    """A picture meets another one each time, and the second set has its own order."""
+    found = batches(made(folders, halves=True), steps=30)
+    index, other = (
+        np.concatenate([batch[key] for batch in found])
+        for key in ("index", "other_index")
+    )
+    met = {int(i): set(other[index == i].tolist()) for i in set(index.tolist())}
+    assert min(map(len, met.values())) > 2
+    assert not np.array_equal(index, other)
+
+
+def test_unreadable_pictures_of_the_second_set(folders, tmp_path):
+    for i in range(5):
+        (tmp_path / f"{i}.png").write_bytes(encode(scene(i)))
+    (tmp_path / "5.png").write_bytes(b"nothing")
+    pictures = made(folders, other_root=str(tmp_path))
+    others = pictures.other_source()
+    assert len(others) == 5 and any("5.png" in others.name(i) for i in range(5))
+    watch = Unreadable(others, 0.5, second=True)
+    found = list(watch.watch(iter(batches(pictures))))
+    bad = next(i for i in range(5) if "5.png" in others.name(i))
+    assert watch.indices == {bad} and "5.png" in str(watch)
+    for batch in found:
+        assert batch["mask"].all()
+        np.testing.assert_array_equal(
+            batch["other_mask"] == 0, batch["other_index"] == bad
+        )
+        assert not batch["other"][batch["other_mask"] == 0].any()
+
+
+def test_both_sets_keep_their_places_when_pictures_go(folders, tmp_path):
+    """What the run draws from each set does not depend on what has gone since."""
+    for name in ("colour", "grey"):
+        shutil.copytree(folders / name, tmp_path / name)
+    pictures = made(tmp_path, other_root=str(tmp_path / "grey"))
+
+    def splits():
+        source, other = pictures.source("train"), pictures.other_source()
+        return {"data": source, "data.other": other}
+
+    begun = splits()
+    keep_pictures(tmp_path / "run", begun)
+    assert restore_pictures(tmp_path / "run", splits()) == {}
+    gone = begun["data.other"].key(2)
+    (tmp_path / "grey" / gone).unlink()
+    resumed = splits()
+    changed = restore_pictures(tmp_path / "run", resumed)
+    assert list(changed) == ["data.other"] and gone in changed["data.other"]
+    assert len(resumed["data.other"]) == len(begun["data.other"])
+    with pytest.raises(UserError, match=gone):
+        resumed["data.other"][2]
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", '{"data": 1}', '{"data": [1]}', '{"data": ["../secret.png"]}']
+)
+def test_a_list_of_something_else(folders, tmp_path, text):
+    (tmp_path / "pictures.json").write_text(text)
+    with pytest.raises(UserError, match="pictures.json"):
+        restore_pictures(tmp_path, {"data": made(folders).source("train")})
+
+
+@pytest.mark.parametrize(
+    "section, told",
+    [
+        (dict(halves=True, other_root="x"), "one of data.halves"),
+        (dict(other_name="a", other_root="x"), "one of data.halves"),
+        (dict(other_root="no/such/folder"), "no such folder"),
+    ],
+)
+def test_mistake(folders, section, told):
+    with pytest.raises(UserError, match=told):
+        batches(made(folders, **section))
+
+
+def test_one_set_has_no_second(folders):
+    pictures = made(folders)
+    assert not pictures.unpaired
+    assert not any(key.startswith("other") for key in batches(pictures)[0])

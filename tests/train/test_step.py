@@ -1,0 +1,145 @@
+"""What the `step` section trades: memory, at the same gradient."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from chex import assert_trees_all_close
+
+from colorjax.distributed import check_divides, make_mesh, to_devices
+from colorjax.errors import UserError
+from colorjax.method import Method
+from colorjax.methods import zhang2016
+from colorjax.quantize import Q
+from colorjax.train.step import make_init, make_step
+
+
+def batch(size, side):
+    """Pictures that are noise, but for one that could not be read."""
+    random = np.random.default_rng(size)
+    mask = np.ones(size, np.float32)
+    mask[-1] = 0
+    return {
+        "image": random.integers(0, 256, (size, side, side, 3), np.uint8),
+        "mask": mask,
+        "index": np.arange(size, dtype=np.int32),
+        "label": np.zeros(size, np.int32),
+    }
+
+
+def method(**section):
+    return zhang2016.build(np.full(Q, 1 / Q, np.float32), width=1 / 16, **section)
+
+
+def gradient(method, pictures, mesh, **section):
+    """What a step with SGD of rate 1 takes off the parameters, the statistics after it,
+    its loss; and how many convolutions it was lowered to."""
+    optimizer = optax.sgd(1.0)
+    pictures = to_devices(pictures, mesh)
+    state = make_init(method, optimizer, 0, mesh)(pictures)
+    before = jax.device_get(state.nets["G"]["params"])
+    lowered = make_step(method, optimizer, 0, mesh, **section).lower(state, pictures)
+    convolutions = lowered.as_text().count("stablehlo.convolution")
+    state, metrics = lowered.compile()(state, pictures)
+    after = jax.device_get(state.nets["G"])
+    taken = jax.tree.map(np.subtract, before, after["params"])
+    return (taken, after["batch_stats"], float(metrics["loss"])), convolutions
+
+
+def one_device():
+    return jax.sharding.Mesh(jax.devices()[:1], ("data",))
+
+
+def test_remat_computes_again_and_keeps_the_gradient():
+    options = dict(jitter=0.2, dropout=0.1)
+    pictures = batch(8, 32)
+    plain, convolutions = gradient(method(**options), pictures, one_device())
+    remat = method(**options, remat=True)
+    again, more = gradient(remat, pictures, one_device())
+    assert_trees_all_close(again, plain, rtol=1e-3, atol=1e-3)
+    # Of each block all but what its last convolution's gradient needs; XLA's CPU
+    # compiler shares them again, other devices do not.
+    assert more >= convolutions + 10
+
+
+def test_accumulated_gradient_is_the_mean_of_the_parts():
+    pictures = batch(8, 32)
+    whole, _ = gradient(method(), pictures, one_device(), accumulate=2)
+    parts = []
+    for place in (0, 1):
+        part = {key: value[place::2] for key, value in pictures.items()}
+        optimizer, mesh = optax.sgd(1.0), one_device()
+        # Born on the whole batch, as the accumulating step's state is.
+        state = make_init(method(), optimizer, 0, mesh)(to_devices(pictures, mesh))
+        before = jax.device_get(state.nets["G"]["params"])
+        step = make_step(method(), optimizer, 0, mesh)
+        state, metrics = step(state, to_devices(part, mesh))
+        after = jax.device_get(state.nets["G"]["params"])
+        parts.append((jax.tree.map(np.subtract, before, after), metrics["loss"]))
+    mean = jax.tree.map(lambda a, b: (a + b) / 2, *parts)
+    assert_trees_all_close((whole[0], whole[2]), mean, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_parts_do_not_depend_on_devices(accumulate):
+    assert jax.device_count() == 4
+    pictures = batch(16, 32)
+    one, _ = gradient(method(), pictures, one_device(), accumulate=accumulate)
+    four, _ = gradient(method(), pictures, make_mesh(), accumulate=accumulate)
+    assert_trees_all_close(one, four, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("parts, told", [(3, "multiple of 12"), (0, "less than 1")])
+def test_parts_that_do_not_fit_are_told(parts, told):
+    with pytest.raises(UserError, match=told):
+        check_divides(16, make_mesh(), parts)
+
+
+def spoilt(spoil):
+    """A tiny method, its loss and what BatchNorm would keep spoilt by `spoil(bad)`,
+    two factors, where picture number 4 is among the examples."""
+
+    def init(key, examples):
+        collections = {"params": {"w": jnp.ones(3)}, "batch_stats": jnp.ones(3)}
+        return {"D": {"params": {"w": jnp.ones(())}}, "G": collections}
+
+    def first(params, nets, examples, key):
+        return params["w"], ({}, {})
+
+    def second(params, nets, examples, key):
+        bad = (examples["index"] == 4).any()
+        factor, kept = (jnp.where(bad, x, 1.0) for x in spoil)
+        mean = examples["rgb"].mean((0, 1, 2))
+        value = factor * (mean * params["w"]).sum() * nets["D"]["params"]["w"]
+        return value, ({"G": {"batch_stats": kept * mean}}, {"loss": value})
+
+    return Method(init, {"D": first, "G": second}, None)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("spoil", [(np.nan, 1), (np.inf, 1), (1e30, 1), (1, np.inf)])
+def test_bad_step_is_skipped_and_counted(spoil, accumulate):
+    """Of two losses only the second is bad; after it, all is as it was before."""
+    mesh, optimizer = one_device(), optax.adam(1e-3)
+    method = spoilt(spoil)
+    step = make_step(method, optimizer, 0, mesh, accumulate=accumulate)
+    good = to_devices(batch(4, 8), mesh)
+    wrong = {**good, "index": good["index"] + 1}
+    state, _ = step(make_init(method, optimizer, 0, mesh)(good), good)
+    before = jax.device_get(state)
+    told = []
+    for pictures in (wrong, wrong, good):
+        state, metrics = step(state, pictures)
+        told.append((int(metrics["skipped"]), int(metrics["patience"])))
+        now = jax.device_get(state)
+        unchanged = jax.tree.map(np.array_equal, now[1:3], before[1:3])
+        assert all(jax.tree.leaves(unchanged)) == (pictures is wrong)
+        assert now.nets["D"]["params"]["w"] != 1
+    assert told == [(1, 19), (2, 18), (2, 20)]
+    assert (state.step, state.skipped, state.skipped_in_row) == (4, 2, 0)
+
+
+def test_patience_is_one_or_more():
+    with pytest.raises(UserError, match="config.step.patience is 0"):
+        make_step(method(), optax.sgd(1.0), 0, one_device(), patience=0)
