@@ -22,12 +22,12 @@ from colorjax.distributed import make_mesh
 from colorjax.errors import UserError
 from colorjax.evaluation import protocol
 from colorjax.evaluation.baselines import NAMES, baselines, mean_colors
-from colorjax.evaluation.engine import method_row
+from colorjax.evaluation.engine import method_predictor
 from colorjax.evaluation.gallery import gallery
 from colorjax.evaluation.metrics import Context, make_metrics, shown_metrics
 from colorjax.evaluation.metrics.fid import original_moments
 from colorjax.evaluation.results import comparison, markdown_table, merge, text_table
-from colorjax.runtime import keep_programs
+from colorjax.runtime import enable_compilation_cache
 from colorjax.train.workdir import load_runs
 
 WORKDIR = flags.DEFINE_multi_string(
@@ -52,14 +52,14 @@ OUT = flags.DEFINE_string("out", None, "Where the results go.")
 
 
 def main() -> int:
-    runtime.reuse()
-    keep_programs()
+    runtime.configure_malloc()
+    enable_compilation_cache()
     # ---- The runs, and the pictures to compare them on.
     if not WORKDIR.value:
         raise UserError("give the directory of a run: --workdir=runs/quick")
     loaded = load_runs(WORKDIR.value, STEP.value)
     given = {key: flag.value for key, flag in DATA.items() if flag.value is not None}
-    pictures, prior = protocol.common_pictures(loaded, given)
+    pictures, prior = protocol.common_dataset(loaded, given)
     split = SPLIT.value or pictures.test_split
     source = pictures.source(split)
     first = next(iter(loaded.values()))
@@ -95,7 +95,9 @@ def main() -> int:
         print(f"evaluate.py: {problem}", file=sys.stderr)
 
     # ---- One pass over the pictures, for all rows.
-    rows = {name: method_row(x.method.predict, x.nets) for name, x in loaded.items()}
+    rows = {
+        name: method_predictor(x.method.predict, x.nets) for name, x in loaded.items()
+    }
     rows = rows | baselines(
         BASELINES.value, lambda: mean_colors(training_pass("the mean picture"), mesh)
     )

@@ -22,35 +22,35 @@ from ml_collections import config_flags
 
 from colorjax import config as configs
 from colorjax import distributed, files, images, runtime
-from colorjax.data.pipeline import Unreadable
+from colorjax.data.pipeline import UnreadableCounter
 from colorjax.data.statistics import estimate_prior
-from colorjax.distributed import check_divides, make_mesh, replicated, to_devices
+from colorjax.distributed import check_batch_size, make_mesh, replicated, shard_batch
 from colorjax.errors import UserError
 from colorjax.evaluation import protocol
-from colorjax.evaluation.engine import grey_row, method_row
+from colorjax.evaluation.engine import grey_predictor, method_predictor
 from colorjax.evaluation.metrics import Context, make_metrics
 from colorjax.evaluation.results import comparison, text_table
-from colorjax.inference.colorizer import Colorizer, picture_grid
+from colorjax.inference.colorizer import Colorizer, image_grid
 from colorjax.method import abstract_batch
 from colorjax.progress import warn
-from colorjax.runtime import keep_programs
+from colorjax.runtime import enable_compilation_cache
 from colorjax.train import monitor
 from colorjax.train.checkpoint import Checkpoints, load_nets
 from colorjax.train.experiment import (
     UNIFORM,
+    make_dataset,
     make_method,
     make_optimizer,
-    make_pictures,
 )
 from colorjax.train.lock import Lock
-from colorjax.train.logger import TrainingLog
-from colorjax.train.step import make_init, make_step, start_from
+from colorjax.train.logger import TrainingLogger
+from colorjax.train.step import initialize_from, make_init, make_step
 from colorjax.train.workdir import (
     Run,
-    keep_pictures,
     read_config,
     read_prior,
-    restore_pictures,
+    restore_manifests,
+    write_manifests,
 )
 
 CONFIG = config_flags.DEFINE_config_file(  # which keys there are, our checks know
@@ -71,9 +71,9 @@ PROCESS = flags.DEFINE_integer("process", None, "Which one this is, from 0.")
 
 def main(started: float, ending: contextlib.ExitStack) -> int:
     # ---- Processes, before anything else touches a device.
-    runtime.reuse()
-    keep_programs()
-    distributed.join(
+    runtime.configure_malloc()
+    enable_compilation_cache()
+    distributed.initialize(
         DISTRIBUTED.value, COORDINATOR.value, PROCESSES.value, PROCESS.value
     )
     first_process = jax.process_index() == 0
@@ -86,7 +86,7 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
     configs.check_keys(config)
     name = epath.Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
     workdir = epath.Path(WORKDIR.value or f"runs/{name}")
-    pictures = make_pictures(config["data"])
+    pictures = make_dataset(config["data"])
     source, other = pictures.source(pictures.train_split), pictures.other_source()
     pictures.source(pictures.test_split)
     splits = {"data": source} | ({"data.other": other} if other else {})
@@ -98,7 +98,7 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
     evaluation = protocol.make_evaluation(config["evaluation"])
     given = ["method", "optimizer", "seed", "mesh"]
     configs.check_section("step", make_step, config["step"], given)
-    check_divides(config["batch"], mesh, config["step"].get("accumulate", 1))
+    check_batch_size(config["batch"], mesh, config["step"].get("accumulate", 1))
 
     # ---- The workdir: a new run, or the same one again, and no other process in it.
     lock = ending.enter_context(Lock(workdir)) if first_process else None
@@ -107,14 +107,14 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
         prior = None  # of a start that failed, perhaps with other pictures
     else:
         configs.check_same(before, config, workdir)
-        for name, changed in restore_pictures(workdir, splits).items():
+        for name, changed in restore_manifests(workdir, splits).items():
             print(f"{workdir}: {name}: since the run began, {changed}", file=sys.stderr)
     sources = pictures.training_sources(source, other)
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("workdir read")
 
     # ---- How frequent the colours are, which the method and the figures need.
-    unreadable = Unreadable(source, pictures.max_unreadable)
+    unreadable = UnreadableCounter(source, pictures.max_unreadable)
     if prior is None:
         batch = evaluation.whole_batch(mesh)
         passed = protocol.single_pass(pictures, source, batch, "estimating the prior")
@@ -123,7 +123,7 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
         encoded = io.BytesIO()
         np.save(encoded, prior)
         files.write_bytes(workdir / "prior.npy", encoded.getvalue())
-        keep_pictures(workdir, splits)
+        write_manifests(workdir, splits)
         files.write_json(workdir / "config.json", config)
 
     metrics, problems = make_metrics(Context(prior, pictures.resize))
@@ -155,10 +155,10 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
         print(f"{workdir}: going on from step {begun}", file=sys.stderr)
     else:
         begun = 0
-        state = init(to_devices(batch_of(1), mesh))
+        state = init(shard_batch(batch_of(1), mesh))
         if config["init_from"]:
             _, nets = load_nets(config["init_from"])
-            state, fresh, left = start_from(state, nets)
+            state, fresh, left = initialize_from(state, nets)
             print(
                 f"started from {config['init_from']}; new: {fresh}; left out: {left}",
                 file=sys.stderr,
@@ -167,11 +167,16 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
     def evaluate(state):
         """Figures of the nets as they are, beside those of grey, held out."""
         here = Run(config, pictures, prior, method, state.nets, int(state.step))
-        rows = {"this run": method_row(method.predict, state.nets), "grey": grey_row()}
+        rows = {
+            "this run": method_predictor(method.predict, state.nets),
+            "grey": grey_predictor(),
+        }
         measured = evaluation(rows, metrics, pictures, pictures.test_split, mesh)
         if first_process:
             values = measured.rows["this run"].figures.items()
-            for line in monitor.collapsed({name: v.value for name, v in values}):
+            for line in monitor.collapse_warnings(
+                {name: v.value for name, v in values}
+            ):
                 warn(f"after step {here.step}, {line}")
         return comparison(measured, {"this run": here, "grey": None})
 
@@ -180,25 +185,27 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
     def picture(state, path):
         """Held-out pictures as the nets colour them now."""
         colorizer.nets = jax.device_get(state.nets)
-        images.write(path, picture_grid(colorizer, pictures, pictures.test_split))
+        images.write(path, image_grid(colorizer, pictures, pictures.test_split))
 
     # ---- The loop. The log fetches scalars one step late, so that no step waits.
     steps = config["steps"]
     train_step = make_step(method, optimizer, config["seed"], mesh, **config["step"])
     batches = pictures.training(*sources, start=begun, steps=steps, **feed)
-    log = TrainingLog(workdir / "log.jsonl", begun, steps, config["batch"], started)
+    log = TrainingLogger(workdir / "log.jsonl", begun, steps, config["batch"], started)
     terminated = watch_sigterm()
     results = None
     watched = [unreadable]  # the prior's indices are the training's, but for a half
     if sources[0] is not source:
-        watched = [Unreadable(sources[0], pictures.max_unreadable)]
+        watched = [UnreadableCounter(sources[0], pictures.max_unreadable)]
     if sources[1] is not None:
-        watched.append(Unreadable(sources[1], pictures.max_unreadable, second=True))
+        watched.append(
+            UnreadableCounter(sources[1], pictures.max_unreadable, second=True)
+        )
     for one in watched:
         batches = one.watch(batches)
     batches = log.watch(batches)
     for step, batch in enumerate(batches, start=begun + 1):
-        state, scalars = train_step(state, to_devices(batch, mesh))
+        state, scalars = train_step(state, shard_batch(batch, mesh))
         log.add(step, scalars)
         if lock:
             lock.check()
@@ -245,7 +252,7 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
     return 0
 
 
-def given_up(log: TrainingLog, path: epath.Path) -> str:
+def given_up(log: TrainingLogger, path: epath.Path) -> str:
     """What to tell where too many steps in a row were skipped."""
     return (
         f"step {log.step}: {log.figures['skipped']:.0f} steps were skipped, "
@@ -277,12 +284,12 @@ def told(started: float) -> int:
     except jax.errors.JaxRuntimeError as error:
         if jax.process_count() == 1 or "RESOURCE_EXHAUSTED" in str(error):
             raise
-        print(f"train.py: {distributed.lost(error)}", file=sys.stderr)
+        print(f"train.py: {distributed.lost_process_message(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
 
 
 if __name__ == "__main__":
-    with distributed.ending_together():
+    with distributed.exit_together():
         sys.exit(told(time.monotonic()))

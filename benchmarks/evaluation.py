@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.timing import parse, parser, report
 from colorjax import methods
 from colorjax.distributed import make_mesh
-from colorjax.evaluation.engine import Metric, evaluate, method_row
+from colorjax.evaluation.engine import Metric, evaluate, method_predictor
 from colorjax.evaluation.metrics import STANDARD, Context, make_metrics
 from colorjax.evaluation.metrics.classification import classification
 from colorjax.method import to_examples
@@ -39,7 +39,7 @@ def main() -> None:
     }
     method = methods.builder("zhang2016")(prior, width=0.25)
     nets = jax.jit(method.init)(jax.random.key(0), to_examples(batch))
-    rows = {"row": method_row(method.predict, nets)}
+    rows = {"row": method_predictor(method.predict, nets)}
 
     def seconds(metrics: dict[str, Metric]) -> list[float]:
         """Of each batch after the first, which compiles."""

@@ -57,10 +57,12 @@ import json, os, sys, time
 folder, batches, rounds, cores, workers = sys.argv[1], *map(int, sys.argv[2:])
 os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:cores])
 from absl import flags
-from colorjax.data.pipeline import Pictures
+from colorjax.data.pipeline import ImageDataset
 
 flags.FLAGS.mark_as_parsed()  # Grain's worker processes ask for them
-pictures = Pictures(root=folder, holdout="hash", resize=256, crop=176, workers=workers)
+pictures = ImageDataset(
+    root=folder, holdout="hash", resize=256, crop=176, workers=workers
+)
 source = pictures.source("all")
 steps = 4 + batches * rounds + 40
 data = pictures.training(source, seed=0, batch=40, start=0, steps=steps)

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from benchmarks.timing import interleaved, parse, parser, report
-from colorjax.distributed import make_mesh, to_devices
+from colorjax.distributed import make_mesh, shard_batch
 from colorjax.methods import zhang2016
 from colorjax.quantize import Q
 from colorjax.train import optim
@@ -37,7 +37,7 @@ def measure(width: float, batch: int, side: int, repeats: int) -> dict[str, obje
     mesh = make_mesh()
     method = zhang2016.build(np.full(Q, 1 / Q, np.float32), width=width)
     optimizer = optim.adam(10**6, learning_rate=1e-4)
-    pictures = to_devices(
+    pictures = shard_batch(
         {
             "image": random.integers(0, 256, (batch, side, side, 3), np.uint8),
             "mask": np.ones(batch, np.float32),

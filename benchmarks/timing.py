@@ -31,7 +31,7 @@ def parse(flags: argparse.ArgumentParser) -> argparse.Namespace:
     """The flags as given; JAX computes on their device from here on, and memory is used
     again as in every command."""
     args = flags.parse_args()
-    runtime.reuse()
+    runtime.configure_malloc()
     jax.config.update("jax_platforms", "cpu" if args.device == "cpu" else "cuda,cpu")
     return args
 

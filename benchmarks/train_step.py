@@ -21,7 +21,7 @@ import torch
 from benchmarks.timing import interleaved, parse, parser, report
 from benchmarks.torch_net import VGGDilated, load
 from benchmarks.useful import useful_flops
-from colorjax.distributed import make_mesh, to_devices
+from colorjax.distributed import make_mesh, shard_batch
 from colorjax.methods import zhang2016
 from colorjax.quantize import ab_bins
 from colorjax.train import optim
@@ -45,7 +45,7 @@ def jax_step(batch, prior, dtype):
     method = zhang2016.build(prior, dtype=dtype)
     optimizer = optim.adam(10**6, learning_rate=RATE)
     mesh = make_mesh()
-    batch = to_devices(batch, mesh)
+    batch = shard_batch(batch, mesh)
     state = make_init(method, optimizer, 0, mesh)(batch)
     variables = flax.traverse_util.flatten_dict(
         jax.device_get(state.nets["G"]), sep="/"

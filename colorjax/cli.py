@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     args = parser.parse_args(argv)
-    runtime.reuse()
+    runtime.configure_malloc()
     try:
         return args.run(args)
     except UserError as error:

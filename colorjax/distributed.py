@@ -1,5 +1,5 @@
-"""Processes and devices that train as one: `join`, `ending_together`, `make_mesh`,
-shardings, `to_devices`."""
+"""Processes and devices that train as one: `initialize`, `exit_together`, `make_mesh`,
+shardings, `shard_batch`."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ HEARTBEAT = 90  # seconds without a sign of life after which a process counts as
 PATIENCE = 10  # seconds that a process which failed waits for the others to end too
 
 
-def join(
+def initialize(
     distributed: bool,
     coordinator: str | None,
     processes: int | None,
@@ -42,7 +42,7 @@ def join(
         ) from error
 
 
-def lost(error: jax.errors.JaxRuntimeError) -> str:
+def lost_process_message(error: jax.errors.JaxRuntimeError) -> str:
     """What to tell where a collective failed in one of several processes."""
     reason = next(iter(str(error).splitlines()), "")
     return (
@@ -52,7 +52,7 @@ def lost(error: jax.errors.JaxRuntimeError) -> str:
 
 
 @contextlib.contextmanager
-def ending_together() -> Iterator[None]:
+def exit_together() -> Iterator[None]:
     """Where the code within fails in one of several processes, all of them end.
 
     On leaving Python, JAX waits five minutes for the others, who may themselves be
@@ -75,7 +75,7 @@ def make_mesh() -> Mesh:
     return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
 
 
-def check_divides(batch: int, mesh: Mesh, parts: int = 1) -> None:
+def check_batch_size(batch: int, mesh: Mesh, parts: int = 1) -> None:
     """Raise `UserError` unless the devices of `mesh` divide a global batch, each of the
     `parts` in which its gradient is taken."""
     if parts < 1:
@@ -95,14 +95,14 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
-def split_by_example(mesh: Mesh) -> NamedSharding:
+def batch_sharding(mesh: Mesh) -> NamedSharding:
     """The sharding of a batch: its first axis over the devices."""
     return NamedSharding(mesh, PartitionSpec("data"))
 
 
-def to_devices(batch: dict[str, np.ndarray], mesh: Mesh) -> dict[str, Array]:
+def shard_batch(batch: dict[str, np.ndarray], mesh: Mesh) -> dict[str, Array]:
     """Put this process's part of a global batch on its devices, still as uint8."""
     return {
-        key: jax.make_array_from_process_local_data(split_by_example(mesh), value)
+        key: jax.make_array_from_process_local_data(batch_sharding(mesh), value)
         for key, value in batch.items()
     }

@@ -1,15 +1,14 @@
-"""Programs that outlive the process: `keep_programs` turns JAX's persistent cache on.
+"""The process that a command runs in: `enable_compilation_cache`, `configure_malloc`,
+`trim_malloc`.
 
-Every command shares one folder, so that a second start compiles nothing: the one that
-$JAX_COMPILATION_CACHE_DIR names, or else `colorjax` in $XDG_CACHE_HOME or ~/.cache. It
+All commands share one folder of compiled programs, so a second start compiles nothing.
+It is $JAX_COMPILATION_CACHE_DIR, or else `colorjax` in $XDG_CACHE_HOME or ~/.cache, and
 may be deleted at any time.
 
-Memory of the C library of Linux, which knows nothing of training: `reuse`, `give_back`.
-
-Left alone it hands the large buffers of a step back to the system, and the next step
-waits for as many pages to be cleared; of small ones it keeps pieces for each thread
-that ever had some, so that a process whose threads come and go seems to leak. So the
-loop reuses one heap, and at each checkpoint gives back what is free in it.
+By default glibc returns the large buffers of a training step to the system, and the
+next step waits for as many pages to be cleared. It also keeps small free pieces in a
+heap per thread, so that a process whose threads come and go seems to leak. A command
+therefore uses one heap that keeps what is freed, and trims it at each checkpoint.
 """
 
 import ctypes
@@ -20,7 +19,7 @@ from pathlib import Path
 import jax
 
 
-def keep_programs() -> None:
+def enable_compilation_cache() -> None:
     """Have JAX keep whatever it compiles; where the folder cannot be written, say so.
 
     JAX's own variable, empty, turns the cache off.
@@ -50,7 +49,7 @@ def keep_programs() -> None:
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 
 
-def reuse() -> None:
+def configure_malloc() -> None:
     """Keep freed memory, in one heap, for what comes next; before threads start."""
     set_option = _function("mallopt")
     if set_option is not None:
@@ -59,7 +58,7 @@ def reuse() -> None:
         set_option(_TRIM_THRESHOLD, -1)  # no end of the heap is ever long enough
 
 
-def give_back() -> None:
+def trim_malloc() -> None:
     """Give freed memory back to the system."""
     trim = _function("malloc_trim")
     if trim is not None:

@@ -42,9 +42,9 @@ from colorjax.inference.distribution import Distribution
 from colorjax.pretrained import torch_files
 from colorjax.train.experiment import (
     UNIFORM,
+    make_dataset,
     make_method,
     make_optimizer,
-    make_pictures,
 )
 from colorjax.train.workdir import read_config, read_prior
 
@@ -68,7 +68,7 @@ def _config(path: Path) -> object:
     config = read_config(path.parent)
     if config is None:  # JSON's null is no config, and `workdir.load` says that
         raise UserError(f"{path.parent}: no config.json here")
-    make_pictures(config["data"])
+    make_dataset(config["data"])
     make_optimizer(config["optimizer"], config["steps"])
     protocol.make_evaluation(config["evaluation"])
     return make_method(config["method"], UNIFORM)

@@ -7,9 +7,9 @@ from helpers import ROOT, environment
 
 CODE = """
 import jax
-from colorjax.runtime import keep_programs
+from colorjax.runtime import enable_compilation_cache
 
-keep_programs()
+enable_compilation_cache()
 hits = []
 jax.monitoring.register_event_listener(
     lambda event, **_: hits.append(event) if event.endswith("cache_hits") else None

@@ -13,7 +13,7 @@ from colorjax.evaluation import protocol
 from colorjax.method import abstract_batch, to_examples
 from colorjax.quantize import Q
 from colorjax.train.checkpoint import Checkpoints
-from colorjax.train.experiment import make_method, make_optimizer, make_pictures
+from colorjax.train.experiment import make_dataset, make_method, make_optimizer
 from colorjax.train.optim import schedule
 from colorjax.train.step import make_init, make_step
 
@@ -28,7 +28,7 @@ def test_builds(name):
     configs.check_keys(config)
     if name == "folder":  # the user names the folder
         config["data"]["root"] = "pictures"
-    pictures = make_pictures(config["data"])
+    pictures = make_dataset(config["data"])
     method = make_method(config["method"], np.full(Q, 1 / Q, np.float32))
     optimizer = make_optimizer(config["optimizer"], config["steps"])
     configs.check_section("checkpoint", Checkpoints, config["checkpoint"], ["workdir"])

@@ -27,8 +27,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from colorjax.apps.colorize import plan
-from colorjax.data.pipeline import Pictures
-from colorjax.data.sources import listed, picture_files, write_list
+from colorjax.data.pipeline import ImageDataset
+from colorjax.data.sources import image_files, listed, write_list
 from colorjax.errors import UserError, printable
 from colorjax.pretrained.torch_files import read
 from colorjax.train.workdir import load_run
@@ -301,7 +301,7 @@ def test_names_of_any_bytes(tmp_path_factory):
         for name in names:
             with open(bytes(folder) + b"/" + name + b".PNG", "wb") as file:
                 file.write(encode(scene(0)))
-        source = Pictures(root=str(folder)).source("all")
+        source = ImageDataset(root=str(folder)).source("all")
         assert {os.fsencode(f) for f in source.files} == {n + b".PNG" for n in names}
         for i in range(len(source)):
             assert source.name(i).isprintable() and source[i].data
@@ -335,12 +335,12 @@ def linked(tmp_path):
 
 def test_links_out_of_a_folder_are_not_followed(linked, tmp_path):
     inside = {"000.png", "001.png", "again.png"}
-    assert set(picture_files(linked)) == inside
-    assert set(Pictures(root=str(linked)).source("all").files) == inside
+    assert set(image_files(linked)) == inside
+    assert set(ImageDataset(root=str(linked)).source("all").files) == inside
     planned = plan.plan([str(linked)], str(tmp_path / "out"), None, plan.Wanted())
     assert {job.source.name for job in planned} == inside
     (tmp_path / "link").symlink_to(linked)  # the folder itself may be one
-    assert set(picture_files(tmp_path / "link")) == inside
+    assert set(image_files(tmp_path / "link")) == inside
 
 
 def test_a_folder_of_links_out_of_it_is_told(tmp_path):
@@ -348,7 +348,7 @@ def test_a_folder_of_links_out_of_it_is_told(tmp_path):
     (tmp_path / "links").mkdir()
     (tmp_path / "links/a.png").symlink_to(outside / "000.png")
     with pytest.raises(UserError, match="links that lead out .* are not followed"):
-        Pictures(root=str(tmp_path / "links")).source("all")
+        ImageDataset(root=str(tmp_path / "links")).source("all")
 
 
 def test_results_do_not_follow_links_out_of_their_folder(tmp_path):
@@ -368,7 +368,7 @@ def test_no_package_is_run_to_find_another(name, tmp_path, monkeypatch):
     (tmp_path / "a/__init__.py").write_text("raise SystemExit('code was run')")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UserError, match="no package .* is installed"):
-        Pictures(root=f"package://{name}/x").source("all")
+        ImageDataset(root=f"package://{name}/x").source("all")
 
 
 def test_a_tree_deeper_than_the_stack(tmp_path):
@@ -379,13 +379,13 @@ def test_a_tree_deeper_than_the_stack(tmp_path):
         made.append(path)
     made[-1].mkdir(parents=True)
     (path / "x.png").write_bytes(encode(scene(0)))
-    assert [name[-5:] for name in picture_files(tmp_path)] == ["x.png"]
+    assert [name[-5:] for name in image_files(tmp_path)] == ["x.png"]
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc", "a/../../b", "..", "\0", "x:../y"])
 def test_names_of_data_sets_are_no_paths(name, tmp_path):
     with pytest.raises(UserError, match="data.name"):
-        Pictures(name=name, data_dir=str(tmp_path)).source("train")
+        ImageDataset(name=name, data_dir=str(tmp_path)).source("train")
 
 
 @pytest.mark.slow
@@ -402,8 +402,8 @@ def test_a_hundred_thousand_files(tmp_path):
         path.write_bytes(encode(picture, "BMP"))
     code = (
         "import resource, sys, time; from colorjax import cli;"
-        "from colorjax.data.pipeline import Pictures; began = time.monotonic();"
-        f"n = len(Pictures(root={str(folder)!r}).source('all'));"
+        "from colorjax.data.pipeline import ImageDataset; began = time.monotonic();"
+        f"n = len(ImageDataset(root={str(folder)!r}).source('all'));"
         "listed = time.monotonic() - began;"
         f"code = cli.main(['doctor', {str(folder)!r}, '--resize', '16', '--out', 'out',"
         "'--fix', 'list']);"
@@ -422,5 +422,5 @@ def test_a_list_cannot_name_what_is_not_in_the_folder(tmp_path):
     folder = write_folder(tmp_path / "pictures", 3)
     write_folder(tmp_path / "outside", 1)
     write_list(tmp_path / "list", ["../outside/000.png", "/etc/passwd", "001.png"])
-    source = Pictures(root=str(folder), list=str(tmp_path / "list")).source("all")
+    source = ImageDataset(root=str(folder), list=str(tmp_path / "list")).source("all")
     assert [source.key(i) for i in range(len(source))] == ["001.png"]

@@ -17,9 +17,9 @@ def pages():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 left_alone = pages(), pages()
-runtime.reuse()
+runtime.configure_malloc()
 reused = pages(), pages()
-runtime.give_back()
+runtime.trim_malloc()
 print(*left_alone, *reused, pages())
 """
 

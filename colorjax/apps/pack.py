@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         save_nets(part, nets, loaded.step)
         for note in part.rglob("commit_success.txt"):  # says where it was written
             note.unlink()
-        checksums.write(part / "checkpoints" / str(loaded.step))
+        checksums.write_checksums(part / "checkpoints" / str(loaded.step))
         for name in KEPT:
             if (kept := Path(args.workdir) / name).exists():
                 files.write_bytes(part / name, kept.read_bytes())

@@ -1,10 +1,10 @@
-"""Pictures for training and evaluation: `Pictures`, the `data` section of a config.
+"""Pictures for training and evaluation: `ImageDataset`, the `data` section of a config.
 
 A source (a TFDS data set by name, or a folder) gives encoded pictures at random
-access; Grain shuffles, decodes, crops and batches them. `Pictures.training` is a pure
-function of (seed, step): it starts at any step, and gives the same global batch for any
-number of hosts, of which each process makes its own contiguous block.
-`Pictures.single_pass` goes through a split once.
+access; Grain shuffles, decodes, crops and batches them. `ImageDataset.training` is a
+pure function of (seed, step): it starts at any step, and gives the same global batch
+for any number of hosts, of which each process makes its own contiguous block.
+`ImageDataset.single_pass` goes through a split once.
 
 A batch is a dict of numpy arrays: "image" uint8 [b h w 3], "mask" float32 [b] (0 for
 padding and for pictures that could not be read, whose pixels are 0), "index" int32 [b]
@@ -38,12 +38,12 @@ LARGEST = 8192  # side of what a net is shown
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ImageDataset:
     """Where pictures come from and how they become batches.
 
     Either `name` (TFDS, looked for in `data_dir`, then $TFDS_DATA_DIR) or `root` (a
     folder, or package://NAME/PATH, the files of an installed Python package) is given.
-    Pictures are resized to a short side of `resize`; training enlarges them by a random
+    Images are resized to a short side of `resize`; training enlarges them by a random
     factor up to `zoom`, takes random square crops of side `crop` and mirrors half of
     them; evaluation takes the centre square. A folder holds out every tenth picture, by
     a `hash` of its path or in `sorted` order. `workers` processes decode (0: threads of
@@ -209,11 +209,11 @@ class Pictures:
         if self.workers:
             options = grain.MultiprocessingOptions(num_workers=self.workers)
             # Copied out of memory that is shared with the workers and goes with them.
-            batches = batches.mp_prefetch(options, workers.end_with_parent).map(_copy)
+            batches = batches.mp_prefetch(options, workers.exit_with_parent).map(_copy)
         # A thread of its own fetches ahead, so that the loop only takes what is there.
         iterator = iter(ThreadPrefetchIterDataset(batches, prefetch_buffer_size=2))
         try:
-            with workers.telling_of_killed():
+            with workers.report_killed_workers():
                 yield from iterator
         finally:
             iterator.close()  # ends its threads and processes
@@ -245,7 +245,7 @@ def _copy(batch: Batch) -> Batch:
 
 
 def _training_example(
-    source: Source, pictures: Pictures, index: int, rng: np.random.Generator
+    source: Source, pictures: ImageDataset, index: int, rng: np.random.Generator
 ) -> Batch:
     top, left, flip, zoom = rng.random(4)
     short = round(pictures.resize * pictures.zoom**zoom)
@@ -263,7 +263,7 @@ def _with_other(pair: tuple[Batch, Batch]) -> Batch:
 
 
 def _evaluation_example(
-    source: Source, pictures: Pictures, others: Source | None, index: int
+    source: Source, pictures: ImageDataset, others: Source | None, index: int
 ) -> Batch:
     def centre(source, index):
         side = pictures.resize
@@ -314,7 +314,7 @@ def _blank(side: int, index: int) -> Batch:
     }
 
 
-class Unreadable:
+class UnreadableCounter:
     """Counts the pictures of a source that could not be read; too many end the run."""
 
     def __init__(self, source: Source, most: float, second: bool = False):

@@ -1,5 +1,5 @@
 """Encoded pictures at random access: `Source`; the splits that data sets have, `Folder`
-and `TFDS`; and parts of one: `Chosen`, `halves`."""
+and `TFDS`; and parts of one: `Subset`, `halves`."""
 
 import hashlib
 import importlib.util
@@ -14,7 +14,7 @@ from colorjax.errors import UserError, printable
 from colorjax.files import files_below
 
 
-class Encoded(NamedTuple):
+class EncodedImage(NamedTuple):
     """The bytes of a picture file, and its class (-1 where it is not known)."""
 
     data: bytes
@@ -31,7 +31,7 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> Encoded:
+    def __getitem__(self, index: int) -> EncodedImage:
         """Raises `UserError` or `OSError` where the picture cannot be read."""
         ...
 
@@ -44,11 +44,11 @@ class Source(Protocol):
 class Split(Source, Protocol):
     """A source that a run is resumed on: it can be had again as it was."""
 
-    def listing(self) -> list[str]:
+    def manifest(self) -> list[str]:
         """What a run keeps, to have the same pictures when it is resumed."""
         ...
 
-    def as_listed(self, listing: Sequence[str]) -> str:
+    def restore_manifest(self, listing: Sequence[str]) -> str:
         """Have the pictures of an earlier `listing`; what changed since, in a line, or
         "". Raises `UserError` where they cannot be had."""
         ...
@@ -64,7 +64,7 @@ class Folder:
     def __init__(self, root: epath.Path, split: str, holdout: str):
         if not root.is_dir():
             raise UserError(f"data.root {root}: no such folder")
-        files = sorted(picture_files(root))
+        files = sorted(image_files(root))
         if not files:
             raise UserError(
                 f"{root}: no pictures found; expected files ending in "
@@ -96,10 +96,10 @@ class Folder:
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, index: int) -> Encoded:
+    def __getitem__(self, index: int) -> EncodedImage:
         file = self.files[index]
         label = self.classes.get(file.partition("/")[0], -1)
-        return Encoded(images.load_bytes(self.root / file), label)
+        return EncodedImage(images.load_bytes(self.root / file), label)
 
     def name(self, index: int) -> str:
         return printable(str(self.root / self.files[index]))
@@ -107,11 +107,11 @@ class Folder:
     def key(self, index: int) -> str:
         return self.files[index]
 
-    def listing(self) -> list[str]:
+    def manifest(self) -> list[str]:
         """The keys of all pictures, those of other splits too."""
         return self.every
 
-    def as_listed(self, listing: Sequence[str]) -> str:
+    def restore_manifest(self, listing: Sequence[str]) -> str:
         """Have the pictures of another `listing`; what changed since.
 
         What is gone cannot be read, and what is new is left out: the others keep their
@@ -131,13 +131,13 @@ class Folder:
         return "; ".join(told)
 
 
-def picture_files(root: epath.PathLike) -> Iterator[str]:
+def image_files(root: epath.PathLike) -> Iterator[str]:
     """The paths of the picture files below a folder, as `folders.files_below` lists
     them."""
     return files_below(root, images.SUFFIXES)
 
 
-class Chosen:
+class Subset:
     """Some of the pictures of another source; a `Split`, though of any source."""
 
     def __init__(self, source: Source, indices: Sequence[int]):
@@ -146,7 +146,7 @@ class Chosen:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, index: int) -> Encoded:
+    def __getitem__(self, index: int) -> EncodedImage:
         return self.source[self.indices[index]]
 
     def name(self, index: int) -> str:
@@ -155,13 +155,13 @@ class Chosen:
     def key(self, index: int) -> str:
         return self.source.key(self.indices[index])
 
-    def listing(self) -> list[str]:
+    def manifest(self) -> list[str]:
         """The keys of the pictures."""
         return [self.key(index) for index in range(len(self))]
 
-    def as_listed(self, listing: Sequence[str]) -> str:
+    def restore_manifest(self, listing: Sequence[str]) -> str:
         """Raises `UserError` where the pictures are others than those of `listing`."""
-        if list(listing) != self.listing():
+        if list(listing) != self.manifest():
             raise UserError(
                 f"data.list gives {len(self)} pictures, others than the {len(listing)} "
                 "that the run began with: give the same list and files, or another "
@@ -170,7 +170,7 @@ class Chosen:
         return ""
 
 
-def halves(source: Source) -> tuple[Chosen, Chosen]:
+def halves(source: Source) -> tuple[Subset, Subset]:
     """Two halves of a source that share no picture.
 
     Every second one: what lies side by side is often of one class or one camera, and
@@ -179,7 +179,7 @@ def halves(source: Source) -> tuple[Chosen, Chosen]:
     if len(source) < 2:
         raise UserError("data.halves: one picture cannot be divided")
     first, second = (range(start, len(source), 2) for start in (0, 1))
-    return Chosen(source, first), Chosen(source, second)
+    return Subset(source, first), Subset(source, second)
 
 
 def resolve(root: str) -> epath.Path:
@@ -199,7 +199,7 @@ def resolve(root: str) -> epath.Path:
     return epath.Path(folder) / path
 
 
-class Joined:
+class Concat:
     """The pictures of several sources, one source after another."""
 
     def __init__(self, sources: Sequence[Source]):
@@ -208,7 +208,7 @@ class Joined:
     def __len__(self) -> int:
         return len(self.parts)
 
-    def __getitem__(self, index: int) -> Encoded:
+    def __getitem__(self, index: int) -> EncodedImage:
         source, place = self.parts[index]
         return source[place]
 
@@ -226,7 +226,7 @@ def write_list(path: epath.PathLike, keys: Iterable[str]) -> None:
     files.write_bytes(path, b"".join(os.fsencode(f"{key}\n") for key in keys))
 
 
-def listed(source: Source, path: epath.PathLike) -> Chosen:
+def listed(source: Source, path: epath.PathLike) -> Subset:
     """The pictures of a source that a list names, in the source's order.
 
     A list may name pictures of other splits too. Raises `UserError` where it names none
@@ -241,4 +241,4 @@ def listed(source: Source, path: epath.PathLike) -> Chosen:
             f"data.list {path}: names no picture of this split, where the first is "
             f"'{printable(example)}'; the list begins with '{first[:200]}'"
         )
-    return Chosen(source, found)
+    return Subset(source, found)

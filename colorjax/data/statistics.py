@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
-from colorjax.distributed import replicated, split_by_example, to_devices
+from colorjax.distributed import batch_sharding, replicated, shard_batch
 from colorjax.errors import UserError
 from colorjax.method import Examples, to_examples
 from colorjax.quantize import Q, soft_encode
@@ -64,11 +64,11 @@ def masked_sums(
         )
 
     compiled = jax.jit(
-        batch_sums, in_shardings=split_by_example(mesh), out_shardings=replicated(mesh)
+        batch_sums, in_shardings=batch_sharding(mesh), out_shardings=replicated(mesh)
     )
     total = None
     for batch in batches:
-        total = add_sums(total, compiled(to_devices(batch, mesh)))
+        total = add_sums(total, compiled(shard_batch(batch, mesh)))
     if total is None:
         raise UserError("evaluation: the split has no pictures")
     return total

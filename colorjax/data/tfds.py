@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from etils import epath
 
 from colorjax import files
-from colorjax.data.sources import Encoded
+from colorjax.data.sources import EncodedImage
 from colorjax.errors import UserError, reason
 
 
@@ -64,10 +64,10 @@ class TFDS:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, index: int) -> Encoded:
+    def __getitem__(self, index: int) -> EncodedImage:
         try:
             row = self.rows[index]
-            return Encoded(bytes(row["image"]), int(row.get("label", -1)))
+            return EncodedImage(bytes(row["image"]), int(row.get("label", -1)))
         except Exception as error:  # of array_record, protobuf or TFDS; it depends
             raise UserError(
                 f"{self.name(index)}: corrupt record ({reason(error)})"
@@ -79,16 +79,16 @@ class TFDS:
     def key(self, index: int) -> str:
         return f"{self.split} #{index}"
 
-    def listing(self) -> list[str]:
+    def manifest(self) -> list[str]:
         """Version, split and number of the records."""
         return [f"{self.version}, {self.split}, {len(self)} records"]
 
-    def as_listed(self, listing: Sequence[str]) -> str:
+    def restore_manifest(self, listing: Sequence[str]) -> str:
         """Raises `UserError` where the records are others than those of `listing`."""
-        if list(listing) != self.listing():
+        if list(listing) != self.manifest():
             raise UserError(
                 f"the run began with {', '.join(listing)}; data.name is now "
-                f"{self.listing()[0]}: give the same records, or another --workdir"
+                f"{self.manifest()[0]}: give the same records, or another --workdir"
             )
         return ""
 

@@ -1,4 +1,4 @@
-"""Grain's worker processes: `end_with_parent`, `telling_of_killed`."""
+"""Grain's worker processes: `exit_with_parent`, `report_killed_workers`."""
 
 import contextlib
 import multiprocessing
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from colorjax.errors import UserError
 
 
-def end_with_parent(worker: int, workers: int) -> None:
+def exit_with_parent(worker: int, workers: int) -> None:
     """Have this worker process end when its parent does, killed or not.
 
     Grain's go on for ever without it, with the memory that they share.
@@ -24,7 +24,7 @@ def end_with_parent(worker: int, workers: int) -> None:
 
 
 @contextlib.contextmanager
-def telling_of_killed() -> Iterator[None]:
+def report_killed_workers() -> Iterator[None]:
     """Tell in one line of a worker process that was killed."""
     try:
         yield

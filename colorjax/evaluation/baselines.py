@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from colorjax.errors import UserError
-from colorjax.evaluation.engine import Row, grey_row, original_row
+from colorjax.evaluation.engine import Predictor, grey_predictor, original_predictor
 from colorjax.method import Prediction
 
 NAMES = ("grey", "random", "mean", "original")
@@ -15,7 +15,7 @@ NAMES = ("grey", "random", "mean", "original")
 
 def baselines(
     names: Iterable[str], mean: Callable[[], Float[np.ndarray, "h w 2"]]
-) -> dict[str, Row]:
+) -> dict[str, Predictor]:
     """Rows by name, in the order of `NAMES`; `mean()` is asked for its map if needed.
 
     `grey` predicts no colour; `random` the colours of another picture, which the
@@ -27,13 +27,13 @@ def baselines(
         )
     rows = {}
     if "grey" in names:
-        rows["grey"] = grey_row()
+        rows["grey"] = grey_predictor()
     if "random" in names:
-        rows["random"] = Row(lambda nets, e, key: Prediction(e["other_ab"]), {})
+        rows["random"] = Predictor(lambda nets, e, key: Prediction(e["other_ab"]), {})
     if "mean" in names:
-        rows["mean"] = Row(_mean, {"ab": mean()})
+        rows["mean"] = Predictor(_mean, {"ab": mean()})
     if "original" in names:
-        rows["original"] = original_row()
+        rows["original"] = original_predictor()
     return rows
 
 

@@ -19,7 +19,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array
 
 from colorjax.data.statistics import add_sums, weighted_sums
-from colorjax.distributed import replicated, split_by_example, to_devices
+from colorjax.distributed import batch_sharding, replicated, shard_batch
 from colorjax.errors import UserError
 from colorjax.method import Examples, Prediction, to_examples
 
@@ -42,7 +42,7 @@ class Metric(NamedTuple):
     settings: Mapping[str, Any] = {}
 
 
-class Row(NamedTuple):
+class Predictor(NamedTuple):
     """One line of a table: a predictor from examples, and the nets it reads."""
 
     predict: Callable[[Any, Examples, Array], Prediction]
@@ -65,19 +65,19 @@ class Evaluated(NamedTuple):
     stats: dict[str, Sums]
 
 
-def method_row(predict: Callable, nets: Any) -> Row:
+def method_predictor(predict: Callable, nets: Any) -> Predictor:
     """The row of a method: it sees L only."""
-    return Row(lambda nets, e, key: predict(nets, e["lightness"], key), nets)
+    return Predictor(lambda nets, e, key: predict(nets, e["lightness"], key), nets)
 
 
-def grey_row() -> Row:
+def grey_predictor() -> Predictor:
     """The baseline that predicts no colour at all."""
-    return Row(lambda nets, e, key: Prediction(jnp.zeros_like(e["ab"])), {})
+    return Predictor(lambda nets, e, key: Prediction(jnp.zeros_like(e["ab"])), {})
 
 
-def original_row() -> Row:
+def original_predictor() -> Predictor:
     """The truth, which every figure is measured against."""
-    return Row(lambda nets, e, key: Prediction(e["ab"]), {})
+    return Predictor(lambda nets, e, key: Prediction(e["ab"]), {})
 
 
 def bootstrap_weights(index: Array, replicates: int) -> Array:
@@ -90,7 +90,7 @@ def bootstrap_weights(index: Array, replicates: int) -> Array:
 
 
 def evaluate(
-    rows: dict[str, Row],
+    rows: dict[str, Predictor],
     metrics: dict[str, Metric],
     batches: Iterable[dict[str, np.ndarray]],
     mesh: Mesh,
@@ -100,7 +100,7 @@ def evaluate(
 
     Names of a row's figures are those that the metrics' `finalize` give.
     """
-    whole, split = replicated(mesh), split_by_example(mesh)
+    whole, split = replicated(mesh), batch_sharding(mesh)
 
     def prepare(batch):
         weights = bootstrap_weights(batch["index"], replicates) * batch["mask"]
@@ -120,7 +120,7 @@ def evaluate(
     parts: dict[str, list[Any]] = {name: [] for name in rows}
     order = []
     for batch in batches:
-        examples, weights, (index, mask) = prepare(to_devices(batch, mesh))
+        examples, weights, (index, mask) = prepare(shard_batch(batch, mesh))
         read = np.asarray(mask) > 0
         order.append(np.asarray(index)[read])
         for name in rows:

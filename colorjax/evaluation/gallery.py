@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from colorjax.data.pipeline import Pictures
+from colorjax.data.pipeline import ImageDataset
 from colorjax.data.sources import Source
-from colorjax.evaluation.engine import Row
+from colorjax.evaluation.engine import Predictor
 from colorjax.evaluation.metrics import HISTOGRAM, SCORES
 from colorjax.evaluation.metrics.image import recolor
 from colorjax.evaluation.protocol import Measured
@@ -25,10 +25,10 @@ LISTED = 500  # pictures whose scores stand on the page; all are in the CSV file
 
 
 def gallery(
-    rows: dict[str, Row],
+    rows: dict[str, Predictor],
     measured: Measured,
     results: Comparison,
-    pictures: Pictures,
+    pictures: ImageDataset,
     source: Source,
 ) -> tuple[str, str, list[str]]:
     """The page, the scores of all pictures as CSV, and what is wrong with rows.
@@ -59,7 +59,10 @@ def gallery(
 
 
 def _strips(
-    rows: dict[str, Row], pictures: Pictures, source: Source, wanted: list[int]
+    rows: dict[str, Predictor],
+    pictures: ImageDataset,
+    source: Source,
+    wanted: list[int],
 ) -> dict[int, Strip]:
     """Grey, what each of `rows` makes of it, and the original, by index."""
     examples = jax.jit(to_examples)(pictures.chosen(source, wanted))

@@ -1,5 +1,5 @@
 """How runs are measured: `Evaluation`, the `evaluation` section of a config, on which
-pictures (`common_pictures`, `disjoint`), and what it gives, `Measured`."""
+pictures (`common_dataset`, `disjoint`), and what it gives, `Measured`."""
 
 import hashlib
 import math
@@ -16,13 +16,13 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 
 from colorjax import config as configs
-from colorjax.data.pipeline import Batch, Pictures, Unreadable
-from colorjax.data.sources import Chosen, Source
+from colorjax.data.pipeline import Batch, ImageDataset, UnreadableCounter
+from colorjax.data.sources import Source, Subset
 from colorjax.errors import UserError
-from colorjax.evaluation.engine import Evaluated, Metric, Row, evaluate
+from colorjax.evaluation.engine import Evaluated, Metric, Predictor, evaluate
 from colorjax.progress import tracked
 from colorjax.train.checkpoint import BEST
-from colorjax.train.experiment import make_pictures
+from colorjax.train.experiment import make_dataset
 from colorjax.train.workdir import Run
 
 
@@ -61,9 +61,9 @@ class Evaluation:
 
     def __call__(
         self,
-        rows: dict[str, Row],
+        rows: dict[str, Predictor],
         metrics: dict[str, Metric],
-        pictures: Pictures,
+        pictures: ImageDataset,
         split: str,
         mesh: Mesh,
         others: Source | None = None,
@@ -71,7 +71,7 @@ class Evaluation:
         """Evaluate `rows` on a split; `others` are where `random` draws from."""
         source = pictures.source(split)
         batch = self.whole_batch(mesh)
-        unreadable, fingerprint = Unreadable(source, 1.0), Fingerprint()
+        unreadable, fingerprint = UnreadableCounter(source, 1.0), Fingerprint()
         batches = single_pass(pictures, source, batch, f"evaluating {split}", others)
         batches = fingerprint.watch(unreadable.watch(batches))
         result = evaluate(rows, metrics, batches, mesh, self.replicates)
@@ -126,7 +126,7 @@ def make_evaluation(section: dict[str, Any]) -> Evaluation:
 
 
 def single_pass(
-    pictures: Pictures,
+    pictures: ImageDataset,
     source: Source,
     batch: int,
     label: str,
@@ -143,9 +143,9 @@ def single_pass(
     return tracked(batches, label, math.ceil(len(source) / batch))
 
 
-def common_pictures(
+def common_dataset(
     runs: dict[str, Run], given: dict[str, Any]
-) -> tuple[Pictures, Float[np.ndarray, "313"] | None]:
+) -> tuple[ImageDataset, Float[np.ndarray, "313"] | None]:
     """The pictures to compare runs on, and their prior (None: it is to be estimated).
 
     They are the runs' own, which must be the same for all, unless `given`, keys of a
@@ -166,10 +166,10 @@ def common_pictures(
     own = {k: v for k, v in first.config["data"].items() if k in (*keys, "data_dir")}
     if foreign:
         own = {key: own[key] for key in ("resize",) if key in own}
-    pictures = make_pictures({**own, **given, "crop": 8})
+    pictures = make_dataset({**own, **given, "crop": 8})
     wanted = ("resize",) if foreign else keys
     for name, section in sections.items():
-        theirs = make_pictures(section)
+        theirs = make_dataset(section)
         for key in wanted:
             ours = getattr(pictures, key)
             if key not in given and getattr(theirs, key) != ours:
@@ -193,7 +193,7 @@ def common_pictures(
     return pictures, priors[known]
 
 
-def disjoint(pictures: Pictures, split: str, count: int) -> Source:
+def disjoint(pictures: ImageDataset, split: str, count: int) -> Source:
     """At most `count` pictures spread over the training split, which is not `split`."""
     # Slices of one split may be disjoint, but that is not told from their names.
     train, own = (
@@ -206,7 +206,7 @@ def disjoint(pictures: Pictures, split: str, count: int) -> Source:
         )
     source = pictures.source(pictures.train_split)
     count = min(count, len(source))
-    return Chosen(source, np.linspace(0, len(source) - 1, count, dtype=int).tolist())
+    return Subset(source, np.linspace(0, len(source) - 1, count, dtype=int).tolist())
 
 
 def best_figure(metrics: dict[str, Any]) -> dict[str, float] | None:

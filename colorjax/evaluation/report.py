@@ -1,5 +1,5 @@
 """A comparison as one self-contained HTML page: `page`; and what other pages are made
-of: `document`, `picture_source`, `bins_picture`.
+of: `document`, `data_uri`, `bin_chart`.
 
 The table, what was evaluated and how, strips of pictures (spread over the split, and
 the worst and the best of each run) with maps of the error, the histograms of ab, and
@@ -83,7 +83,7 @@ def page(
         "bin is the brighter the more pixels it has (logarithmic).</p>",
         '<div class="strip bins">',
         *(
-            f'<figure><img alt="" src="{picture_source(bins_picture(counts))}">'
+            f'<figure><img alt="" src="{data_uri(bin_chart(counts))}">'
             f"<figcaption>{html.escape(row)}</figcaption></figure>"
             for row, counts in histograms.items()
         ),
@@ -148,11 +148,11 @@ def _strip(strip: Strip) -> str:
     for row, picture in strip.pictures.items():
         below, caption = "", row
         if row in strip.errors:
-            source = picture_source(error_map(strip.errors[row]))
+            source = data_uri(error_map(strip.errors[row]))
             below = f'<img class="map" alt="" src="{source}">'
             caption += f" {strip.errors[row].mean():.1f}"
         figures.append(
-            f'<figure><img alt="{html.escape(row)}" src="{picture_source(picture)}">'
+            f'<figure><img alt="{html.escape(row)}" src="{data_uri(picture)}">'
             f"{below}<figcaption>{html.escape(caption)}</figcaption></figure>"
         )
     name = html.escape(strip.name)
@@ -174,7 +174,7 @@ def _scores(scores: list[dict[str, str]]) -> str:
     )
 
 
-def picture_source(picture: UInt8[np.ndarray, "h w 3"]) -> str:
+def data_uri(picture: UInt8[np.ndarray, "h w 3"]) -> str:
     """The picture as the address of an image."""
     data = base64.b64encode(images.encode(picture, "PNG")).decode()
     return f"data:image/png;base64,{data}"
@@ -186,7 +186,7 @@ def error_map(distance: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
     return np.uint8(255 * (x - np.array([0, 1, 2])).clip(0, 1))
 
 
-def bins_picture(counts: Float[np.ndarray, "313"]) -> UInt8[np.ndarray, "h w 3"]:
+def bin_chart(counts: Float[np.ndarray, "313"]) -> UInt8[np.ndarray, "h w 3"]:
     """How many pixels each bin has, in the bin's own hue; b upwards, a to the right."""
     place = np.int32(ab_bins() // GRID)
     low = place.min(axis=0)

@@ -1,4 +1,4 @@
-"""Colour for pictures of any size with a trained run: `Colorizer`, `picture_grid`.
+"""Colour for pictures of any size with a trained run: `Colorizer`, `image_grid`.
 
 L is taken from the picture as it is; ab is predicted from L at the run's working
 resolution, brought back to the size of the picture and joined with the original L.
@@ -15,7 +15,7 @@ from jaxtyping import UInt8
 
 from colorjax import images
 from colorjax.color import rgb_to_lab
-from colorjax.data.pipeline import Pictures
+from colorjax.data.pipeline import ImageDataset
 from colorjax.images import Picture
 from colorjax.inference import decode
 from colorjax.inference.compose import join
@@ -176,8 +176,8 @@ def _loaded(picture: np.ndarray | str | os.PathLike) -> Picture:
     return as_picture(picture)
 
 
-def picture_grid(
-    colorizer: Colorizer, pictures: Pictures, split: str, count: int = 24
+def image_grid(
+    colorizer: Colorizer, pictures: ImageDataset, split: str, count: int = 24
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Grey input, colorized and original, of pictures spread evenly over a split, in
     two halves side by side."""

@@ -118,7 +118,7 @@ def exchange(
 
     One picture after another: while the pool is not full, it is kept and shown; then,
     in one of two cases, it takes the place of one of the pool, drawn at random, which
-    is shown. Pictures that do not count are not kept.
+    is shown. Images that do not count are not kept.
     """
     size = len(pool.pictures)
 

@@ -35,7 +35,7 @@ from colorjax.methods._gan import (
     to_unit,
     total,
 )
-from colorjax.methods.zhang2016 import colourful
+from colorjax.methods.zhang2016 import colorful_mask
 from colorjax.nets.layers import to_stride
 from colorjax.nets.patchgan import PatchGAN, check_patches
 from colorjax.nets.resnet import ResNet
@@ -183,4 +183,4 @@ def _two_sets(examples):
         "colour": to_unit(examples["lightness"], examples["ab"]),
         "grey": to_unit(grey, jnp.zeros((*grey.shape[:3], 2))),
     }
-    return pictures, {"colour": colourful(examples), "grey": examples["other_mask"]}
+    return pictures, {"colour": colorful_mask(examples), "grey": examples["other_mask"]}

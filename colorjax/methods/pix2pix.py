@@ -27,7 +27,7 @@ from colorjax.methods._gan import (
     to_unit,
     total,
 )
-from colorjax.methods.zhang2016 import colourful
+from colorjax.methods.zhang2016 import colorful_mask
 from colorjax.nets.layers import to_stride, upsample
 from colorjax.nets.patchgan import PatchGAN, check_patches
 from colorjax.nets.unet import UNet
@@ -122,7 +122,7 @@ def build(
         ab, _ = generate(nets["G"]["params"], nets, examples, key)
         fake = jax.lax.stop_gradient(to_unit(examples["lightness"], ab))
         real = to_unit(examples["lightness"], made.sharp(examples["ab"]))
-        counted = colourful(examples)
+        counted = colorful_mask(examples)
         on_real, updates = discriminate(params, nets, real)
         then = {**nets, "D": {**nets["D"], **updates}}
         on_fake, updates = discriminate(params, then, fake)
@@ -138,7 +138,7 @@ def build(
         judged, _ = discriminate(nets["D"]["params"], nets, fake)
         taken = per_picture(criterion.generator(judged.astype(jnp.float32)))
         away = per_picture(jnp.abs(ab - made.sharp(examples["ab"])) / AB_UNIT)
-        counted = colourful(examples)
+        counted = colorful_mask(examples)
         loss, mean = total(taken + l1 * away, counted)
         metrics = {
             "loss": mean,

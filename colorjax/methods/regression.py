@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from colorjax.method import Method, Prediction
-from colorjax.methods.zhang2016 import colourful
+from colorjax.methods.zhang2016 import colorful_mask
 from colorjax.nets.layers import upsample
 from colorjax.nets.vgg_dilated import SCALE, VGGDilated
 
@@ -46,7 +46,7 @@ def build(
         )
         target = examples["ab"][:, ::SCALE, ::SCALE] / AB_UNIT
         error = 0.5 * jnp.square(output.astype(jnp.float32) - target).sum(-1)
-        counted = colourful(examples)[:, None, None]
+        counted = colorful_mask(examples)[:, None, None]
         total = (counted * error).sum()
         pixels = counted.sum() * error[0].size
         metrics = {"loss": total / jnp.maximum(pixels, 1)}

@@ -27,7 +27,7 @@ from colorjax.quantize import (
     soft_encode,
 )
 
-COLOURFUL = 5.0  # a picture with no ab value beyond this teaches nothing
+COLORFUL = 5.0  # a picture with no ab value beyond this teaches nothing
 
 
 def build(
@@ -96,7 +96,7 @@ def build(
         target = examples["ab"][:, ::SCALE, ::SCALE]
         indices, code = soft_encode(target, neighbors, sigma)
         entropy = soft_cross_entropy(logits, indices, code)
-        counted = colourful(examples)[:, None, None]
+        counted = colorful_mask(examples)[:, None, None]
         total = (counted * weights[nearest_bin(target)] * entropy).sum()
         pixels = counted.sum() * entropy[0].size
         metrics = {"loss": total / jnp.maximum(pixels, 1)}
@@ -127,8 +127,8 @@ def jitter_lightness(
     return 50 + (curved - 50) * jnp.exp(contrast) + 20 * shift
 
 
-def colourful(examples) -> Float[Array, "b"]:
+def colorful_mask(examples) -> Float[Array, "b"]:
     """1 for the pictures that count: read, and with some ab value beyond
-    `COLOURFUL`."""
+    `COLORFUL`."""
     chroma = jnp.abs(examples["ab"]).max(axis=(1, 2, 3))
-    return examples["mask"] * (chroma > COLOURFUL)
+    return examples["mask"] * (chroma > COLORFUL)

@@ -1,5 +1,5 @@
 """Layers that the nets share: `Conv` with data-dependent initialisation, `upsample`;
-`plain_conv`, `TransposedConv`, `normalise`, `instance_norm` and `to_stride` for the
+`plain_conv`, `TransposedConv`, `normalize`, `instance_norm` and `to_stride` for the
 adversarial nets.
 
 Data-dependent initialisation (Kraehenbuehl et al., ICLR 2016, the within-layer step):
@@ -133,7 +133,7 @@ class TransposedConv(nn.Module):
         return y + self.param("bias", zeros, (self.channels,)).astype(x.dtype)
 
 
-def standardise(
+def standardize(
     x: Float[Array, "b h w c"], mean: ArrayLike, variance: ArrayLike
 ) -> Float[Array, "b h w c"]:
     """`x`, float32, brought to mean 0 and variance 1, given what they are.
@@ -152,7 +152,7 @@ def instance_norm(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     """
     wide = x.astype(jnp.float32)
     mean, variance = (f(wide, axis=(1, 2), keepdims=True) for f in (jnp.mean, jnp.var))
-    return standardise(wide, mean, variance).astype(x.dtype)
+    return standardize(wide, mean, variance).astype(x.dtype)
 
 
 class BatchNorm(nn.Module):
@@ -181,12 +181,12 @@ class BatchNorm(nn.Module):
             # leaves the gradient of that one without the sum over the devices.
             variance = jax.nn.relu(squares - jnp.square(mean))
             of_batch = {"mean": mean, "var": variance}
-            y = standardise(wide, of_batch["mean"], of_batch["var"])
+            y = standardize(wide, of_batch["mean"], of_batch["var"])
             if not self.is_initializing():
                 for name, value in of_batch.items():
                     running[name].value = 0.9 * running[name].value + 0.1 * value
         else:
-            y = standardise(wide, running["mean"].value, running["var"].value)
+            y = standardize(wide, running["mean"].value, running["var"].value)
         if self.affine:
             scale, bias = (
                 self.param("scale", ones, shape),
@@ -196,7 +196,7 @@ class BatchNorm(nn.Module):
         return y.astype(x.dtype)
 
 
-def normalise(
+def normalize(
     x: Float[Array, "b h w c"], kind: str, train: bool, name: str
 ) -> Float[Array, "b h w c"]:
     """Inside a module: "instance" or "batch" normalisation, or "none".

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from colorjax.errors import UserError
-from colorjax.nets.layers import normalise, plain_conv
+from colorjax.nets.layers import normalize, plain_conv
 
 
 class PatchGAN(nn.Module):
@@ -51,7 +51,7 @@ class PatchGAN(nn.Module):
             plain = i == 0 or norm == "none"  # the first layer sees colours as they are
             stride = 2 if i < self.layers else 1
             x = conv(x, features, stride, f"conv{i + 1}", plain)
-            x = x if plain else normalise(x, norm, train, f"norm{i + 1}")
+            x = x if plain else normalize(x, norm, train, f"norm{i + 1}")
             x = nn.leaky_relu(x, 0.2)
         return conv(x, 1, 1, "head", True)
 

@@ -8,14 +8,14 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from colorjax.nets.layers import TransposedConv, normalise, plain_conv
+from colorjax.nets.layers import TransposedConv, normalize, plain_conv
 
 
 class ResNet(nn.Module):
     """One picture to another: two halvings, `blocks` residual blocks, two doublings.
 
     `width` multiplies every channel count (64, 128, 256); `norm` is "instance", "batch"
-    or "none". Pictures are mirrored at their borders. Outputs lie in [-1, 1].
+    or "none". Images are mirrored at their borders. Outputs lie in [-1, 1].
     """
 
     outputs: int
@@ -38,7 +38,7 @@ class ResNet(nn.Module):
             return jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
 
         def norm(x, name):
-            return normalise(x, self.norm, train, f"{name}_norm")
+            return normalize(x, self.norm, train, f"{name}_norm")
 
         def block(x, name):
             y = plain_conv(four, 3, name=f"{name}_1", **options)(mirrored(x, 1))

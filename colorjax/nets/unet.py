@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from colorjax.nets.layers import TransposedConv, normalise, plain_conv
+from colorjax.nets.layers import TransposedConv, normalize, plain_conv
 
 WIDEST = 8  # the channels of the deepest layers, in units of the first one's
 DROPPED = 3  # how many layers after the innermost one drop features
@@ -54,13 +54,13 @@ class UNet(nn.Module):
                 features, 4, 2, 1, use_bias=plain, dtype=self.dtype, name=f"down{i + 1}"
             )
             x = conv(x)
-            x = x if plain else normalise(x, self.norm, train, f"down_norm{i + 1}")
+            x = x if plain else normalize(x, self.norm, train, f"down_norm{i + 1}")
             skips.append(x)
         skips.pop()
         for i in reversed(range(1, self.depth)):
             plain = self.norm == "none"
             up = TransposedConv(channels[i - 1], use_bias=plain, name=f"up{i + 1}")
-            x = normalise(up(nn.relu(x)), self.norm, train, f"up_norm{i + 1}")
+            x = normalize(up(nn.relu(x)), self.norm, train, f"up_norm{i + 1}")
             if i >= self.depth - DROPPED:
                 x = drop(x)
             x = jnp.concatenate([skips.pop(), x], axis=-1)

@@ -24,7 +24,7 @@ class VGG16(nn.Module):
     """RGB to logits over `classes`, in evaluation mode.
 
     `hidden` are the sizes of the dense layers before the last one; `norm` puts
-    BatchNorm behind every convolution, `dense_norm` behind those dense layers. Pictures
+    BatchNorm behind every convolution, `dense_norm` behind those dense layers. Images
     of 32 times the side of the first dense layer's input are expected: 224 pixels where
     that has 7x7 positions, 32 where it has one.
     """

@@ -16,7 +16,7 @@ class Layout(NamedTuple):
     """Where a published form of VGG-16 keeps its layers, and what it expects.
 
     `convs` and `dense` are places in its "features" and "classifier"; behind a layer
-    with a norm, that has the next place. Pictures are `side` pixels square; RGB in
+    with a norm, that has the next place. Images are `side` pixels square; RGB in
     [0, 1] is normalised by `mean` and `std`.
     """
 

@@ -96,8 +96,8 @@ class Checkpoints:
         def finish():
             response.result()
             if jax.process_index() == 0:
-                checksums.write(self.directory / str(step))
-            runtime.give_back()
+                checksums.write_checksums(self.directory / str(step))
+            runtime.trim_malloc()
 
         self._sealing = self._sealer.submit(finish)
 
@@ -143,7 +143,7 @@ def load_nets(
             raise UserError(
                 f"{workdir}: no checkpoint of step {step}; there are {steps}"
             )
-        elif broken := checksums.broken(directory / str(step)):
+        elif broken := checksums.verify(directory / str(step)):
             raise UserError(f"{directory / str(step)} is damaged: {broken}")
         with _fitting(directory / str(step)):
             stored = orbax.metadata(step).metadata["nets"]
@@ -167,7 +167,7 @@ def save_nets(workdir: epath.PathLike, nets: dict[str, Any], step: int = 0) -> N
     room.unlink()
     with ocp.training.Checkpointer(directory) as orbax:
         orbax.save(step, {"nets": nets})
-    checksums.write(directory / str(step))
+    checksums.write_checksums(directory / str(step))
 
 
 def _single(array: np.ndarray) -> np.ndarray:
@@ -179,7 +179,7 @@ def _last_good(directory: epath.Path, steps: Sequence[int]) -> int:
     """The last checkpoint that is as it was written; damaged ones after it are told."""
     damaged = []
     for step in sorted(steps, reverse=True):
-        broken = checksums.broken(directory / str(step))
+        broken = checksums.verify(directory / str(step))
         if broken is None:
             for line in damaged:
                 print(f"{line}; going back to that of step {step}", file=sys.stderr)

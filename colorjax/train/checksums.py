@@ -1,7 +1,6 @@
-"""Checksums of folders and of nets: `write` those of all files of a folder, tell what
-is `broken`; `hash_nets`.
+"""Checksums of folders, `write_checksums` and `verify`, and of networks, `hash_nets`.
 
-A seal is a file `SHA256SUMS` in the folder, which the command of that name checks too:
+The checksums of a folder are a file `SHA256SUMS` in the folder, which the command of that name checks too:
 `sha256sum -c SHA256SUMS`.
 """
 
@@ -17,14 +16,14 @@ from colorjax.method import Nets
 NAME = "SHA256SUMS"
 
 
-def write(folder: epath.PathLike) -> None:
+def write_checksums(folder: epath.PathLike) -> None:
     """Seal a folder that will not change any more."""
     folder = epath.Path(folder)
     lines = [f"{_digest(folder / name)}  {name}\n" for name in _names(folder)]
     write_bytes(folder / NAME, "".join(lines).encode())
 
 
-def broken(folder: epath.PathLike) -> str | None:
+def verify(folder: epath.PathLike) -> str | None:
     """What of a folder is no longer as it was sealed, or None.
 
     A folder without a seal cannot be checked: a process was killed between finishing

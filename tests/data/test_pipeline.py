@@ -14,7 +14,7 @@ import pytest
 from helpers import FIXTURES, ROOT, encode, scene, write_folder
 
 from colorjax import images
-from colorjax.data.pipeline import Pictures, Unreadable
+from colorjax.data.pipeline import ImageDataset, UnreadableCounter
 from colorjax.errors import UserError
 
 
@@ -26,7 +26,7 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def pictures(folder):
     """27 pictures for training, 3 held out."""
-    return Pictures(root=str(folder), holdout="sorted", resize=24, crop=16)
+    return ImageDataset(root=str(folder), holdout="sorted", resize=24, crop=16)
 
 
 def training(pictures, start=0, steps=10, seed=0, batch=8, **process):
@@ -98,8 +98,8 @@ def test_processes_make_blocks_of_one_batch(pictures, processes, start):
 
 def test_workers_make_the_same_batches(folder):
     settings = dict(root=str(folder), resize=24, crop=16)
-    by_threads = training(Pictures(**settings), start=2)
-    assert_same(training(Pictures(**settings, workers=2), start=2), by_threads)
+    by_threads = training(ImageDataset(**settings), start=2)
+    assert_same(training(ImageDataset(**settings, workers=2), start=2), by_threads)
 
 
 # ---- One pass.
@@ -154,7 +154,7 @@ def places(pictures):
 
 
 def test_crops_and_mirrors(maps):
-    top, left, mirrored = places(Pictures(**maps)).T
+    top, left, mirrored = places(ImageDataset(**maps)).T
     assert set(top) == set(range(32 - 16 + 1))
     assert set(left) == set(range(48 - 16 + 1))
     assert 0.4 < mirrored.mean() < 0.6
@@ -162,11 +162,11 @@ def test_crops_and_mirrors(maps):
 
 
 def test_mirror_may_be_off(maps):
-    assert not places(Pictures(**maps, mirror=False))[:, 2].any()
+    assert not places(ImageDataset(**maps, mirror=False))[:, 2].any()
 
 
 def test_zoom(maps):
-    crops = training(Pictures(**maps, mirror=False, zoom=2.0), steps=25)
+    crops = training(ImageDataset(**maps, mirror=False, zoom=2.0), steps=25)
     columns = np.concatenate([b["image"] for b in crops])[:, 8, :, 0].astype(float)
     zooms = 10 / (columns[:, 12] - columns[:, 2])  # pixels made of one
     assert 1.0 <= zooms.min() < 1.1 and 1.8 < zooms.max() <= 2.0
@@ -174,7 +174,7 @@ def test_zoom(maps):
 
 
 def test_evaluation_sees_the_centre(maps):
-    pictures = Pictures(**maps, zoom=2.0)
+    pictures = ImageDataset(**maps, zoom=2.0)
     source = pictures.source("all")
     np.testing.assert_array_equal(pictures.picture(source, 0), MAP[:, 8:40])
     (batch,) = pictures.single_pass(source, batch=2)
@@ -182,7 +182,7 @@ def test_evaluation_sees_the_centre(maps):
 
 
 def test_pictures_are_resized(folder):
-    pictures = Pictures(root=str(folder), resize=16, crop=16)
+    pictures = ImageDataset(root=str(folder), resize=16, crop=16)
     source = pictures.source("all")
     expected = images.resize(scene(3), (16, 16))
     np.testing.assert_array_equal(pictures.picture(source, 3), expected)
@@ -190,7 +190,7 @@ def test_pictures_are_resized(folder):
 
 def test_a_very_long_picture_takes_no_memory(tmp_path):
     (tmp_path / "panorama.png").write_bytes(encode(np.zeros((1, 20000, 3), np.uint8)))
-    pictures = Pictures(root=str(tmp_path), resize=256, crop=176)
+    pictures = ImageDataset(root=str(tmp_path), resize=256, crop=176)
     source = pictures.source("all")
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     limits = resource.getrlimit(resource.RLIMIT_AS)
@@ -205,7 +205,7 @@ def test_a_very_long_picture_takes_no_memory(tmp_path):
 
 
 def names(root, split, holdout="hash"):
-    return Pictures(root=str(root), holdout=holdout).source(split).files
+    return ImageDataset(root=str(root), holdout=holdout).source(split).files
 
 
 def touch(root, files):
@@ -242,7 +242,7 @@ def test_hash_holdout_stays_put(tmp_path):
 
 def test_file_names_of_any_bytes(tmp_path):
     (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes(encode(scene(0)))
-    pictures = Pictures(root=str(tmp_path), resize=32, crop=32)
+    pictures = ImageDataset(root=str(tmp_path), resize=32, crop=32)
     np.testing.assert_array_equal(pictures.picture(pictures.source("all"), 0), scene(0))
 
 
@@ -261,9 +261,9 @@ def damaged(tmp_path):
 
 
 def test_unreadable_is_masked_and_shifts_nothing(damaged, tmp_path):
-    before = training(Pictures(**damaged))
+    before = training(ImageDataset(**damaged))
     write_folder(tmp_path, 30)
-    for batch, whole in zip(before, training(Pictures(**damaged)), strict=True):
+    for batch, whole in zip(before, training(ImageDataset(**damaged)), strict=True):
         np.testing.assert_array_equal(batch["index"], whole["index"])
         np.testing.assert_array_equal(
             batch["mask"], ~np.isin(batch["index"], (2, 12, 22))
@@ -273,9 +273,9 @@ def test_unreadable_is_masked_and_shifts_nothing(damaged, tmp_path):
 
 
 def test_unreadable_are_counted_once_and_named(damaged):
-    pictures = Pictures(**damaged)
+    pictures = ImageDataset(**damaged)
     source = pictures.source("train")
-    unreadable = Unreadable(source, 0.2)
+    unreadable = UnreadableCounter(source, 0.2)
     passed = list(unreadable.watch(iter(training(pictures))))  # three epochs
     assert_same(passed, training(pictures))
     list(unreadable.watch(pictures.single_pass(source, batch=8)))  # with padding
@@ -285,9 +285,11 @@ def test_unreadable_are_counted_once_and_named(damaged):
 
 
 def test_too_many_unreadable_end_it(damaged):
-    pictures = Pictures(**damaged)
+    pictures = ImageDataset(**damaged)
     source = pictures.source("train")
-    watched = Unreadable(source, 0.1).watch(pictures.single_pass(source, batch=1))
+    watched = UnreadableCounter(source, 0.1).watch(
+        pictures.single_pass(source, batch=1)
+    )
     with pytest.raises(UserError, match=r"025.png\) of 27: .*max_unreadable = 10.0%"):
         list(watched)
 
@@ -297,7 +299,7 @@ def test_too_many_unreadable_end_it(damaged):
 
 def drawings(**kwargs):
     settings = dict(name="drawings", data_dir=str(FIXTURES), resize=32, crop=32)
-    return Pictures(**settings | kwargs)
+    return ImageDataset(**settings | kwargs)
 
 
 @pytest.mark.parametrize(("split", "seeds"), [("train", 40), ("test", (1000, 1012))])
@@ -318,8 +320,8 @@ def test_tfds_slices_and_environment(monkeypatch):
 
 def test_tfds_in_a_fresh_process():
     code = (
-        "from colorjax.data.pipeline import Pictures; import sys;"
-        f"pictures = Pictures(name='drawings', data_dir={str(FIXTURES)!r});"
+        "from colorjax.data.pipeline import ImageDataset; import sys;"
+        f"pictures = ImageDataset(name='drawings', data_dir={str(FIXTURES)!r});"
         "source = pictures.source('train');"
         "print(len(source), 'tensorflow' in sys.modules)"
     )
@@ -423,12 +425,12 @@ def test_mistake(mistake):
 @pytest.mark.parametrize("root", ROOTS)
 def test_mistaken_root(root):
     with pytest.raises(UserError, match=ROOTS[root]):
-        Pictures(root=root).source("train")
+        ImageDataset(root=root).source("train")
 
 
 def test_folder_split_mistakes(folder, tmp_path):
     with pytest.raises(UserError, match="'nosuch': a folder has 'train', 'test' and"):
-        Pictures(root=str(folder)).source("nosuch")
+        ImageDataset(root=str(folder)).source("nosuch")
     write_folder(tmp_path, 1)
     with pytest.raises(UserError, match=f"{tmp_path}: its split 'train' is empty"):
-        Pictures(root=str(tmp_path), holdout="sorted").source("train")
+        ImageDataset(root=str(tmp_path), holdout="sorted").source("train")

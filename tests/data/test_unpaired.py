@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from helpers import FIXTURES, encode, scene, write_folder
 
-from colorjax.data.pipeline import Pictures, Unreadable
-from colorjax.data.sources import Encoded, halves
+from colorjax.data.pipeline import ImageDataset, UnreadableCounter
+from colorjax.data.sources import EncodedImage, halves
 from colorjax.errors import UserError
-from colorjax.train.workdir import keep_pictures, restore_pictures
+from colorjax.train.workdir import restore_manifests, write_manifests
 
 SMALL = dict(resize=16, crop=16, holdout="sorted")
 
@@ -27,7 +27,7 @@ def folders(tmp_path_factory):
 
 
 def made(root, **section):
-    return Pictures(root=str(root / "colour"), **SMALL, **section)
+    return ImageDataset(root=str(root / "colour"), **SMALL, **section)
 
 
 def batches(pictures, start=0, steps=6, **kwargs):
@@ -78,7 +78,7 @@ def test_halves_share_no_picture(folders, count):
             return count
 
         def __getitem__(self, index):
-            return Encoded(bytes([index]))
+            return EncodedImage(bytes([index]))
 
         def name(self, index):
             return str(index)
@@ -120,7 +120,7 @@ def test_unreadable_pictures_of_the_second_set(folders, tmp_path):
     pictures = made(folders, other_root=str(tmp_path))
     others = pictures.other_source()
     assert len(others) == 5 and any("5.png" in others.name(i) for i in range(5))
-    watch = Unreadable(others, 0.5, second=True)
+    watch = UnreadableCounter(others, 0.5, second=True)
     found = list(watch.watch(iter(batches(pictures))))
     bad = next(i for i in range(5) if "5.png" in others.name(i))
     assert watch.indices == {bad} and "5.png" in str(watch)
@@ -143,12 +143,12 @@ def test_both_sets_keep_their_places_when_pictures_go(folders, tmp_path):
         return {"data": source, "data.other": other}
 
     begun = splits()
-    keep_pictures(tmp_path / "run", begun)
-    assert restore_pictures(tmp_path / "run", splits()) == {}
+    write_manifests(tmp_path / "run", begun)
+    assert restore_manifests(tmp_path / "run", splits()) == {}
     gone = begun["data.other"].key(2)
     (tmp_path / "grey" / gone).unlink()
     resumed = splits()
-    changed = restore_pictures(tmp_path / "run", resumed)
+    changed = restore_manifests(tmp_path / "run", resumed)
     assert list(changed) == ["data.other"] and gone in changed["data.other"]
     assert len(resumed["data.other"]) == len(begun["data.other"])
     with pytest.raises(UserError, match=gone):
@@ -161,7 +161,7 @@ def test_both_sets_keep_their_places_when_pictures_go(folders, tmp_path):
 def test_a_list_of_something_else(folders, tmp_path, text):
     (tmp_path / "pictures.json").write_text(text)
     with pytest.raises(UserError, match="pictures.json"):
-        restore_pictures(tmp_path, {"data": made(folders).source("train")})
+        restore_manifests(tmp_path, {"data": made(folders).source("train")})
 
 
 @pytest.mark.parametrize(

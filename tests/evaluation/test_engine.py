@@ -10,15 +10,20 @@ from skimage.color import lab2rgb, rgb2lab
 from skimage.metrics import peak_signal_noise_ratio
 
 from colorjax import methods
-from colorjax.data.pipeline import Pictures
+from colorjax.data.pipeline import ImageDataset
 from colorjax.data.statistics import estimate_prior
 from colorjax.distributed import make_mesh
-from colorjax.evaluation.engine import Row, evaluate, grey_row, method_row
+from colorjax.evaluation.engine import (
+    Predictor,
+    evaluate,
+    grey_predictor,
+    method_predictor,
+)
 from colorjax.evaluation.metrics import Context, make_metrics
 from colorjax.method import Prediction, to_examples
 from colorjax.quantize import Q, ab_bins, rebalancing_weights
 
-PICTURES = Pictures(name="drawings", data_dir=str(FIXTURES), resize=32, crop=32)
+PICTURES = ImageDataset(name="drawings", data_dir=str(FIXTURES), resize=32, crop=32)
 PRIOR = np.random.default_rng(0).dirichlet(np.ones(Q)).astype(np.float32)
 
 
@@ -54,19 +59,19 @@ def constant_row(ab):
     def predict(nets, examples, key):
         return Prediction(jnp.broadcast_to(jnp.array(ab), examples["ab"].shape))
 
-    return Row(predict, {})
+    return Predictor(predict, {})
 
 
 def net_row(name="zhang2016"):
     method = methods.builder(name)(PRIOR, width=1 / 16)
     first = next(batches(4))
     nets = jax.jit(method.init)(jax.random.key(0), to_examples(first))
-    return method_row(method.predict, nets)
+    return method_predictor(method.predict, nets)
 
 
 @pytest.mark.parametrize("size, devices", [(5, 1), (12, 1), (4, 4), (8, 2), (100, 4)])
 def test_no_figure_depends_on_batch_padding_or_devices(size, devices):
-    rows = {"net": net_row(), "grey": grey_row()}
+    rows = {"net": net_row(), "grey": grey_predictor()}
     metrics = standard()
     expected = figures(rows, metrics, batches(3), small_mesh(1), 20)
     found = figures(rows, metrics, batches(size), small_mesh(devices), 20)
@@ -117,7 +122,7 @@ def test_figures_against_an_independent_computation():
 def test_psnr_against_scikit_image():
     images = np.stack([scene(i, 32) for i in range(6)])
     values = figures(
-        {"grey": grey_row()}, standard(), batches(6, images), small_mesh(1), 0
+        {"grey": grey_predictor()}, standard(), batches(6, images), small_mesh(1), 0
     )["grey"]
     lab = rgb2lab(images)
     grey = lab2rgb(lab * [1, 0, 0])
@@ -143,7 +148,7 @@ def test_original_is_perfect_and_rare_bins_are_left_out():
 
 
 def test_interval_covers_and_shrinks():
-    rows = {"grey": grey_row()}
+    rows = {"grey": grey_predictor()}
     metrics = standard()
     few = figures(rows, metrics, batches(12), small_mesh(1), 200)["grey"]["auc"]
     train = PICTURES.single_pass(PICTURES.source("train"), batch=40)

@@ -15,7 +15,7 @@ from test_engine import PICTURES, PRIOR, constant_row, small_mesh
 
 from colorjax.errors import UserError
 from colorjax.evaluation.baselines import baselines, mean_colors
-from colorjax.evaluation.engine import Metric, Row, evaluate
+from colorjax.evaluation.engine import Metric, Predictor, evaluate
 from colorjax.evaluation.metrics import Context, fid, make_metrics
 from colorjax.evaluation.metrics.calibration import calibration
 from colorjax.evaluation.metrics.classification import classification
@@ -36,7 +36,7 @@ GUESSED = lab2rgb(
 
 
 def batches(images=IMAGES, size=4, others=None):
-    """Padded batches, as `Pictures.single_pass` makes them."""
+    """Padded batches, as `ImageDataset.single_pass` makes them."""
     for start in range(0, len(images), size):
         chosen = np.arange(start, start + size)
         valid = chosen < len(images)
@@ -112,7 +112,7 @@ def test_calibration_against_scikit_learn():
         sure = examples["lightness"][:, ::4, ::4] / 50
         return Prediction(examples["ab"], sure * jnp.asarray(logits, jnp.float32))
 
-    found = figures(Row(predict, {}), calibration())
+    found = figures(Predictor(predict, {}), calibration())
     z = LAB[:, ::4, ::4, :1] / 50 * logits
     p = scipy.special.softmax(z, axis=-1).reshape(-1, 313)
     target = cKDTree(ab_bins()).query(LAB[:, ::4, ::4, 1:].reshape(-1, 2))[1]
@@ -310,7 +310,7 @@ def test_predictions_that_are_no_number():
         return Prediction(ab, jnp.zeros((*ab[:, ::4, ::4, 0].shape, 313)))
 
     metrics = {"m": similarity(SIDE), "c": calibration(), "scores": picture_scores()}
-    rows = {"bad": Row(predict, {}), "good": constant_row(GUESS)}
+    rows = {"bad": Predictor(predict, {}), "good": constant_row(GUESS)}
     found = evaluate(rows, metrics, batches(), small_mesh(2), 5)
     assert np.isnan(found["bad"].figures["ssim"].value)
     assert found["bad"].figures["nll"].value == pytest.approx(np.log(313), rel=1e-5)

@@ -83,7 +83,7 @@ def regression() -> Arrays:
     output = net(channels_first(pictures["lightness"])).permute(0, 2, 3, 1)
     target = double(pictures["ab"])[:, ::4, ::4] / 50
     error = (output - target).square().sum(-1) / 2
-    loss = (colourful(pictures) * error).sum() / len(error)
+    loss = (colorful_mask(pictures) * error).sum() / len(error)
     return {"loss": loss.item()} | gradients(net, loss)
 
 
@@ -130,10 +130,12 @@ def classification_loss(logits, pictures, prior) -> torch.Tensor:
     entropy = -(code * logits.log_softmax(-1)).sum(-1)
     weight = 1 / (0.5 * prior + 0.5 / 313)
     weight /= (prior * weight).sum()
-    return (colourful(pictures) * weight[near[..., 0]] * entropy).sum() / len(entropy)
+    return (colorful_mask(pictures) * weight[near[..., 0]] * entropy).sum() / len(
+        entropy
+    )
 
 
-def colourful(pictures) -> torch.Tensor:
+def colorful_mask(pictures) -> torch.Tensor:
     """[b 1 1]: whether a picture counts."""
     some = (double(pictures["ab"]).abs() > 5).any(-1).any(-1).any(-1)
     return (some * double(pictures["mask"]))[:, None, None]

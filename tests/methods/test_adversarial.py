@@ -12,13 +12,13 @@ import pytest
 from chex import assert_trees_all_close
 from helpers import scene
 
-from colorjax.distributed import to_devices
+from colorjax.distributed import shard_batch
 from colorjax.errors import UserError
 from colorjax.method import to_examples
 from colorjax.methods import cyclegan, pix2pix, zhang2016
 from colorjax.methods._gan import empty_pool, exchange, r1_penalty
 from colorjax.nets.patchgan import PatchGAN
-from colorjax.train.step import TrainState, make_init, make_step, start_from
+from colorjax.train.step import TrainState, initialize_from, make_init, make_step
 
 PRIOR = np.full(313, 1 / 313, np.float32)
 SMALL = dict(width=1 / 16, depth=3, patch_layers=2)
@@ -70,7 +70,7 @@ class Trained(NamedTuple):
 @functools.cache
 def trained(name: str, devices: int = 1) -> Trained:
     method, place, optimizer = METHODS[name](), mesh(devices), optax.sgd(0.01)
-    pictures = to_devices(batch(), place)
+    pictures = shard_batch(batch(), place)
     state = make_init(method, optimizer, 0, place)(pictures)
     lowered = make_step(method, optimizer, 0, place).lower(state, pictures)
     step, states = lowered.compile(), [jax.device_get(state)]
@@ -271,8 +271,8 @@ def test_fine_tuning_begins_as_the_classification_run():
     source = zhang2016.build(PRIOR, width=1 / 16, temperature=0.5)
     nets = jax.jit(source.init)(jax.random.key(3), to_examples(batch()))
     method = pix2pix.build(PRIOR, ema=0.99, temperature=0.5, **VGG)
-    state = make_init(method, optax.sgd(0.1), 0, mesh(1))(to_devices(batch(), mesh(1)))
-    state, fresh, left = start_from(state, nets)
+    state = make_init(method, optax.sgd(0.1), 0, mesh(1))(shard_batch(batch(), mesh(1)))
+    state, fresh, left = initialize_from(state, nets)
     assert not left and all(x.startswith(("D/", "G/ema/")) for x in fresh)
     lightness = to_examples(batch())["lightness"]
     ours, theirs = (

@@ -22,7 +22,7 @@ from helpers import (
 )
 from states import assert_same_run, saved_state
 
-from colorjax.data.pipeline import Pictures
+from colorjax.data.pipeline import ImageDataset
 from colorjax.errors import UserError
 from colorjax.train import checksums
 from colorjax.train.checkpoint import load_nets
@@ -80,14 +80,14 @@ def test_damage_to_any_file_is_seen(damage, undisturbed, tmp_path):
     whole = undisturbed[1] / f"checkpoints/{STEPS}"
     names = [p.relative_to(whole) for p in whole.rglob("*") if p.is_file()]
     assert len(names) > 8
-    assert checksums.broken(whole) is None
+    assert checksums.verify(whole) is None
     for i, name in enumerate(names):
         if damage == "gone" and name.name == checksums.NAME:
             continue  # a checkpoint that was never sealed cannot be checked
         folder = tmp_path / str(i)
         shutil.copytree(whole, folder)
         DAMAGES[damage](folder / name, random.Random(i))
-        assert checksums.broken(folder), name
+        assert checksums.verify(folder), name
 
 
 def test_seal_is_what_sha256sum_checks(undisturbed):
@@ -171,7 +171,7 @@ def test_too_many_skipped_in_a_row(undisturbed, tmp_path):
     path = workdir / "bad_batch_0.npz"
     told(result, "step 7: 3 steps were skipped", path, "JAX_DEBUG_NANS=True")
     config_data = json.loads((workdir / "config.json").read_text())["data"]
-    pictures = Pictures(**config_data)
+    pictures = ImageDataset(**config_data)
     source = pictures.source("train")
     batch = next(pictures.training(source, seed=0, batch=4, start=6, steps=7))
     with np.load(path) as kept:
@@ -184,7 +184,7 @@ def test_too_many_skipped_in_a_row(undisturbed, tmp_path):
     assert_same_run(workdir, expected, STEPS)
 
 
-# ---- Pictures and the processes that read them.
+# ---- Images and the processes that read them.
 
 
 def test_pictures_that_disappear(undisturbed, tmp_path):
@@ -229,11 +229,11 @@ def test_corrupt_records(tmp_path):
 
 
 def test_records_that_changed():
-    source = Pictures(name="drawings", data_dir=str(FIXTURES)).source("train")
-    assert source.as_listed(source.listing()) == ""
+    source = ImageDataset(name="drawings", data_dir=str(FIXTURES)).source("train")
+    assert source.restore_manifest(source.manifest()) == ""
     message = "began with drawings/0.9, .*; data.name is now drawings/1.0.0, train, 40"
     with pytest.raises(UserError, match=message):
-        source.as_listed(["drawings/0.9, train, 41 records"])
+        source.restore_manifest(["drawings/0.9, train, 41 records"])
 
 
 def saved_steps(workdir):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from colorjax.train.logger import TrainingLog
+from colorjax.train.logger import TrainingLogger
 
 
 def strict(text):
@@ -23,7 +23,7 @@ def test_log_is_bounded(steps, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "colorjax.train.logger.EVERY", math.inf
     )  # no write before the end
-    log = TrainingLog(tmp_path / "log.jsonl", 0, steps, 4, time.monotonic())
+    log = TrainingLogger(tmp_path / "log.jsonl", 0, steps, 4, time.monotonic())
     for step in range(1, steps + 1):
         log.add(step, {"loss": 1.0, "skipped": 0})
     log.flush()
@@ -33,7 +33,7 @@ def test_log_is_bounded(steps, tmp_path, monkeypatch):
 
 
 def test_what_is_not_finite_is_null(tmp_path, capsys):
-    log = TrainingLog(tmp_path / "log.jsonl", 0, 3, 4, time.monotonic())
+    log = TrainingLogger(tmp_path / "log.jsonl", 0, 3, 4, time.monotonic())
     for step, loss in ((1, 2.0), (2, math.nan), (3, math.inf)):
         log.add(step, {"loss": loss, "skipped": step - 1})
     log.flush()

@@ -11,7 +11,7 @@ from colorjax.evaluation.metrics.diversity import diversity
 from colorjax.evaluation.metrics.image import chroma
 from colorjax.method import Prediction, to_examples
 from colorjax.train import monitor
-from colorjax.train.logger import TrainingLog
+from colorjax.train.logger import TrainingLogger
 
 EXAMPLES = to_examples(
     {"image": np.stack([scene(i) for i in range(6)]), "mask": np.ones(6, np.float32)}
@@ -52,7 +52,7 @@ def test_diversity_counts_colours():
     ids=["true", "timid", "one colour", "grey", "glaring", "nan"],
 )
 def test_collapse_is_told(forced, told):
-    warnings = monitor.collapsed(figures(forced(EXAMPLES["ab"])))
+    warnings = monitor.collapse_warnings(figures(forced(EXAMPLES["ab"])))
     assert len(warnings) == len(told)
     for warning, word in zip(warnings, told, strict=True):
         assert word in warning and "\n" not in warning
@@ -68,15 +68,19 @@ def log_lines(*accuracies):
 )
 def test_a_side_that_won_is_told(accuracy, told):
     lines = log_lines(*[0.7] * 20, *[accuracy] * monitor.WINDOW)
-    found = monitor.one_sided(lines)
+    found = monitor.discriminator_warnings(lines)
     assert bool(found) == bool(told)
     assert told is None or told in found["accuracy_D"]
-    assert not monitor.one_sided(lines[-monitor.WINDOW + 1 :])  # too few to say
-    assert not monitor.one_sided([{"step": 1, "loss": 1.0}] * monitor.WINDOW)
+    assert not monitor.discriminator_warnings(
+        lines[-monitor.WINDOW + 1 :]
+    )  # too few to say
+    assert not monitor.discriminator_warnings(
+        [{"step": 1, "loss": 1.0}] * monitor.WINDOW
+    )
 
 
 def test_log_tells_once_and_again_after_it_was_well(tmp_path, capsys):
-    log = TrainingLog(tmp_path / "log.jsonl", 0, 1000, 1, 0.0)
+    log = TrainingLogger(tmp_path / "log.jsonl", 0, 1000, 1, 0.0)
     accuracies = [0.99] * 40 + [0.6] * 40 + [0.99] * 20
     told = []
     for step, accuracy in enumerate([*accuracies, 0.5], start=1):
@@ -84,7 +88,7 @@ def test_log_tells_once_and_again_after_it_was_well(tmp_path, capsys):
         told += [step - 1] * capsys.readouterr().err.count("warning:")
     assert told == [30]
     log.flush()
-    again = TrainingLog(tmp_path / "log.jsonl", 40, 1000, 1, 0.0)
+    again = TrainingLogger(tmp_path / "log.jsonl", 40, 1000, 1, 0.0)
     for step in range(41, 50):
         again.add(step, {"loss": 1.0, "skipped": 0, "accuracy_D": 0.99})
     assert "warning" not in capsys.readouterr().err  # the run before had told it

@@ -7,7 +7,7 @@ import optax
 import pytest
 from chex import assert_trees_all_close
 
-from colorjax.distributed import check_divides, make_mesh, to_devices
+from colorjax.distributed import check_batch_size, make_mesh, shard_batch
 from colorjax.errors import UserError
 from colorjax.method import Method
 from colorjax.methods import zhang2016
@@ -36,7 +36,7 @@ def gradient(method, pictures, mesh, **section):
     """What a step with SGD of rate 1 takes off the parameters, the statistics after it,
     its loss; and how many convolutions it was lowered to."""
     optimizer = optax.sgd(1.0)
-    pictures = to_devices(pictures, mesh)
+    pictures = shard_batch(pictures, mesh)
     state = make_init(method, optimizer, 0, mesh)(pictures)
     before = jax.device_get(state.nets["G"]["params"])
     lowered = make_step(method, optimizer, 0, mesh, **section).lower(state, pictures)
@@ -71,10 +71,10 @@ def test_accumulated_gradient_is_the_mean_of_the_parts():
         part = {key: value[place::2] for key, value in pictures.items()}
         optimizer, mesh = optax.sgd(1.0), one_device()
         # Born on the whole batch, as the accumulating step's state is.
-        state = make_init(method(), optimizer, 0, mesh)(to_devices(pictures, mesh))
+        state = make_init(method(), optimizer, 0, mesh)(shard_batch(pictures, mesh))
         before = jax.device_get(state.nets["G"]["params"])
         step = make_step(method(), optimizer, 0, mesh)
-        state, metrics = step(state, to_devices(part, mesh))
+        state, metrics = step(state, shard_batch(part, mesh))
         after = jax.device_get(state.nets["G"]["params"])
         parts.append((jax.tree.map(np.subtract, before, after), metrics["loss"]))
     mean = jax.tree.map(lambda a, b: (a + b) / 2, *parts)
@@ -93,7 +93,7 @@ def test_parts_do_not_depend_on_devices(accumulate):
 @pytest.mark.parametrize("parts, told", [(3, "multiple of 12"), (0, "less than 1")])
 def test_parts_that_do_not_fit_are_told(parts, told):
     with pytest.raises(UserError, match=told):
-        check_divides(16, make_mesh(), parts)
+        check_batch_size(16, make_mesh(), parts)
 
 
 def spoilt(spoil):
@@ -124,7 +124,7 @@ def test_bad_step_is_skipped_and_counted(spoil, accumulate):
     mesh, optimizer = one_device(), optax.adam(1e-3)
     method = spoilt(spoil)
     step = make_step(method, optimizer, 0, mesh, accumulate=accumulate)
-    good = to_devices(batch(4, 8), mesh)
+    good = shard_batch(batch(4, 8), mesh)
     wrong = {**good, "index": good["index"] + 1}
     state, _ = step(make_init(method, optimizer, 0, mesh)(good), good)
     before = jax.device_get(state)

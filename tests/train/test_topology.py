@@ -69,9 +69,9 @@ def test_gradients_and_figures_equal_one_device(reference, processes, per_proces
 def test_two_processes_see_one_global_batch():
     """No process reads what another does: their parts make up the batch of one."""
     code = (
-        "import sys; from colorjax.data.pipeline import Pictures;"
+        "import sys; from colorjax.data.pipeline import ImageDataset;"
         f"d = {str(FIXTURES)!r};"
-        "p = Pictures(name='drawings', data_dir=d, resize=32, crop=24);"
+        "p = ImageDataset(name='drawings', data_dir=d, resize=32, crop=24);"
         "i, n = map(int, sys.argv[1:]);"
         "b = p.training(p.source('train'), seed=1, batch=8, start=3, steps=5,"
         " process=i, processes=n);"

@@ -87,9 +87,9 @@ def _colorize(
     """Do the jobs; what went wrong."""
     _choose_device(args.device)
     from colorjax.apps.colorize import pipeline  # heavy; mistakes above need no waiting
-    from colorjax.runtime import keep_programs
+    from colorjax.runtime import enable_compilation_cache
 
-    keep_programs()
+    enable_compilation_cache()
     batch = min(args.batch, len(jobs))
     predict = _saved(args) if args.from_distribution else _net(args, batch)
     options = dict(

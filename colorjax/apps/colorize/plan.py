@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from colorjax import images
-from colorjax.data.sources import picture_files
+from colorjax.data.sources import image_files
 from colorjax.errors import UserError
 
 STANDARD = "-"  # names standard input and standard output
@@ -121,7 +121,7 @@ def _pictures(folder: Path, out: Path) -> Iterator[Path]:
     """The picture files below a folder, without the results of an earlier command."""
     root, results = folder.resolve(), out.resolve()
     inside = results != root and results.is_relative_to(root)
-    for name in picture_files(folder):
+    for name in image_files(folder):
         if not (inside and (root / name).is_relative_to(results)):
             yield folder / name
 

@@ -18,7 +18,7 @@ from colorjax import images
 from colorjax.apps.doctor.near_duplicates import repeats
 from colorjax.color import rgb_to_lab
 from colorjax.data.statistics import mean_code
-from colorjax.evaluation.metrics.image import colourfulness_of
+from colorjax.evaluation.metrics.image import colorfulness_of
 
 FINDINGS = {  # in the order in which a report has them, each with what it means
     "unreadable": "cannot be decoded; in training it counts for nothing",
@@ -91,7 +91,7 @@ def measure(squares: UInt8[Array, "b side side 3"]) -> Measures:
         jnp.linalg.norm(ab, axis=-1).mean(axis=(1, 2)),
         (jnp.abs(ab).max(axis=-1) > 5).mean(axis=(1, 2)),
         jnp.sqrt(jnp.square(centred).sum(-1).mean(axis=(1, 2))),
-        colourfulness_of(rgb),
+        colorfulness_of(rgb),
         mean_code(ab),
     )
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from colorjax import files
 from colorjax.apps.colorize.plan import check_folder
-from colorjax.data.sources import Joined, Source, write_list
+from colorjax.data.sources import Concat, Source, write_list
 from colorjax.errors import UserError, printable
 from colorjax.progress import Progress
 
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     for folder in [out, *([Path(args.fix).parent] if args.fix else [])]:
         check_folder(folder)
     sources, missing = _sources(args)
-    joined = Joined(list(sources.values()))
+    joined = Concat(list(sources.values()))
     facts = examine(joined, args.resize, len(next(iter(sources.values()))))
     found = judge(facts, args.resize)
     lengths = {split: len(source) for split, source in sources.items()}
@@ -83,11 +83,11 @@ def _sources(args: argparse.Namespace) -> tuple[dict[str, Source], list[str]]:
 
     Raises `UserError` where there is none.
     """
-    from colorjax.data.pipeline import Pictures
+    from colorjax.data.pipeline import ImageDataset
 
     is_folder = "://" in args.data or args.data[:1] in "./~" or Path(args.data).is_dir()
     kind = {"root" if is_folder else "name": args.data}
-    pictures = Pictures(
+    pictures = ImageDataset(
         **kind,
         data_dir=args.data_dir,
         holdout=args.holdout,

@@ -9,7 +9,7 @@ from colorjax.apps.doctor.checks import FINDINGS, look
 from colorjax.apps.doctor.report import counts, expectations
 from colorjax.data.sources import Source
 from colorjax.errors import printable
-from colorjax.evaluation.report import bins_picture, document, picture_source
+from colorjax.evaluation.report import bin_chart, data_uri, document
 
 SHOWN = 12  # pictures of each finding
 SIDE = 128  # of a picture
@@ -42,7 +42,7 @@ def page(
         "down to a millionth of all). Right, how many pictures have what "
         "colourfulness.</p>",
         '<div class="strip bins">',
-        _figure(bins_picture(1e6 * np.array(summary["prior"])), "prior"),
+        _figure(bin_chart(1e6 * np.array(summary["prior"])), "prior"),
         _chart(summary["colourfulness"]["pictures"]),
         "</div>",
     ]
@@ -85,7 +85,7 @@ def _figure(picture: np.ndarray, caption: str) -> str:
     height, width = picture.shape[:2]
     return (
         f'<figure style="width:{width}px"><img alt="" style="width:{width}px;height:'
-        f'{height}px" src="{picture_source(picture)}"><figcaption style="overflow-wrap:'
+        f'{height}px" src="{data_uri(picture)}"><figcaption style="overflow-wrap:'
         f'anywhere">{html.escape(caption)}</figcaption></figure>'
     )
 

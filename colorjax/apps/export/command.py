@@ -41,11 +41,11 @@ def run(args: argparse.Namespace) -> int:
     from colorjax.apps.export.function import (
         colorizing,  # heavy; mistakes need no waiting
     )
-    from colorjax.runtime import keep_programs
+    from colorjax.runtime import enable_compilation_cache
     from colorjax.train.experiment import UNIFORM, make_method
     from colorjax.train.workdir import load_run
 
-    keep_programs()
+    enable_compilation_cache()
     loaded = load_run(args.workdir, args.step)
     section = _method(args, loaded.config["method"])
     prior = UNIFORM if loaded.prior is None else loaded.prior

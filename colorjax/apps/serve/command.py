@@ -95,10 +95,10 @@ def _serve(args: argparse.Namespace, port: int, folder: Path) -> None:
     from colorjax.apps.serve.sessions import Sessions
     from colorjax.apps.serve.ui import build, launch
     from colorjax.inference.colorizer import Colorizer
-    from colorjax.runtime import give_back, keep_programs
+    from colorjax.runtime import enable_compilation_cache, trim_malloc
     from colorjax.train.workdir import STARTER, name_runs
 
-    keep_programs()
+    enable_compilation_cache()
     names = name_runs(args.workdirs or [str(STARTER)])
     colorizers = {name: Colorizer.load(path) for name, path in names.items()}
     sessions = Sessions(colorizers, folder, args.max_pixels)
@@ -109,7 +109,7 @@ def _serve(args: argparse.Namespace, port: int, folder: Path) -> None:
         ended = threading.Event()
         while not ended.wait(SWEEP):
             sessions.sweep()
-            give_back()
+            trim_malloc()
     finally:
         page.close(verbose=False)
 

@@ -61,7 +61,7 @@ class Parts(NamedTuple):
     """The components that events read or write."""
 
     drop: gr.File
-    work: gr.Row  # all below, which is there once a picture is
+    work: gr.Predictor  # all below, which is there once a picture is
     pair: gr.ImageSlider
     gallery: gr.Gallery
     others: gr.Button
@@ -83,7 +83,7 @@ def build(events: Events) -> gr.Blocks:
         gr.Markdown(ABOUT, elem_id="about")
         drop = gr.File(elem_id="drop")
         drop.async_move_resource_to_block_cache = _uploaded
-        with gr.Row(visible=False, elem_id="work") as work:
+        with gr.Predictor(visible=False, elem_id="work") as work:
             with gr.Column(scale=3, min_width=320):
                 stage = _stage()
             with gr.Column(scale=1, min_width=300):

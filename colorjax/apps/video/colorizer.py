@@ -1,4 +1,4 @@
-"""The colours of a film's pictures, one after another: `Colouring`."""
+"""The colours of a film's pictures, one after another: `VideoColorizer`."""
 
 import itertools
 import math
@@ -10,7 +10,7 @@ import numpy as np
 from colorjax import images
 from colorjax.apps.video.reader import Film, Picture
 from colorjax.apps.video.temporal import Followed, follow
-from colorjax.apps.video.writer import Coloured, is_halved
+from colorjax.apps.video.writer import ColoredFrame, is_halved
 from colorjax.apps.video.ycbcr import chroma_planes
 from colorjax.inference import upsample
 from colorjax.inference.colorizer import Colorizer
@@ -30,7 +30,7 @@ class Options:
     palette: str | None = None
 
 
-class Colouring:
+class VideoColorizer:
     """Colours pictures of a film with a colorizer.
 
     Raises `UserError` for options that need a distribution which the method does not
@@ -47,7 +47,7 @@ class Colouring:
 
     def __call__(
         self, pictures: Iterable[Picture], before: Followed | None
-    ) -> Iterator[tuple[Coloured, Followed]]:
+    ) -> Iterator[tuple[ColoredFrame, Followed]]:
         """Each picture with its colours, and what is to be given as `before` for those
         that come next."""
         pictures = iter(pictures)
@@ -71,7 +71,7 @@ class Colouring:
         planes = chroma_planes(
             picture.luma, guide, self.film.coding, is_halved(self.film)
         )
-        return Coloured(picture, planes)
+        return ColoredFrame(picture, planes)
 
 
 def _fine(grey, found):

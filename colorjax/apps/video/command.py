@@ -52,9 +52,9 @@ def run(args: argparse.Namespace) -> int:
     if target.exists() and not args.overwrite:
         print(f"{target} is there (--overwrite makes it anew)")
         return 0
-    from colorjax.runtime import keep_programs
+    from colorjax.runtime import enable_compilation_cache
 
-    keep_programs()
+    enable_compilation_cache()
     _colorize(film, target, args)
     if film.problems:
         problems = "; ".join(film.problems)
@@ -83,7 +83,7 @@ def _colorize(film, target: Path, args: argparse.Namespace) -> None:
     """Make the film segment by segment, then join it, and say how steady it is."""
     import numpy as np
 
-    from colorjax.apps.video.colorizer import Colouring, Options
+    from colorjax.apps.video.colorizer import Options, VideoColorizer
     from colorjax.apps.video.segments import Parts
     from colorjax.apps.video.temporal import from_arrays, to_arrays
     from colorjax.apps.video.writer import encode, join
@@ -93,7 +93,7 @@ def _colorize(film, target: Path, args: argparse.Namespace) -> None:
 
     colorizer = Colorizer.load(args.workdir or STARTER, args.step)
     options = Options(args.batch, args.temperature, args.saturation, args.palette)
-    colours = Colouring(colorizer, film, options)
+    colours = VideoColorizer(colorizer, film, options)
     parts = Parts(target, _job(args, hash_nets(colorizer.nets)[0]))
     number, kept = parts.finished()
     done = int(kept.pop("done", 0))

@@ -37,7 +37,7 @@ OPTIONS = {
 LOSSLESS = {"libx264": {"qp": "0"}, "libvpx-vp9": {"lossless": "1"}}
 
 
-class Coloured(NamedTuple):
+class ColoredFrame(NamedTuple):
     """A picture and the planes of its colours."""
 
     picture: Picture
@@ -80,7 +80,9 @@ def _try(source, sound, name: str) -> None:
                 trial.mux(packet)
 
 
-def encode(path: Path, film: Film, pictures: Iterable[Coloured], kind: str, crf: int):
+def encode(
+    path: Path, film: Film, pictures: Iterable[ColoredFrame], kind: str, crf: int
+):
     """Write a segment of pictures, for a film of the suffix `kind`; a `crf` of 0 is
     lossless."""
     codec = CODECS[kind]

@@ -19,7 +19,7 @@ def classification(classifier: Classifier, side: int, sha256: str) -> Metric:
     """`top1` and `top5`: share of pictures whose label is the likeliest class, or among
     the five likeliest, on the centre square that the classifier takes.
 
-    `side` is that of the evaluated pictures in pixels, `sha256` the file's. Pictures
+    `side` is that of the evaluated pictures in pixels, `sha256` the file's. Images
     without a label do not count. Raises `UserError` where the pictures are too small.
     """
     layout = classifier.layout

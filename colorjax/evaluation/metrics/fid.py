@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
-from colorjax.evaluation.engine import Metric, evaluate, original_row
+from colorjax.evaluation.engine import Metric, evaluate, original_predictor
 from colorjax.evaluation.metrics.image import recolor
 from colorjax.nets.inception import FEATURES, SIDE
 
@@ -70,7 +70,7 @@ def original_moments(
     net: nn.Module, variables: Any, batches: Iterable[dict], mesh: Mesh
 ) -> Moments:
     """Moments of the features of original pictures."""
-    rows = {"original": original_row()}
+    rows = {"original": original_predictor()}
     metrics = {"fid": features(net, variables)}
     found = evaluate(rows, metrics, batches, mesh, replicates=0)
     return moments(found["original"].stats["fid"]["features"])

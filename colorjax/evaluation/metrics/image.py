@@ -81,7 +81,7 @@ def ssim(
     """Structural similarity of pictures in [0, 1], the mean over pixels and channels.
 
     Source: Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 2004: Gaussian window, pixels
-    whose window lies inside. Pictures are at least 11 pixels large.
+    whose window lies inside. Images are at least 11 pixels large.
     """
     place = jnp.arange(WINDOW) - WINDOW // 2
     window = jnp.exp(-jnp.square(place) / (2 * SIGMA**2))
@@ -124,7 +124,7 @@ def similarity(side: int) -> Metric:
     )
 
 
-def colourfulness_of(
+def colorfulness_of(
     rgb: Float[Array, "b h w 3"], absolute: bool = False
 ) -> Float[Array, "b"]:
     """Colourfulness of pictures in [0, 1], on the scale of 8-bit levels.
@@ -150,9 +150,9 @@ def colourfulness() -> Metric:
     def stats(prediction, examples):
         colored = recolor(examples, prediction.ab)
         return {
-            "signed": colourfulness_of(colored),
-            "absolute": colourfulness_of(colored, absolute=True),
-            "original": colourfulness_of(examples["rgb"]),
+            "signed": colorfulness_of(colored),
+            "absolute": colorfulness_of(colored, absolute=True),
+            "original": colorfulness_of(examples["rgb"]),
             "pictures": jnp.ones(len(colored)),
         }
 
@@ -176,7 +176,7 @@ def picture_scores() -> Metric:
         return {
             "auc": accuracy(prediction, examples).mean(axis=(1, 2)),
             "psnr": psnr(colored, examples["rgb"]),
-            "colourfulness": colourfulness_of(colored),
+            "colourfulness": colorfulness_of(colored),
             "index": examples["index"],
             "nan": 1.0 * ~jnp.isfinite(prediction.ab).all(axis=(1, 2, 3)),
         }
