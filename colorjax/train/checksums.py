@@ -1,7 +1,6 @@
 """Checksums of folders, `write_checksums` and `verify`, and of networks, `hash_nets`.
 
-The checksums of a folder are a file `SHA256SUMS` in the folder, which the command of that name checks too:
-`sha256sum -c SHA256SUMS`.
+Those of a folder are its file `SHA256SUMS`, which `sha256sum -c SHA256SUMS` checks too.
 """
 
 import hashlib
