@@ -15,7 +15,6 @@ import sys
 from absl import flags
 from etils import epath
 
-from colorjax import config as configs
 from colorjax import files, runtime
 from colorjax.data.statistics import estimate_prior
 from colorjax.distributed import make_mesh
@@ -128,11 +127,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        configs.parse_flags(sys.argv)
-        sys.exit(main())
-    except UserError as error:
-        print(f"evaluate.py: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(runtime.run_main("evaluate.py", main, sys.argv))

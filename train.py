@@ -1,20 +1,18 @@
 """Train a colorizer: python train.py --config=configs/NAME.py [--workdir=DIR].
 
-Any key of the config can be given: --config.section.key=value. Started again with the
-same command, a run goes on from its last checkpoint. On several hosts, start one
-process on each with --distributed (TPU pods and clusters find each other), or name the
---coordinator.
+Any key of the config can be overridden: --config.section.key=value. The workdir, or
+else runs/NAME, gets the config, the list of images, checkpoints, log.jsonl, and at the
+end metrics.json and grid.png. If the run is interrupted, the same command resumes it
+from its last checkpoint. On several hosts, start one process on each with
+--distributed (TPU pods and clusters find each other), or name the --coordinator.
 """
 
-import contextlib
-import dataclasses
-import io
 import signal
 import sys
 import time
+from collections.abc import Callable
 
 import jax
-import numpy as np
 from absl import flags
 from etils import epath
 from jax.experimental import multihost_utils
@@ -22,38 +20,22 @@ from ml_collections import config_flags
 
 from colorjax import config as configs
 from colorjax import distributed, files, images, runtime
-from colorjax.data.pipeline import UnreadableCounter
-from colorjax.data.statistics import estimate_prior
-from colorjax.distributed import check_batch_size, make_mesh, replicated, shard_batch
+from colorjax.distributed import make_mesh, replicated, shard_batch
 from colorjax.errors import UserError
 from colorjax.evaluation import protocol
 from colorjax.evaluation.engine import grey_predictor, method_predictor
 from colorjax.evaluation.metrics import Context, make_metrics
-from colorjax.evaluation.results import comparison, text_table
+from colorjax.evaluation.results import Comparison, comparison, text_table
 from colorjax.inference.colorizer import Colorizer, image_grid
-from colorjax.method import abstract_batch
-from colorjax.progress import warn
-from colorjax.runtime import enable_compilation_cache
+from colorjax.progress import report, warn
 from colorjax.train import monitor
-from colorjax.train.checkpoint import Checkpoints, load_nets
-from colorjax.train.experiment import (
-    UNIFORM,
-    make_dataset,
-    make_method,
-    make_optimizer,
-)
-from colorjax.train.lock import Lock
+from colorjax.train.checkpoint import load_nets
+from colorjax.train.experiment import Experiment
 from colorjax.train.logger import TrainingLogger
-from colorjax.train.step import initialize_from, make_init, make_step
-from colorjax.train.workdir import (
-    Run,
-    read_config,
-    read_prior,
-    restore_manifests,
-    write_manifests,
-)
+from colorjax.train.step import TrainState, initialize_from
+from colorjax.train.workdir import Run, Workdir
 
-CONFIG = config_flags.DEFINE_config_file(  # which keys there are, our checks know
+CONFIG = config_flags.DEFINE_config_file(  # our own checks know which keys there are
     "config",
     None,
     "The config file of the run.",
@@ -61,7 +43,7 @@ CONFIG = config_flags.DEFINE_config_file(  # which keys there are, our checks kn
     accept_new_attributes=True,
 )
 WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Where the run lives, or else runs/NAME."
+    "workdir", None, "The directory of the run, or else runs/NAME."
 )
 DISTRIBUTED = flags.DEFINE_bool("distributed", False, "This is one process of several.")
 COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.")
@@ -69,227 +51,163 @@ PROCESSES = flags.DEFINE_integer("processes", None, "How many, with --coordinato
 PROCESS = flags.DEFINE_integer("process", None, "Which one this is, from 0.")
 
 
-def main(started: float, ending: contextlib.ExitStack) -> int:
-    # ---- Processes, before anything else touches a device.
+def main() -> int:
+    started = time.monotonic()
+
+    # ---- Devices; nothing may use them before the processes are connected.
     runtime.configure_malloc()
-    enable_compilation_cache()
+    runtime.enable_compilation_cache()
     distributed.initialize(
         DISTRIBUTED.value, COORDINATOR.value, PROCESSES.value, PROCESS.value
     )
-    first_process = jax.process_index() == 0
     mesh = make_mesh()
 
-    # ---- The config. Every mistake in it shows before anything is compiled.
+    # ---- The experiment; all mistakes in the config show here.
     if CONFIG.value is None:
         raise UserError("give a config: --config=configs/quick.py")
     config = configs.to_dict(CONFIG.value)
-    configs.check_keys(config)
-    name = epath.Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
-    workdir = epath.Path(WORKDIR.value or f"runs/{name}")
-    pictures = make_dataset(config["data"])
-    source, other = pictures.source(pictures.train_split), pictures.other_source()
-    pictures.source(pictures.test_split)
-    splits = {"data": source} | ({"data.other": other} if other else {})
-    optimizer = make_optimizer(config["optimizer"], config["steps"])
-    method = make_method(config["method"], UNIFORM)
-    abstract = abstract_batch(config["batch"], pictures.crop, pictures.unpaired)
-    jax.eval_shape(make_init(method, optimizer, config["seed"], mesh), abstract)
-    configs.check_section("checkpoint", Checkpoints, config["checkpoint"], ["workdir"])
+    experiment = Experiment.from_config(config, mesh)
     evaluation = protocol.make_evaluation(config["evaluation"])
-    given = ["method", "optimizer", "seed", "mesh"]
-    configs.check_section("step", make_step, config["step"], given)
-    check_batch_size(config["batch"], mesh, config["step"].get("accumulate", 1))
+    name = epath.Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
+    path = epath.Path(WORKDIR.value or f"runs/{name}")
 
-    # ---- The workdir: a new run, or the same one again, and no other process in it.
-    lock = ending.enter_context(Lock(workdir)) if first_process else None
-    before, prior = read_config(workdir), read_prior(workdir)
-    if before is None:
-        prior = None  # of a start that failed, perhaps with other pictures
-    else:
-        configs.check_same(before, config, workdir)
-        for name, changed in restore_manifests(workdir, splits).items():
-            print(f"{workdir}: {name}: since the run began, {changed}", file=sys.stderr)
-    sources = pictures.training_sources(source, other)
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices("workdir read")
+    with Workdir.open(path, experiment, evaluation.whole_batch(mesh)) as workdir:
+        # ---- The state: 1. own checkpoint, 2. new nets, 3. init_from replaces them.
+        checkpoints, steps = workdir.checkpoints, config["steps"]
+        begin = checkpoints.latest() or 0
+        state = initial_state(workdir, begin)
 
-    # ---- How frequent the colours are, which the method and the figures need.
-    unreadable = UnreadableCounter(source, pictures.max_unreadable)
-    if prior is None:
-        batch = evaluation.whole_batch(mesh)
-        passed = protocol.single_pass(pictures, source, batch, "estimating the prior")
-        prior = estimate_prior(unreadable.watch(passed), mesh)
-    if first_process:
-        encoded = io.BytesIO()
-        np.save(encoded, prior)
-        files.write_bytes(workdir / "prior.npy", encoded.getvalue())
-        write_manifests(workdir, splits)
-        files.write_json(workdir / "config.json", config)
-
-    metrics, problems = make_metrics(Context(prior, pictures.resize))
-    for problem in problems:
-        print(f"train.py: {problem}", file=sys.stderr)
-
-    # ---- The state: resumed, or new, perhaps with the nets of another run.
-    method = make_method(config["method"], prior)
-    checkpoints = Checkpoints(workdir, **config["checkpoint"])
-    if jax.process_count() == 1:  # several would wait for one that failed
-        ending.callback(checkpoints.close)
-    init = make_init(method, optimizer, config["seed"], mesh)
-    begun = checkpoints.latest()
-    feed = dict(
-        seed=config["seed"],
-        batch=config["batch"],
-        process=jax.process_index(),
-        processes=jax.process_count(),
-    )
-
-    def batch_of(step):
-        """The batch of a step; this process makes it."""
-        here = dataclasses.replace(pictures, workers=0)
-        return next(here.training(*sources, start=step - 1, steps=step, **feed))
-
-    if begun is not None:
-        like = jax.eval_shape(init, abstract)
-        state = checkpoints.restore(begun, like, replicated(mesh))
-        print(f"{workdir}: going on from step {begun}", file=sys.stderr)
-    else:
-        begun = 0
-        state = init(shard_batch(batch_of(1), mesh))
-        if config["init_from"]:
-            _, nets = load_nets(config["init_from"])
-            state, fresh, left = initialize_from(state, nets)
-            print(
-                f"started from {config['init_from']}; new: {fresh}; left out: {left}",
-                file=sys.stderr,
-            )
-
-    def evaluate(state):
-        """Figures of the nets as they are, beside those of grey, held out."""
-        here = Run(config, pictures, prior, method, state.nets, int(state.step))
-        rows = {
-            "this run": method_predictor(method.predict, state.nets),
-            "grey": grey_predictor(),
-        }
-        measured = evaluation(rows, metrics, pictures, pictures.test_split, mesh)
-        if first_process:
-            values = measured.rows["this run"].figures.items()
-            for line in monitor.collapse_warnings(
-                {name: v.value for name, v in values}
-            ):
-                warn(f"after step {here.step}, {line}")
-        return comparison(measured, {"this run": here, "grey": None})
-
-    colorizer = Colorizer(method, state.nets, pictures.resize)
-
-    def picture(state, path):
-        """Held-out pictures as the nets colour them now."""
-        colorizer.nets = jax.device_get(state.nets)
-        images.write(path, image_grid(colorizer, pictures, pictures.test_split))
-
-    # ---- The loop. The log fetches scalars one step late, so that no step waits.
-    steps = config["steps"]
-    train_step = make_step(method, optimizer, config["seed"], mesh, **config["step"])
-    batches = pictures.training(*sources, start=begun, steps=steps, **feed)
-    log = TrainingLogger(workdir / "log.jsonl", begun, steps, config["batch"], started)
-    terminated = watch_sigterm()
-    results = None
-    watched = [unreadable]  # the prior's indices are the training's, but for a half
-    if sources[0] is not source:
-        watched = [UnreadableCounter(sources[0], pictures.max_unreadable)]
-    if sources[1] is not None:
-        watched.append(
-            UnreadableCounter(sources[1], pictures.max_unreadable, second=True)
+        # ---- Services.
+        logger = TrainingLogger(
+            path / "log.jsonl", begin, steps, config["batch"], started
         )
-    for one in watched:
-        batches = one.watch(batches)
-    batches = log.watch(batches)
-    for step, batch in enumerate(batches, start=begun + 1):
-        state, scalars = train_step(state, shard_batch(batch, mesh))
-        log.add(step, scalars)
-        if lock:
-            lock.check()
-        if log.figures.get("patience", 1) <= 0:
-            path = workdir / f"bad_batch_{jax.process_index()}.npz"
-            files.write_arrays(path, batch_of(log.step))
-            error = UserError(given_up(log, path))
-            log.flush()
-            checkpoints.close()
-            raise error
-        stopping = terminated(step)
-        evaluating = evaluation.due(step) or step == steps
-        if stopping or evaluating or step % checkpoints.every == 0:
-            log.flush()
-            figure = None
-            if evaluating:
-                results = evaluate(state)
-                figure = protocol.best_figure(results)
-                if first_process and evaluation.pictured(step, steps):
-                    picture(state, workdir / "grids" / f"{step:08d}.png")
-            checkpoints.save(step, state, figure)
-            log.pause()
-        if stopping:
-            checkpoints.close()
-            print(f"stopped at step {step}; the same command goes on", file=sys.stderr)
-            return 128 + signal.SIGTERM
-    checkpoints.close()
+        evaluate = Evaluator(workdir, evaluation)
+        preempted = watch_preemption()
 
-    # ---- The end: figures, pictures, and what to do next.
-    if results is None:
-        results = evaluate(state)
-    if first_process:
-        files.write_json(workdir / "metrics.json", results)
-        picture(state, workdir / "grid.png")
-        print(text_table(results))
-        for one in watched:
-            if one.indices:
-                print(one)
-        if skipped := int(state.skipped):
-            print(f"{skipped} steps skipped: a loss or gradient was not finite")
-        print(f"figures:  {workdir}/metrics.json")
-        print(f"pictures: {workdir}/grid.png")
-        print(f"use it:   colorjax colorize PICTURE --run {workdir} --out colored.png")
+        def save_bad_batch(step: int) -> epath.Path:
+            logger.flush()
+            return workdir.save_bad_batch(step)
+
+        guard = monitor.DivergenceGuard(save_bad_batch)
+
+        # ---- The loop.
+        train_step = experiment.make_step(workdir.prior)
+        batches = logger.timed(experiment.data.batches(begin))
+        results = None
+        for step, batch in enumerate(batches, start=begin + 1):
+            state, metrics = train_step(state, shard_batch(batch, mesh))
+            logger.add(step, metrics)
+            guard.check(logger.step, logger.metrics)
+            workdir.check_lock()
+            stopping = preempted(step)
+            evaluating = evaluation.due(step) or step == steps
+            if stopping or evaluating or step % checkpoints.every == 0:
+                logger.flush()
+                results = evaluate(state) if evaluating else None
+                checkpoints.save(step, state, results and protocol.best_figure(results))
+                logger.pause()
+            if stopping:
+                checkpoints.close()
+                report(f"stopped at step {step}; the same command resumes the run")
+                return 128 + signal.SIGTERM
+        checkpoints.close()
+
+        # ---- The end.
+        results = results or evaluate(state)
+        if jax.process_index() == 0:
+            files.write_json(path / "metrics.json", results)
+            evaluate.write_grid(state, path / "grid.png")
+            print_summary(workdir, state, results)
     return 0
 
 
-def given_up(log: TrainingLogger, path: epath.Path) -> str:
-    """What to tell where too many steps in a row were skipped."""
-    return (
-        f"step {log.step}: {log.figures['skipped']:.0f} steps were skipped, "
-        "config.step.patience in a row, because the loss or its gradient is not "
-        f"finite; its batch is in {path}, and the last checkpoint is good: the same "
-        "command goes on from there, after JAX_DEBUG_NANS=True to see the operation; a "
-        "lower optimizer.learning_rate or optimizer.clip may help a new run"
-    )
+def initial_state(workdir: Workdir, step: int) -> TrainState:
+    """The state that a run has after `step`."""
+    experiment = workdir.experiment
+    if step:
+        report(f"{workdir.path}: going on from step {step}")
+        return workdir.checkpoints.restore(
+            step, experiment.abstract_state, replicated(experiment.mesh)
+        )
+    state = experiment.init(shard_batch(experiment.data.batch_of(1), experiment.mesh))
+    if init_from := experiment.config["init_from"]:
+        _, nets = load_nets(init_from)
+        state, fresh, unused = initialize_from(state, nets)
+        report(f"started from {init_from}; new: {fresh}; left out: {unused}")
+    return state
 
 
-def watch_sigterm():
-    """A function of the step: whether to save and stop, the same on every host."""
-    if jax.process_count() > 1:  # a handler of ours would displace the one of JAX
+class Evaluator:
+    """Evaluates a run while it trains, beside grey, on the held-out images."""
+
+    def __init__(self, workdir: Workdir, evaluation: protocol.Evaluation):
+        experiment = workdir.experiment
+        self.workdir, self.evaluation = workdir, evaluation
+        dataset, method = experiment.dataset, experiment.method
+        self.metrics, problems = make_metrics(Context(workdir.prior, dataset.resize))
+        for problem in problems:
+            report(f"train.py: {problem}")
+        self._colorizer = Colorizer(method, {}, dataset.resize)
+
+    def __call__(self, state: TrainState) -> Comparison:
+        """The metrics after a step, as `metrics.json` has them.
+
+        Warns if the colors have collapsed. Some evaluations write a grid of images.
+        """
+        experiment, step = self.workdir.experiment, int(state.step)
+        dataset, method, config = (
+            experiment.dataset,
+            experiment.method,
+            experiment.config,
+        )
+        predictors = {
+            "this run": method_predictor(method.predict, state.nets),
+            "grey": grey_predictor(),
+        }
+        measured = self.evaluation(
+            predictors, self.metrics, dataset, dataset.test_split, experiment.mesh
+        )
+        values = measured.rows["this run"].figures
+        metrics = {name: value.value for name, value in values.items()}
+        for warning in monitor.collapse_warnings(metrics):
+            warn(f"after step {step}, {warning}")
+        if jax.process_index() == 0 and self.evaluation.pictured(step, config["steps"]):
+            self.write_grid(state, self.workdir.path / "grids" / f"{step:08d}.png")
+        run = Run(config, dataset, self.workdir.prior, method, state.nets, step)
+        return comparison(measured, {"this run": run, "grey": None})
+
+    def write_grid(self, state: TrainState, path: epath.Path) -> None:
+        """Write held-out images beside what the nets make of them."""
+        dataset = self.workdir.experiment.dataset
+        self._colorizer.nets = jax.device_get(state.nets)
+        images.write(path, image_grid(self._colorizer, dataset, dataset.test_split))
+
+
+def watch_preemption() -> Callable[[int], bool]:
+    """A function that says after each step whether the run must save and stop.
+
+    It says so after SIGTERM, in all processes at the same step.
+    """
+    if jax.process_count() > 1:  # JAX has its own handler of SIGTERM
         return multihost_utils.reached_preemption_sync_point
     caught = []
     signal.signal(signal.SIGTERM, lambda *_: caught.append(True))
     return lambda step: bool(caught)
 
 
-def told(started: float) -> int:
-    """The exit code of `main`, what ended it told in one line."""
-    try:
-        configs.parse_flags(sys.argv)
-        with contextlib.ExitStack() as ending:
-            return main(started, ending)
-    except UserError as error:
-        print(f"train.py: {error}", file=sys.stderr)
-        return 2
-    except jax.errors.JaxRuntimeError as error:
-        if jax.process_count() == 1 or "RESOURCE_EXHAUSTED" in str(error):
-            raise
-        print(f"train.py: {distributed.lost_process_message(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+def print_summary(workdir: Workdir, state: TrainState, results: Comparison) -> None:
+    """Print what a finished run has come to, and how to use it."""
+    path = workdir.path
+    print(text_table(results))
+    for counter in workdir.experiment.data.unreadable:
+        if counter.indices:
+            print(counter)
+    if skipped := int(state.skipped):
+        print(f"{skipped} steps skipped: a loss or gradient was not finite")
+    print(f"metrics:  {path}/metrics.json")
+    print(f"images:   {path}/grid.png")
+    print(f"use it:   colorjax colorize PICTURE --run {path} --out colored.png")
 
 
 if __name__ == "__main__":
-    with distributed.exit_together():
-        sys.exit(told(time.monotonic()))
+    sys.exit(runtime.run_main("train.py", main, sys.argv))

@@ -37,7 +37,7 @@ def main() -> None:
         "index": np.arange(args.batch, dtype=np.int32),
         "label": np.zeros(args.batch, np.int32),
     }
-    method = methods.builder("zhang2016")(prior, width=0.25)
+    method = methods.builder("zhang2016")(width=0.25)
     nets = jax.jit(method.init)(jax.random.key(0), to_examples(batch))
     rows = {"row": method_predictor(method.predict, nets)}
 

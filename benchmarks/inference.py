@@ -51,7 +51,7 @@ def main() -> None:
     args = parse(flags)
     device = "cuda" if args.device == "gpu" else "cpu"
     random = np.random.default_rng(0)
-    method = zhang2016.build(np.full(Q, 1 / Q, np.float32), temperature=TEMPERATURE)
+    method = zhang2016.build(temperature=TEMPERATURE)
     born = random.uniform(0, 100, (2, 64, 64, 1)).astype("f4")
     nets = jax.jit(method.init)(jax.random.key(0), {"lightness": born})
     variables = flax.traverse_util.flatten_dict(jax.device_get(nets["G"]), sep="/")

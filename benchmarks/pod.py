@@ -37,10 +37,8 @@ from benchmarks.timing import machine
 from benchmarks.useful import useful_flops
 from colorjax import config as configs
 from colorjax.evaluation.results import table
-from colorjax.method import abstract_batch
 from colorjax.quantize import Q
-from colorjax.train.experiment import make_method, make_optimizer
-from colorjax.train.step import make_init, make_step
+from colorjax.train.experiment import Experiment
 from configs import imagenet_pod
 
 
@@ -71,16 +69,13 @@ def predict(chip: Chip, devices: int, flops: float, moved: float, reduced: float
 
 def compiled_step(batch: int, mesh: Mesh):
     """The pod config's training step for a global batch, and the parameters' shapes."""
-    config = configs.to_dict(imagenet_pod.get_config())
-    method = make_method(config["method"], np.full(Q, 1 / Q, np.float32))
-    optimizer = make_optimizer(config["optimizer"], config["steps"])
-    side = config["data"]["crop"]
-    examples = abstract_batch(batch, side)
-    state = jax.eval_shape(make_init(method, optimizer, 0, mesh), examples)
-    step = make_step(method, optimizer, 0, mesh, **config["step"])
-    traced = step.trace(state, examples)
+    config = configs.to_dict(imagenet_pod.get_config()) | {"batch": batch}
+    experiment = Experiment.from_config(config, mesh)
+    step = experiment.make_step(np.full(Q, 1 / Q, np.float32))
+    traced = step.trace(experiment.abstract_state, experiment.abstract_batch)
     compiled = traced.lower(lowering_platforms=("tpu",)).compile()
-    return compiled, [x.shape for x in jax.tree.leaves(state.nets["G"]["params"])], side
+    params = jax.tree.leaves(experiment.abstract_state.nets["G"]["params"])
+    return compiled, [x.shape for x in params], experiment.dataset.crop
 
 
 def topology_row(name: str, batch: int | None, whole: int | None) -> dict:

@@ -18,10 +18,8 @@ import numpy as np
 
 from benchmarks.timing import interleaved, parse, parser, report
 from colorjax.distributed import make_mesh, shard_batch
-from colorjax.methods import zhang2016
 from colorjax.quantize import Q
-from colorjax.train import optim
-from colorjax.train.step import make_init, make_step
+from colorjax.train.experiment import Experiment
 
 BATCH, SIDE = 16, 64
 POINTS = [
@@ -35,9 +33,20 @@ def measure(width: float, batch: int, side: int, repeats: int) -> dict[str, obje
     """Seconds of steps on all devices, after compilation, and the peak of memory."""
     random = np.random.default_rng(0)
     mesh = make_mesh()
-    method = zhang2016.build(np.full(Q, 1 / Q, np.float32), width=width)
-    optimizer = optim.adam(10**6, learning_rate=1e-4)
-    pictures = shard_batch(
+    config = dict(
+        seed=0,
+        steps=10**6,
+        batch=batch,
+        init_from="",
+        data=dict(root="unused", resize=side, crop=side),
+        method=dict(name="zhang2016", width=width),
+        optimizer=dict(learning_rate=1e-4),
+        step={},
+        checkpoint={},
+        evaluation={},
+    )
+    experiment = Experiment.from_config(config, mesh)
+    images = shard_batch(
         {
             "image": random.integers(0, 256, (batch, side, side, 3), np.uint8),
             "mask": np.ones(batch, np.float32),
@@ -45,12 +54,12 @@ def measure(width: float, batch: int, side: int, repeats: int) -> dict[str, obje
         },
         mesh,
     )
-    state = make_init(method, optimizer, 0, mesh)(pictures)
-    compiled = make_step(method, optimizer, 0, mesh)
+    state = experiment.init(images)
+    compiled = experiment.make_step(np.full(Q, 1 / Q, np.float32))
 
     def step():
         nonlocal state
-        state, _ = jax.block_until_ready(compiled(state, pictures))
+        state, _ = jax.block_until_ready(compiled(state, images))
 
     seconds = interleaved({"step": step}, repeats)["step"]
     peak = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")

@@ -42,7 +42,7 @@ TO_LAB = torch.tensor([[0.0, 116, 0], [500, -500, 0], [0, 200, -200]])
 
 def jax_step(batch, prior, dtype):
     """A function that does one step and returns the loss, and the variables before."""
-    method = zhang2016.build(prior, dtype=dtype)
+    method = zhang2016.build(prior=prior, dtype=dtype)
     optimizer = optim.adam(10**6, learning_rate=RATE)
     mesh = make_mesh()
     batch = shard_batch(batch, mesh)

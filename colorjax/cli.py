@@ -10,7 +10,6 @@ from colorjax.apps.doctor import command as doctor
 from colorjax.apps.export import command as export
 from colorjax.apps.serve import command as serve
 from colorjax.apps.video import command as video
-from colorjax.errors import UserError
 
 COMMANDS = {
     "colorize": colorize,
@@ -34,13 +33,7 @@ def main(argv: list[str] | None = None) -> int:
         command.set_defaults(run=module.run)
     args = parser.parse_args(argv)
     runtime.configure_malloc()
-    try:
-        return args.run(args)
-    except UserError as error:
-        print(f"colorjax: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    return runtime.run_main("colorjax", lambda: args.run(args))
 
 
 if __name__ == "__main__":

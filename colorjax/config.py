@@ -1,8 +1,9 @@
-"""Configs: reading them with their overrides, and checking them before anything runs.
+"""Configs: `parse_flags` reads one with its overrides, `check_keys`, `check_section`
+and `check_same` check it before anything runs.
 
-A config is a Python file with `get_config()`; a section of it is the keyword arguments
-of one function, whose signature holds the defaults. So a wrong key is known at the
-start.
+A config is a Python file with `get_config()`. A section of it holds keyword arguments
+of one function. The signature of this function has the defaults and the types, so a
+wrong key or value is reported at the start.
 """
 
 import inspect
@@ -28,10 +29,11 @@ KEYS = {
     "checkpoint": dict,
     "evaluation": dict,
 }
-LARGEST = 1 << 31  # no number of a config is as large: JAX counts in 32 bits
-MAY_CHANGE = (  # when a run is resumed
+LIMIT = 1 << 31  # all numbers of a config are smaller, because JAX counts in 32 bits
+MAY_CHANGE = (  # keys that may differ when a run is resumed
     "steps",
     "step.patience",
+    "step.profile",
     "checkpoint",
     "evaluation",
     "data.workers",
@@ -41,7 +43,10 @@ MAY_CHANGE = (  # when a run is resumed
 
 
 def parse_flags(argv: Sequence[str]) -> None:
-    """Parse absl flags, a config file and its overrides among them."""
+    """Parse absl flags, which include a config file and its overrides.
+
+    Raises `UserError` for a wrong flag or a config file that cannot be read.
+    """
     app.define_help_flags()
     try:
         rest = flags.FLAGS(list(argv))
@@ -56,16 +61,18 @@ def parse_flags(argv: Sequence[str]) -> None:
 
 
 def to_dict(config: ConfigDict) -> dict[str, Any]:
-    """A config as plain values, the way `config.json` keeps it."""
+    """A config as plain values, as `config.json` stores it."""
     try:
-        return json.loads(ConfigDict(config).to_json_best_effort())
-    except OSError as error:  # why the file could not be read, told on first use only
+        return json.loads(config.to_json_best_effort())
+    except OSError as error:  # absl reads the file on first use
         raise UserError(f"--config: {_one_line(error)}") from error
 
 
 def check_keys(config: dict[str, Any], optional: Sequence[str] = ()) -> None:
-    """Raise `UserError` unless the top level has exactly the keys of every config, the
-    `optional` ones aside, and values of their types that can be counted to."""
+    """Raise `UserError` unless the top level has all `KEYS` and no others.
+
+    `optional` keys may be missing. Each value has its type and lies in its range.
+    """
     for key in config:
         if key not in KEYS:
             raise UserError(f"config.{key}: no such key; there are {', '.join(KEYS)}")
@@ -79,40 +86,41 @@ def check_keys(config: dict[str, Any], optional: Sequence[str] = ()) -> None:
             raise UserError(f"config.{key} is {config[key]}, less than {least}")
 
 
-def check_type(key: str, value: Any, wanted: Any) -> None:
-    """Raise `UserError` unless `value`, as JSON has it, is of the annotated type."""
-    if not _fits(value, wanted):
-        name = wanted.__name__ if inspect.isclass(wanted) else wanted
+def check_type(key: str, value: Any, annotation: Any) -> None:
+    """Raise `UserError` unless `value`, a JSON value, has the annotated type."""
+    if not _has_type(value, annotation):
+        name = annotation.__name__ if inspect.isclass(annotation) else annotation
         raise UserError(f"{key} is {value!r:.200}, which is not of type {name}")
-    if isinstance(value, int | float) and not abs(value) < LARGEST:  # nor is NaN
-        raise UserError(f"{key} is {value!r:.200}, which is not below {LARGEST:,}")
+    if isinstance(value, int | float) and not abs(value) < LIMIT:  # true for NaN
+        raise UserError(f"{key} is {value!r:.200}, which is not below {LIMIT:,}")
 
 
-def _fits(value: Any, wanted: Any) -> bool:
-    origin = get_origin(wanted)
+def _has_type(value: Any, annotation: Any) -> bool:
+    origin = get_origin(annotation)
     if origin in (Union, UnionType):
-        return any(_fits(value, option) for option in get_args(wanted))
+        return any(_has_type(value, option) for option in get_args(annotation))
     if origin is Literal:
-        return value in get_args(wanted)
-    if isinstance(value, bool) and wanted in (int, float):
+        return value in get_args(annotation)
+    if isinstance(value, bool) and annotation in (int, float):
         return False
     accepted = {float: (float, int), tuple: (tuple, list)}
-    wanted = origin or wanted
-    return wanted is Any or isinstance(value, accepted.get(wanted, wanted))
+    annotation = origin or annotation
+    return annotation is Any or isinstance(value, accepted.get(annotation, annotation))
 
 
 def check_section(
-    name: str, function: Callable, section: dict[str, Any], given: Sequence[str] = ()
+    name: str, function: Callable, section: dict[str, Any], reserved: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """The section, once every key is a keyword of `function`, every value of its
-    annotated type, and no required one is missing.
+    """Return the section of a config if it holds valid arguments of `function`.
 
-    `given` are parameters that the caller passes itself.
+    Raises `UserError` if a key is not a parameter of `function`, a value does not have
+    the annotated type, or a required parameter is missing. The caller passes the
+    `reserved` parameters itself; the section must not have them.
     """
     parameters = inspect.signature(function).parameters
     is_class = inspect.isclass(function)
     hints = get_type_hints(function.__init__ if is_class else function)
-    known = [key for key in parameters if key not in given]
+    known = [key for key in parameters if key not in reserved]
     for key in section:
         if key not in known:
             raise UserError(
@@ -126,8 +134,8 @@ def check_section(
 
 
 def check_same(old: dict[str, Any], new: dict[str, Any], workdir: Any) -> None:
-    """Raise `UserError`, listing the differences, unless `new` may resume a run of
-    `old`."""
+    """Raise `UserError`, which lists the differences, unless `new` may resume a run
+    that `old` began."""
     before, after = _flat(old), _flat(new)
     differences = [
         f"{key}: {before.get(key)} -> {after.get(key)}"

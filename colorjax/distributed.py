@@ -1,10 +1,8 @@
-"""Processes and devices that train as one: `initialize`, `exit_together`, `make_mesh`,
-shardings, `shard_batch`."""
+"""Several processes and devices that train one model: `initialize`, `exit_together`,
+`make_mesh`, shardings, `shard_batch`."""
 
-import contextlib
 import os
 import threading
-from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -13,8 +11,8 @@ from jaxtyping import Array
 
 from colorjax.errors import UserError
 
-HEARTBEAT = 90  # seconds without a sign of life after which a process counts as lost
-PATIENCE = 10  # seconds that a process which failed waits for the others to end too
+HEARTBEAT = 90  # seconds without a heartbeat after which a process counts as lost
+PATIENCE = 10  # seconds that a failed process waits for the others to end
 
 
 def initialize(
@@ -23,9 +21,10 @@ def initialize(
     processes: int | None,
     process: int | None,
 ) -> None:
-    """Meet the other processes, where flags say that there are any.
+    """Connect to the other processes if the flags ask for it.
 
-    TPU pods and clusters know what is None. Raises `UserError` where flags are missing.
+    On TPU pods and clusters JAX finds the values that are None. Raises `UserError` if
+    a flag is missing.
     """
     if not (distributed or coordinator):
         if (processes, process) != (None, None):
@@ -42,66 +41,65 @@ def initialize(
         ) from error
 
 
-def lost_process_message(error: jax.errors.JaxRuntimeError) -> str:
-    """What to tell where a collective failed in one of several processes."""
+def lost_process_message(error: RuntimeError) -> str:
+    """The message for a failed collective operation of several processes."""
     reason = next(iter(str(error).splitlines()), "")
     return (
-        f"another process was lost ({reason}); started again on every host, the same "
-        "command goes on from the last checkpoint"
+        f"another process was lost ({reason}); start the same command again on every "
+        "host to resume from the last checkpoint"
     )
 
 
-@contextlib.contextmanager
-def exit_together() -> Iterator[None]:
-    """Where the code within fails in one of several processes, all of them end.
+def exit_together(code: int) -> None:
+    """End this process with `code` in `PATIENCE` seconds if it is one of several.
 
-    On leaving Python, JAX waits five minutes for the others, who may themselves be
-    waiting for this one's part of a sum. After `PATIENCE` it is gone, and they notice.
+    A failed process calls this. At exit, JAX would wait five minutes for the others,
+    which may wait for this one in a collective operation. When this process is gone,
+    they fail too. JAX's `shutdown_timeout_seconds` cannot replace the timer: it also
+    aborts healthy processes whose ends lie further apart.
     """
-    try:
-        yield
-    except BaseException as error:
-        code = error.code if isinstance(error, SystemExit) else 1
-        if code and jax.distributed.is_initialized():
-            timer = threading.Timer(PATIENCE, os._exit, [code])
-            timer.daemon = True  # else Python would wait for it
-            timer.start()
-        raise
+    if jax.distributed.is_initialized():
+        timer = threading.Timer(PATIENCE, os._exit, [code])
+        timer.daemon = True  # otherwise Python would wait for it
+        timer.start()
 
 
 def make_mesh() -> Mesh:
-    """All devices of all hosts on one axis, "data"."""
-    # The default axis type, Explicit, would refuse Dropout, gather and scatter.
+    """A mesh of all devices of all hosts with one axis, "data"."""
+    # Dropout, gather and scatter do not support the default axis type, Explicit.
     return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
 
 
 def check_batch_size(batch: int, mesh: Mesh, parts: int = 1) -> None:
-    """Raise `UserError` unless the devices of `mesh` divide a global batch, each of the
-    `parts` in which its gradient is taken."""
+    """Raise `UserError` unless a global batch divides evenly.
+
+    Each of the `parts` over which the gradient is accumulated has the same number of
+    images on every device of `mesh`.
+    """
     if parts < 1:
         raise UserError(f"config.step.accumulate is {parts}, less than 1")
     whole = mesh.size * parts
     if batch % whole:
-        fitting = -(-batch // whole) * whole
-        among = f" in {parts} parts (step.accumulate)" if parts > 1 else ""
+        next_multiple = -(-batch // whole) * whole
+        in_parts = f" in {parts} parts (step.accumulate)" if parts > 1 else ""
         raise UserError(
-            f"batch {batch} cannot be divided among {mesh.size} devices{among}; set "
-            f"batch to a multiple of {whole}, for example {fitting}"
+            f"batch {batch} cannot be divided among {mesh.size} devices{in_parts}; set "
+            f"batch to a multiple of {whole}, for example {next_multiple}"
         )
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """The sharding of the state: the same on every device."""
+    """The sharding of the state: a full copy on every device."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
-    """The sharding of a batch: its first axis over the devices."""
+    """The sharding of a batch: its first axis is split over the devices."""
     return NamedSharding(mesh, PartitionSpec("data"))
 
 
 def shard_batch(batch: dict[str, np.ndarray], mesh: Mesh) -> dict[str, Array]:
-    """Put this process's part of a global batch on its devices, still as uint8."""
+    """Put this process's part of a global batch on its devices; types stay the same."""
     return {
         key: jax.make_array_from_process_local_data(batch_sharding(mesh), value)
         for key, value in batch.items()

@@ -1,13 +1,13 @@
-"""The one exception that a user can cause: `UserError`, shown as a single line; and
-what goes into such a line: `printable` text, the `reason` of another exception."""
+"""The exception for a user's mistake, `UserError`, and text for its message:
+`printable`, `reason`."""
 
 
 class UserError(Exception):
-    """A mistake in a command, a config or a file, with its remedy in the message.
+    """A mistake in a command, a config or a file; the message says how to mend it.
 
-    The entry points print it as one line and exit with code 2; anything else that is
-    raised is a defect of colorjax and keeps its traceback. What cannot be printed (a
-    name may have it) is escaped.
+    The entry points print the message without a traceback and exit with code 2. Any
+    other exception is a defect of colorjax and keeps its traceback. Characters that
+    cannot be printed, which a file name may contain, are escaped.
     """
 
     def __init__(self, message: object):
@@ -16,11 +16,12 @@ class UserError(Exception):
 
 
 def printable(text: str) -> str:
-    """The text with control characters, and bytes that are no UTF-8, escaped."""
+    """Escape control characters and bytes that are not UTF-8."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def reason(error: BaseException) -> str:
-    """What a library's exception says, in a line that is not too long."""
+    """The first line of an exception's message, 300 characters at most; if it is
+    empty, the name of the exception's class."""
     line = next(iter(str(error).splitlines()), "")
     return printable(line)[:300] or type(error).__name__

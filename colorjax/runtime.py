@@ -1,28 +1,65 @@
-"""The process that a command runs in: `enable_compilation_cache`, `configure_malloc`,
-`trim_malloc`.
+"""The process that a command runs in: `run_main`, `enable_compilation_cache`,
+`configure_malloc`, `trim_malloc`.
 
 All commands share one folder of compiled programs, so a second start compiles nothing.
-It is $JAX_COMPILATION_CACHE_DIR, or else `colorjax` in $XDG_CACHE_HOME or ~/.cache, and
-may be deleted at any time.
+The folder is $JAX_COMPILATION_CACHE_DIR; if that is not set, it is `colorjax` in
+$XDG_CACHE_HOME or ~/.cache. It may be deleted at any time.
 
-By default glibc returns the large buffers of a training step to the system, and the
-next step waits for as many pages to be cleared. It also keeps small free pieces in a
-heap per thread, so that a process whose threads come and go seems to leak. A command
-therefore uses one heap that keeps what is freed, and trims it at each checkpoint.
+By default glibc returns the large buffers of a training step to the system. The next
+step then waits until the system has cleared the same number of pages. glibc also keeps
+small free blocks in a heap per thread, so a process that starts many threads seems to
+leak. A command therefore uses a single heap, which keeps freed memory, and trims it at
+each checkpoint.
 """
 
 import ctypes
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
 
+from colorjax import config as configs
+from colorjax import distributed
+from colorjax.errors import UserError
+from colorjax.progress import report
+
+
+def run_main(
+    name: str, main: Callable[[], int], argv: Sequence[str] | None = None
+) -> int:
+    """Call `main` and return the exit code of the command called `name`.
+
+    absl flags are parsed from `argv` first, if it is given. A user's mistake is printed
+    as one line and gives 2, Ctrl-C gives 130, a lost process 1. Other exceptions keep
+    their traceback. If one of several processes fails, all of them end.
+    """
+    code = 1
+    try:
+        if argv is not None:
+            configs.parse_flags(argv)
+        code = main()
+    except UserError as error:
+        code = 2
+        report(f"{name}: {error}", all_processes=True)
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1 or "RESOURCE_EXHAUSTED" in str(error):
+            raise
+        message = distributed.lost_process_message(error)
+        report(f"{name}: {message}", all_processes=True)
+    except KeyboardInterrupt:
+        code = 130
+    finally:
+        if code:
+            distributed.exit_together(code)
+    return code
+
 
 def enable_compilation_cache() -> None:
-    """Have JAX keep whatever it compiles; where the folder cannot be written, say so.
+    """Have JAX store all compiled programs; warn if the folder cannot be written.
 
-    JAX's own variable, empty, turns the cache off.
+    If JAX_COMPILATION_CACHE_DIR is set and empty, nothing is stored.
     """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -33,40 +70,39 @@ def enable_compilation_cache() -> None:
         except OSError:
             writable = False
         if not writable:
-            print(
-                f"{folder} cannot be written: every start compiles anew; set "
-                "JAX_COMPILATION_CACHE_DIR to another folder",
-                file=sys.stderr,
+            report(
+                f"{folder} cannot be written: every start compiles again; set "
+                "JAX_COMPILATION_CACHE_DIR to another folder"
             )
             return
         jax.config.update("jax_compilation_cache_dir", str(folder))
-    # By default only what takes a second or more is kept; most of ours takes less.
+    # By default JAX stores only programs that take a second or more to compile.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-# Of <malloc.h>.
+# Option numbers of <malloc.h>
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 
 
 def configure_malloc() -> None:
-    """Keep freed memory, in one heap, for what comes next; before threads start."""
+    """Keep freed memory in one heap for later use; call it before threads start."""
     set_option = _function("mallopt")
     if set_option is not None:
         set_option(_ARENA_MAX, 1)
-        set_option(_MMAP_MAX, 0)  # no block of its own for a large buffer
-        set_option(_TRIM_THRESHOLD, -1)  # no end of the heap is ever long enough
+        set_option(_MMAP_MAX, 0)  # large buffers come from the heap too
+        set_option(_TRIM_THRESHOLD, -1)  # never shrink the heap by itself
 
 
 def trim_malloc() -> None:
-    """Give freed memory back to the system."""
+    """Return freed memory to the system."""
     trim = _function("malloc_trim")
     if trim is not None:
         trim(0)
 
 
-def _function(name: str):
-    """A function of the C library, or None where it has none of that name (musl)."""
+def _function(name: str) -> Callable[..., int] | None:
+    """A function of the C library; None if the library (such as musl) lacks it."""
     if sys.platform != "linux":
         return None
     return getattr(ctypes.CDLL(None), name, None)

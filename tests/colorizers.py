@@ -24,7 +24,7 @@ def random_nets(method):
 
 def random_colorizer(name: str, **settings) -> Colorizer:
     """One that sees pictures of 32 pixels; `settings` are the method's."""
-    method = methods.builder(name)(UNIFORM, width=1 / 16, **settings)
+    method = methods.builder(name)(width=1 / 16, **settings)
     return Colorizer(method, random_nets(method), 32, "runs/x, step 1")
 
 

@@ -30,7 +30,7 @@ def main():
     first, last = map(int, sys.argv[1:3])
     make_method = experiment.make_method
 
-    def make(section, prior):
+    def make(section, prior=None):
         method = make_method(section, prior)
         losses = {k: spoilt(loss, first, last) for k, loss in method.losses.items()}
         return method._replace(losses=losses)

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 import tifffile
+from colorizers import UNIFORM
 from etils import epath
 from golden import caffemodel
 from helpers import (
@@ -41,7 +42,6 @@ from colorjax.inference import archive
 from colorjax.inference.distribution import Distribution
 from colorjax.pretrained import torch_files
 from colorjax.train.experiment import (
-    UNIFORM,
     make_dataset,
     make_method,
     make_optimizer,
@@ -71,7 +71,7 @@ def _config(path: Path) -> object:
     make_dataset(config["data"])
     make_optimizer(config["optimizer"], config["steps"])
     protocol.make_evaluation(config["evaluation"])
-    return make_method(config["method"], UNIFORM)
+    return make_method(config["method"])
 
 
 @functools.cache

@@ -17,7 +17,6 @@ from colorjax.errors import UserError
 from colorjax.evaluation import protocol
 from colorjax.inference.colorizer import Colorizer
 from colorjax.inference.distribution import Distribution
-from colorjax.quantize import Q
 from colorjax.train.checkpoint import Checkpoints
 from colorjax.train.experiment import make_dataset, make_method, make_optimizer
 
@@ -107,7 +106,7 @@ def test_config_file(changes, message, tmp_path):
 
 SECTIONS = {
     "data": make_dataset,
-    "method": lambda section: make_method(section, np.full(Q, 1 / Q, np.float32)),
+    "method": make_method,
     "optimizer": lambda section: make_optimizer(section, 10),
     "checkpoint": lambda section: configs.check_section(
         "checkpoint", Checkpoints, section, ["workdir"]

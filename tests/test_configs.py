@@ -12,10 +12,8 @@ from colorjax import config as configs
 from colorjax.evaluation import protocol
 from colorjax.method import abstract_batch, to_examples
 from colorjax.quantize import Q
-from colorjax.train.checkpoint import Checkpoints
-from colorjax.train.experiment import make_dataset, make_method, make_optimizer
+from colorjax.train.experiment import Experiment, make_method
 from colorjax.train.optim import schedule
-from colorjax.train.step import make_init, make_step
 
 NAMES = sorted(p.stem for p in (ROOT / "configs").glob("[a-z]*.py"))
 
@@ -25,18 +23,14 @@ def test_builds(name):
     module = importlib.import_module(f"configs.{name}")
     assert f"--config=configs/{name}.py" in inspect.getdoc(module)  # says how to run it
     config = configs.to_dict(module.get_config())
-    configs.check_keys(config)
     if name == "folder":  # the user names the folder
         config["data"]["root"] = "pictures"
-    pictures = make_dataset(config["data"])
-    method = make_method(config["method"], np.full(Q, 1 / Q, np.float32))
-    optimizer = make_optimizer(config["optimizer"], config["steps"])
-    configs.check_section("checkpoint", Checkpoints, config["checkpoint"], ["workdir"])
     protocol.make_evaluation(config["evaluation"])
     mesh = jax.sharding.Mesh(jax.devices()[:1], ("data",))  # a batch may be 1
-    batch = abstract_batch(config["batch"], pictures.crop, pictures.unpaired)
-    state = jax.eval_shape(make_init(method, optimizer, 0, mesh), batch)
-    after, metrics = jax.eval_shape(make_step(method, optimizer, 0, mesh), state, batch)
+    experiment = Experiment.from_config(config, mesh)
+    train_step = experiment.make_step(np.full(Q, 1 / Q, np.float32))
+    state = experiment.abstract_state
+    after, metrics = jax.eval_shape(train_step, state, experiment.abstract_batch)
     assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(
         lambda x: (x.shape, x.dtype), state
     )
@@ -56,7 +50,7 @@ def test_paper_recipe():
 
 def test_method_size():
     config = configs.to_dict(importlib.import_module("configs.imagenet").get_config())
-    method = make_method(config["method"], np.full(Q, 1 / Q, np.float32))
+    method = make_method(config["method"])
     examples = jax.eval_shape(to_examples, abstract_batch(2, 32))
     nets = jax.eval_shape(method.init, jax.random.key(0), examples)
     count = sum(leaf.size for leaf in jax.tree.leaves(nets["G"]["params"]))

@@ -65,7 +65,7 @@ class Colorizer:
         """
         loaded = load_run(workdir, step)
         source = f"{epath.Path(workdir).name}, step {loaded.step}"
-        return cls(loaded.method, loaded.nets, loaded.pictures.resize, source)
+        return cls(loaded.method, loaded.nets, loaded.dataset.resize, source)
 
     @property
     def has_logits(self) -> bool:

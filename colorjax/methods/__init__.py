@@ -1,4 +1,8 @@
-"""One file a method, each with `build(prior, **section) -> Method`."""
+"""One file a method, each with `build(*, prior=None, **section) -> Method`.
+
+`prior` is the mean frequency of each color bin in the training split. Only losses use
+it: a method that is built without one initializes and predicts.
+"""
 
 import importlib
 import pkgutil

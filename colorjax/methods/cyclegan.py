@@ -44,8 +44,8 @@ SETS = {"colour": 3, "grey": 1}  # and the channels that their generators give
 
 
 def build(
-    prior: Float[np.ndarray, "313"],
     *,
+    prior: Float[np.ndarray, "313"] | None = None,
     width: float = 1.0,
     blocks: int = 9,
     patch_layers: int = 3,

@@ -49,8 +49,8 @@ class Generator(NamedTuple):
 
 
 def build(
-    prior: Float[np.ndarray, "313"],
     *,
+    prior: Float[np.ndarray, "313"] | None = None,
     generator: Literal["unet", "vgg_dilated"] = "unet",
     width: float = 1.0,
     depth: int = 8,

@@ -19,8 +19,8 @@ AB_UNIT = 50.0  # ab units of one unit of the net's output
 
 
 def build(
-    prior: Float[np.ndarray, "313"],
     *,
+    prior: Float[np.ndarray, "313"] | None = None,
     width: float = 1.0,
     remat: bool = False,
     dtype: Literal["float32", "bfloat16"] = "float32",

@@ -31,8 +31,8 @@ COLORFUL = 5.0  # a picture with no ab value beyond this teaches nothing
 
 
 def build(
-    prior: Float[np.ndarray, "313"],
     *,
+    prior: Float[np.ndarray, "313"] | None = None,
     net: Literal["vgg_dilated", "efficientnet_lite0"] = "vgg_dilated",
     width: float = 1.0,
     affine: bool = False,
@@ -47,6 +47,8 @@ def build(
     dtype: Literal["float32", "bfloat16"] = "float32",
 ) -> Method:
     """The method for a data set whose bins have the frequencies `prior`.
+
+    Only the loss needs the prior; without one it raises `ValueError`.
 
     `net` is the paper's, or one that starts from a classifier's features
     (`nets.efficientnet_lite`), of whose encoder the first `frozen` of 7 stages are not
@@ -78,13 +80,17 @@ def build(
             )
         channels = round(CHANNELS * width)
         model = EfficientNetColorizer(Q, channels, frozen=frozen, **common)
-    weights = rebalancing_weights(jnp.asarray(prior, jnp.float32), mix)
+    weights = None
+    if prior is not None:
+        weights = rebalancing_weights(jnp.asarray(prior, jnp.float32), mix)
 
     def init(key, examples):
         keys = {"params": key, "dropout": key}
         return {"G": model.init(keys, examples["lightness"], train=True)}
 
     def loss(params, nets, examples, key):
+        if weights is None:
+            raise ValueError("zhang2016: the loss needs build(prior=...)")
         jitter_key, dropout_key = jax.random.split(key)
         logits, updates = model.apply(
             {**nets["G"], "params": params},

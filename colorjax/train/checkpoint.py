@@ -1,15 +1,15 @@
-"""Checkpoints through Orbax: `Checkpoints` for a run, `load_nets` for its users,
-`save_nets` for nets that no run trained.
+"""Checkpoints with Orbax: `Checkpoints` of a run in training, `load_nets` to use a run,
+`save_nets` for nets that were not trained here.
 
-Orbax loads what it finds, flipped bytes and all. So a finished checkpoint is sealed
-(`train/checksums.py`), and one that is no longer as it was written is passed over for
-the last that is.
+Orbax does not verify content. Each finished checkpoint gets a SHA256SUMS file
+(`train/checksums.py`); loading falls back to the newest checkpoint that verifies.
 """
 
 import contextlib
+import errno
 import logging
-import sys
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -21,21 +21,18 @@ from orbax.checkpoint import v1 as ocp
 
 from colorjax import runtime
 from colorjax.errors import UserError
+from colorjax.progress import report
 from colorjax.train import checksums
 
-BEST = "auc_balanced"  # the figure by which the best checkpoint is chosen
-
-# Orbax tells 25 lines a save, and an error that it raises five times with a traceback.
-logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
+BEST = "auc_balanced"  # the metric that selects the best checkpoint
 
 
 class Checkpoints:
-    """The `checkpoints/` of a run: the last `keep`, and the best one ever evaluated.
+    """The `checkpoints/` of a run: the last `keep` ones and the best evaluated one.
 
-    `every` is how many steps lie between two. Saving is asynchronous; a checkpoint that
-    a killed process left unfinished is never seen by the next one. Opening them removes
-    damaged ones after the last good one, saying so, and raises `UserError` where all
-    are damaged.
+    The run saves every `every` steps, asynchronously. A checkpoint that a killed
+    process left unfinished does not count. Opening removes and reports damaged
+    checkpoints after the last good one; it raises `UserError` if all are damaged.
     """
 
     def __init__(self, workdir: epath.PathLike, *, every: int = 1000, keep: int = 2):
@@ -49,7 +46,7 @@ class Checkpoints:
             n=1,
             keep_checkpoints_without_metrics=False,
         )
-        self._orbax = ocp.training.Checkpointer(
+        self._orbax = _checkpointer(
             self.directory,
             preservation_policy=policies.AnyPreservationPolicy(
                 [policies.LatestN(keep), best]
@@ -57,8 +54,8 @@ class Checkpoints:
             cleanup_tmp_directories=True,
         )
         self._remove_damaged()
-        self._sealer = ThreadPoolExecutor(1)
-        self._sealing: Future | None = None
+        self._finisher = ThreadPoolExecutor(1)
+        self._finishing: Future | None = None
 
     def _remove_damaged(self):
         steps = [checkpoint.step for checkpoint in self._orbax.checkpoints]
@@ -68,29 +65,36 @@ class Checkpoints:
         if jax.process_count() > 1:
             good = int(multihost_utils.broadcast_one_to_all(np.int32(good)))
         for step in steps:
-            if step > good:  # in the way of those to come
+            if step > good:  # the resumed run writes this step again
                 self._orbax.delete(step)
 
     def latest(self) -> int | None:
-        """The step of the last finished checkpoint, or None where there is none."""
+        """The step of the last finished checkpoint, or None if there is none."""
         latest = self._orbax.latest
         return None if latest is None else latest.step
 
     def restore(self, step: int, like: Any, sharding: jax.sharding.Sharding) -> Any:
-        """The state saved at `step`, with the structure and shapes of `like`."""
+        """The state saved at `step`, with the tree, shapes and types of `like`.
+
+        Raises `UserError` if it cannot be loaded.
+        """
         like = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), like
         )
-        with _fitting(self.directory / str(step)):
+        with _report_damage(self.directory / str(step)):
             return self._orbax.load(step, like)
 
     def save(self, step: int, state: Any, metrics: dict[str, float] | None = None):
-        """Begin to save; what went wrong with the one before is raised here."""
+        """Begin to save `state`; `metrics` may have `BEST`, which selects the best.
+
+        Raises `UserError` if this or the previous checkpoint cannot be written.
+        """
         self._guarded(self._wait)
         if self.latest() == step:
             return
+        scores: Any = metrics  # Orbax's type for JSON is invariant
         response = self._guarded(
-            lambda: self._orbax.save_async(step, state, force=True, metrics=metrics)
+            lambda: self._orbax.save_async(step, state, force=True, metrics=scores)
         )
 
         def finish():
@@ -99,41 +103,46 @@ class Checkpoints:
                 checksums.write_checksums(self.directory / str(step))
             runtime.trim_malloc()
 
-        self._sealing = self._sealer.submit(finish)
+        self._finishing = self._finisher.submit(finish)
 
     def close(self) -> None:
-        """Wait until everything is on disk."""
+        """Wait until all checkpoints are written.
+
+        Raises `UserError` if one cannot be written.
+        """
         self._guarded(self._wait)
         self._guarded(self._orbax.close)
 
     def _wait(self):
-        if self._sealing is not None:
-            self._sealing.result()
+        if self._finishing is not None:
+            self._finishing.result()
 
-    def _guarded(self, action):
+    def _guarded(self, action: Callable[[], Any]) -> Any:
         try:
             return action()
-        except jax.errors.JaxRuntimeError:  # the state, not the disk: a lost process
+        except jax.errors.JaxRuntimeError:  # a lost process; the disk is fine
             raise
         except Exception as error:  # tensorstore has no class for a full disk
             raise UserError(
                 f"{self.directory}: a checkpoint could not be written "
-                f"({_first_line(error)}); if the disk is full, make room; started "
-                "again, the same command goes on from the last finished one"
+                f"({_first_line(error)}); if the disk is full, make room; the same "
+                "command resumes from the last finished checkpoint"
             ) from error
 
 
 def load_nets(
     workdir: epath.PathLike, step: int | None = None
 ) -> tuple[int, dict[str, Any]]:
-    """The step and the nets, as numpy arrays, of a run's checkpoint (the last one).
+    """The step and the nets, as numpy arrays, of a run's checkpoint of `step`, or of
+    its last one.
 
-    What is stored in half precision comes as float32.
+    Arrays that are stored as float16 become float32. Raises `UserError` if there is no
+    such checkpoint or it is damaged.
     """
     directory = _directory(workdir)
     if not directory.is_dir():
         raise UserError(f"{workdir}: no checkpoint here; is it the workdir of a run?")
-    with _fitting(directory), ocp.training.Checkpointer(directory) as orbax:
+    with _report_damage(directory), _checkpointer(directory) as orbax:
         steps = [checkpoint.step for checkpoint in orbax.checkpoints]
         if not steps:
             raise UserError(f"{workdir}: its training has not saved a checkpoint yet")
@@ -143,57 +152,67 @@ def load_nets(
             raise UserError(
                 f"{workdir}: no checkpoint of step {step}; there are {steps}"
             )
-        elif broken := checksums.verify(directory / str(step)):
-            raise UserError(f"{directory / str(step)} is damaged: {broken}")
-        with _fitting(directory / str(step)):
+        elif damage := checksums.verify(directory / str(step)):
+            raise UserError(f"{directory / str(step)} is damaged: {damage}")
+        with _report_damage(directory / str(step)):
             stored = orbax.metadata(step).metadata["nets"]
             like = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), stored)
             context = ocp.Context()
             context.pytree.loading.partial_load = True
             with context:
                 nets = orbax.load(step, {"nets": like})["nets"]
-    return step, jax.tree.map(_single, nets)
+    return step, jax.tree.map(_to_single_precision, nets)
 
 
 def save_nets(workdir: epath.PathLike, nets: dict[str, Any], step: int = 0) -> None:
-    """Write nets that are not to be trained on here, as the checkpoint of `step`.
+    """Write nets without an optimizer state, as the checkpoint of `step`.
 
-    Raises `OSError` where the local disk has no room for them.
+    Raises `OSError` if the disk of `workdir`, a local directory, has no room for them.
     """
     directory = _directory(workdir)
-    # On a full disk Orbax shows a traceback an array, so see that there is room.
-    room = directory.parent / "room"
-    room.write_bytes(bytes(sum(leaf.nbytes for leaf in jax.tree.leaves(nets))))
-    room.unlink()
-    with ocp.training.Checkpointer(directory) as orbax:
+    # On a full disk Orbax prints a traceback for each array.
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(nets))
+    if shutil.disk_usage(directory.parent).free < size:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with _checkpointer(directory) as orbax:
         orbax.save(step, {"nets": nets})
     checksums.write_checksums(directory / str(step))
 
 
-def _single(array: np.ndarray) -> np.ndarray:
-    """Half precision, in which nets are given away, is none to compute in."""
+def _checkpointer(directory: epath.Path, **options: Any) -> ocp.training.Checkpointer:
+    """Orbax without its log: 25 lines a save, and each error five times."""
+    logging.getLogger("absl").addFilter(_is_not_of_orbax)
+    return ocp.training.Checkpointer(directory, **options)
+
+
+def _is_not_of_orbax(record: logging.LogRecord) -> bool:
+    return "orbax" not in record.pathname
+
+
+def _to_single_precision(array: np.ndarray) -> np.ndarray:
+    """Packed runs store float16, which is too coarse to compute in."""
     return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 def _last_good(directory: epath.Path, steps: Sequence[int]) -> int:
-    """The last checkpoint that is as it was written; damaged ones after it are told."""
-    damaged = []
+    """The last checkpoint that verifies; damaged ones after it are reported."""
+    messages = []
     for step in sorted(steps, reverse=True):
-        broken = checksums.verify(directory / str(step))
-        if broken is None:
-            for line in damaged:
-                print(f"{line}; going back to that of step {step}", file=sys.stderr)
+        damage = checksums.verify(directory / str(step))
+        if damage is None:
+            for message in messages:
+                report(f"{message}; going back to that of step {step}")
             return step
-        damaged.append(f"{directory / str(step)} is damaged: {broken}")
+        messages.append(f"{directory / str(step)} is damaged: {damage}")
     raise UserError(
-        f"{damaged[0]}; no checkpoint of this run is as it was written: restore them "
-        "from a copy, or begin anew in another --workdir"
+        f"{messages[0]}; all checkpoints of this run are damaged: restore them from a "
+        "copy, or begin anew in another --workdir"
     )
 
 
 @contextlib.contextmanager
-def _fitting(path: epath.Path) -> Iterator[None]:
-    """Tell in one line of what is at `path` that Orbax cannot load."""
+def _report_damage(path: epath.Path) -> Iterator[None]:
+    """Turn Orbax's errors in loading from `path` into a `UserError`."""
     try:
         yield
     except UserError:
@@ -201,15 +220,15 @@ def _fitting(path: epath.Path) -> Iterator[None]:
     except Exception as error:  # Orbax raises whatever the files provoke
         raise UserError(
             f"{path} cannot be loaded ({_first_line(error.__cause__ or error)}); it is "
-            "damaged, or of another version of colorjax: remove it to go on from the "
-            "one before"
+            "damaged, or another version of colorjax wrote it; remove it to resume "
+            "from the one before"
         ) from error
 
 
 def _directory(workdir: epath.PathLike) -> epath.Path:
     path = epath.Path(workdir)
     if "://" not in str(path):
-        path = path.absolute()  # Orbax takes no other
+        path = path.absolute()  # Orbax requires it
     return path / "checkpoints"
 
 

@@ -1,6 +1,7 @@
 """Checksums of folders, `write_checksums` and `verify`, and of networks, `hash_nets`.
 
-Those of a folder are its file `SHA256SUMS`, which `sha256sum -c SHA256SUMS` checks too.
+The checksums of a folder are in its file `SHA256SUMS`, which
+`sha256sum -c SHA256SUMS` verifies too.
 """
 
 import hashlib
@@ -16,30 +17,30 @@ NAME = "SHA256SUMS"
 
 
 def write_checksums(folder: epath.PathLike) -> None:
-    """Seal a folder that will not change any more."""
+    """Write the checksums of all files of a finished folder into it."""
     folder = epath.Path(folder)
     lines = [f"{_digest(folder / name)}  {name}\n" for name in _names(folder)]
     write_bytes(folder / NAME, "".join(lines).encode())
 
 
 def verify(folder: epath.PathLike) -> str | None:
-    """What of a folder is no longer as it was sealed, or None.
+    """The first difference of a folder from its checksums, as text; None if it has
+    none.
 
-    A folder without a seal cannot be checked: a process was killed between finishing
-    and sealing it.
+    A folder without checksums passes: its process was killed before it wrote them.
     """
     folder = epath.Path(folder)
-    seal = folder / NAME
-    if not seal.exists():
+    checksums = folder / NAME
+    if not checksums.exists():
         return None
     try:
-        lines = seal.read_text().splitlines()
-        sealed = dict(reversed(line.split("  ", 1)) for line in lines)
+        pairs = [line.split("  ", 1) for line in checksums.read_text().splitlines()]
+        digests = {name: digest for digest, name in pairs}
     except ValueError:
         return f"{NAME} is not readable"
-    if not sealed:
+    if not digests:
         return f"{NAME} is empty"
-    for name, digest in sealed.items():
+    for name, digest in digests.items():
         try:
             if _digest(folder / name) != digest:
                 return f"{name} is not as it was written"
@@ -51,8 +52,11 @@ def verify(folder: epath.PathLike) -> str | None:
 
 
 def _digest(path: epath.Path) -> str:
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _names(folder: epath.Path, prefix: str = "") -> list[str]:
@@ -66,7 +70,7 @@ def _names(folder: epath.Path, prefix: str = "") -> list[str]:
 
 
 def hash_nets(nets: Nets) -> tuple[str, int]:
-    """SHA-256 of all variables with their names, and how many are parameters."""
+    """SHA-256 of all variables with their names, and the number of parameters."""
     digest, parameters = hashlib.sha256(), 0
     for path, leaf in jax.tree_util.tree_leaves_with_path(nets):
         name = jax.tree_util.keystr(path, simple=True, separator="/")

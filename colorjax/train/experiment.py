@@ -1,33 +1,45 @@
-"""What the sections of a config describe: `make_method`, `make_dataset`,
+"""What a config describes: `Experiment`, made of `make_method`, `make_dataset`,
 `make_optimizer`."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import jax
 import numpy as np
-from jaxtyping import Float
+from jax.sharding import Mesh
+from jaxtyping import Array, Float
 from optax import GradientTransformation
 
 from colorjax import config as configs
 from colorjax import methods
 from colorjax.data.pipeline import ImageDataset
-from colorjax.method import Method
-from colorjax.quantize import Q
+from colorjax.distributed import check_batch_size
+from colorjax.method import Method, abstract_batch
 from colorjax.train import optim
+from colorjax.train.batches import TrainingData
+from colorjax.train.checkpoint import Checkpoints
+from colorjax.train.step import StepOptions, TrainState, make_init, make_step
 
-UNIFORM = np.full(Q, 1 / Q, np.float32)
 
+def make_method(
+    section: dict[str, Any], prior: Float[np.ndarray, "313"] | None = None
+) -> Method:
+    """The method that the `method` section of a config describes.
 
-def make_method(section: dict[str, Any], prior: Float[np.ndarray, "313"]) -> Method:
-    """The method that the `method` section of a config describes."""
+    `prior` has the frequencies of the color bins; only losses need it.
+    """
     section = dict(section)
     name = section.pop("name", None)
     configs.check_type("config.method.name", name, str)
     build = methods.builder(name)
-    return build(prior, **configs.check_section("method", build, section, ["prior"]))
+    configs.check_section("method", build, section, ["prior"])
+    return build(prior=prior, **section)
 
 
 def make_dataset(section: dict[str, Any]) -> ImageDataset:
-    """The pictures that the `data` section of a config describes."""
+    """The images that the `data` section of a config describes."""
     return ImageDataset(**configs.check_section("data", ImageDataset, section))
 
 
@@ -35,3 +47,69 @@ def make_optimizer(section: dict[str, Any], steps: int) -> GradientTransformatio
     """The optimizer that the `optimizer` section of a config describes."""
     section = configs.check_section("optimizer", optim.adam, section, ["steps"])
     return optim.adam(steps, **section)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The parts of a training run, built from its config and checked.
+
+    `method` has no prior: it initializes and predicts, but has no losses to train on.
+    `abstract_batch` and `abstract_state` are the shapes of a global batch and of the
+    state.
+    """
+
+    config: dict[str, Any]
+    mesh: Mesh
+    dataset: ImageDataset
+    method: Method
+    optimizer: GradientTransformation
+    step_options: StepOptions
+    init: Callable[[dict[str, Array]], TrainState]
+    abstract_batch: dict[str, jax.ShapeDtypeStruct]
+    abstract_state: TrainState
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], mesh: Mesh) -> "Experiment":
+        """Build all parts; raises `UserError` for every mistake in the config.
+
+        Nothing is compiled, and no image is read.
+        """
+        configs.check_keys(config)
+        dataset = make_dataset(config["data"])
+        optimizer = make_optimizer(config["optimizer"], config["steps"])
+        method = make_method(config["method"])
+        section = configs.check_section("step", StepOptions, config["step"])
+        step_options = StepOptions(**section)
+        check_batch_size(config["batch"], mesh, step_options.accumulate)
+        configs.check_section(
+            "checkpoint", Checkpoints, config["checkpoint"], ["workdir"]
+        )
+        init = make_init(method, optimizer, config["seed"], mesh)
+        batch = abstract_batch(config["batch"], dataset.crop, dataset.unpaired)
+        state = jax.eval_shape(init, batch)
+        return cls(
+            config, mesh, dataset, method, optimizer, step_options, init, batch, state
+        )
+
+    @cached_property
+    def data(self) -> TrainingData:
+        """The opened images; the first use raises `UserError` if there are none."""
+        config = self.config
+        return TrainingData(
+            self.dataset,
+            seed=config["seed"],
+            batch=config["batch"],
+            steps=config["steps"],
+        )
+
+    def make_step(
+        self, prior: Float[np.ndarray, "313"]
+    ) -> Callable[[TrainState, dict[str, Array]], tuple[TrainState, dict[str, Array]]]:
+        """The compiled training step, see `colorjax.train.step.make_step`."""
+        return make_step(
+            make_method(self.config["method"], prior),
+            self.optimizer,
+            self.config["seed"],
+            self.mesh,
+            self.step_options,
+        )

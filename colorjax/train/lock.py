@@ -1,15 +1,14 @@
-"""One run at a time in a workdir: `Lock`, a file with a heartbeat.
+"""A lock that allows one run at a time in a workdir: `Lock`, a file with a heartbeat.
 
-Object stores have no locks of their own, and processes that are killed remove nothing.
-So the file says who is at work, and is written anew every `BEAT` seconds; where it has
-not changed for `STALE` seconds, nobody is. Clocks are not compared.
+Object stores have no locks, and a killed process leaves its files behind. So the file
+names its owner, who rewrites it every `BEAT` seconds. If it does not change for `STALE`
+seconds, the owner is dead. Clocks of different hosts are not compared.
 """
 
 import contextlib
 import json
 import os
 import socket
-import sys
 import threading
 import time
 import uuid
@@ -19,17 +18,18 @@ from etils import epath
 
 from colorjax.errors import UserError
 from colorjax.files import write_bytes
+from colorjax.progress import report
 
-BEAT = 5.0  # seconds between signs of life
-STALE = 60.0  # seconds without one after which a run counts as dead
-SETTLE = 0.3  # seconds in which two that start together have both written
+BEAT = 5.0  # seconds between heartbeats
+STALE = 60.0  # seconds without a heartbeat after which the owner counts as dead
+SETTLE = 0.3  # seconds in which two processes that start together have both written
 
 
 class Lock:
-    """The right to write in `workdir`, from entering to leaving the context.
+    """The right to write in `workdir`, held inside the context.
 
-    Raises `UserError` where another process has it. A dead one's lock is taken over: at
-    once if its process was one of this host, otherwise after `STALE` seconds.
+    Entering raises `UserError` if another process holds it. The lock of a dead process
+    is taken over: at once if it ran on this host, otherwise after `STALE` seconds.
     """
 
     def __init__(self, workdir: epath.PathLike):
@@ -40,14 +40,14 @@ class Lock:
         self._heart = threading.Thread(target=self._beat, daemon=True)
 
     def __enter__(self) -> "Lock":
-        found = self._read()
-        if found and not _dead(found):
-            self._wait_for_sign(found)
+        owner = self._read()
+        if owner and not _is_dead(owner):
+            self._wait_for_heartbeat(owner)
         self._write()
         time.sleep(SETTLE)
-        found = self._read()
-        if found and found["token"] != self.token:  # it began at the same moment
-            raise self._in_use(found)
+        owner = self._read()
+        if owner and owner["token"] != self.token:  # it started at the same moment
+            raise self._in_use(owner)
         self._heart.start()
         return self
 
@@ -59,15 +59,14 @@ class Lock:
                 self.path.unlink()
 
     def check(self) -> None:
-        """Raise `UserError` if another process has taken over meanwhile."""
+        """Raise `UserError` if another process has taken over the lock."""
         if self.usurper is not None:
             raise self._in_use(self.usurper)
 
-    def _wait_for_sign(self, found):
-        print(
-            f"{self.path}: {_who(found)} may be at work here; waiting {STALE:.0f} s "
-            "at most for a sign of it",
-            file=sys.stderr,
+    def _wait_for_heartbeat(self, owner):
+        report(
+            f"{self.path}: {_describe(owner)} may be at work here; waiting up to "
+            f"{STALE:.0f} s for its heartbeat"
         )
         deadline = time.monotonic() + STALE
         while time.monotonic() < deadline:
@@ -75,22 +74,22 @@ class Lock:
             now = self._read()
             if now is None:
                 return
-            if now != found:
+            if now != owner:
                 raise self._in_use(now)
-        print(f"{self.path}: there was none; taking over", file=sys.stderr)
+        report(f"{self.path}: there was none; taking over")
 
-    def _in_use(self, found):
+    def _in_use(self, owner):
         return UserError(
-            f"{self.path.parent} is in use by {_who(found)}; wait for it or end it, or "
-            "choose another --workdir"
+            f"{self.path.parent} is in use by {_describe(owner)}; wait for it or "
+            "end it, or choose another --workdir"
         )
 
     def _beat(self):
         while not self._ending.wait(BEAT):
-            with contextlib.suppress(OSError, UserError):  # a full disk, say: next time
-                found = self._read()
-                if found and found["token"] != self.token:
-                    self.usurper = found
+            with contextlib.suppress(OSError, UserError):  # try again after a full disk
+                owner = self._read()
+                if owner and owner["token"] != self.token:
+                    self.usurper = owner
                     return
                 self._write()
 
@@ -111,24 +110,24 @@ class Lock:
             "token": self.token,
             "heartbeat": time.time(),
         }
-        # A file of its own until it is renamed: others may write at the same moment.
+        # Two processes may write at the same moment, each to a file of its own.
         own = self.path.parent / f".lock-{self.token}.json"
         write_bytes(own, f"{json.dumps(content)}\n".encode())
         own.replace(self.path)
 
 
-def _who(found):
-    return f"process {found['process']} on {found['host']}"
+def _describe(owner):
+    return f"process {owner['process']} on {owner['host']}"
 
 
-def _dead(found):
-    """Whether a process of this host is known to be no more."""
-    if found["host"] != socket.gethostname() or not isinstance(found["process"], int):
+def _is_dead(owner):
+    """Whether the owner is a process of this host that has ended."""
+    if owner["host"] != socket.gethostname() or not isinstance(owner["process"], int):
         return False
-    if found["process"] == os.getpid():  # it had our number before us
+    if owner["process"] == os.getpid():  # an earlier process had the same number
         return True
     try:
-        os.kill(found["process"], 0)
+        os.kill(owner["process"], 0)
     except (ProcessLookupError, OverflowError):
         return True
     except OSError:

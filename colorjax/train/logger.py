@@ -1,9 +1,7 @@
-"""What a person sees and keeps of long work: `Progress`, `TrainingLogger`, `warn`,
-`table`."""
+"""The log of a training run: `TrainingLogger`."""
 
 import json
 import math
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -12,22 +10,21 @@ import jax
 from etils import epath
 
 from colorjax.files import write_bytes
-from colorjax.progress import EVERY, Progress, warn
+from colorjax.progress import EVERY, Progress, report, warn
 from colorjax.train.monitor import WINDOW, discriminator_warnings
 
 
 class TrainingLogger:
-    """`log.jsonl`, a line a logged step, the progress line of training, and warnings of
-    what the log shows (`colorjax.health.discriminator_warnings`).
+    """Writes `log.jsonl`, shows progress, and warns of failing discriminators.
 
-    The first steps are all logged, later ones now and then, so that no run has many
-    more lines than `LINES`. The log is kept whole in memory and rewritten, because
-    object stores cannot append; a resumed run drops what the steps that it lost had
-    logged. What is not finite is null. `figures` are the last that were fetched, of
-    `step`.
+    Metrics are fetched from the device one step late, so that no step waits. `metrics`
+    are the last fetched ones, of `step`. All of the first steps are logged, then fewer,
+    so that a run has about `LINES` lines at most. Numbers that are not finite become
+    null. The whole log stays in memory and is rewritten, because object stores cannot
+    append; a resumed run drops the lines of the steps that it repeats.
     """
 
-    ALL, EVERY = 100, 20  # steps that are all fetched; then one in so many
+    ALL, EVERY = 100, 20  # all first steps are fetched, then every 20th
     LINES = 2000
 
     def __init__(
@@ -41,95 +38,103 @@ class TrainingLogger:
             lines = self.path.read_text().splitlines()
             self.lines = [line for line in lines if json.loads(line)["step"] <= start]
         self.spacing = self.EVERY * max(1, math.ceil(steps / self.EVERY / self.LINES))
-        self.step, self.figures = start, {}
-        self.told = self._wrong()
-        self.progress = Progress("step", steps, start)
-        self.written = time.monotonic()
-        self.rate = ""  # the last one measured, as text
-        self.late: tuple[int, Mapping[str, Any]] | None = None
-        self.waited = 0.0  # seconds in all
+        self.step: int = start
+        self.metrics: dict[str, float] = {}
+        self._warnings = self._discriminator_warnings()
+        self._progress = Progress("step", steps, start)
+        self._written = time.monotonic()
+        self._rate = ""  # the last measured one, as text
+        self._pending: tuple[int, Mapping[str, Any]] | None = None
+        self._waited = 0.0  # seconds that the loop has waited for batches
         self.pause()
 
-    def watch(self, batches: Iterable[Any]) -> Iterator[Any]:
-        """Hand `batches` on, noting how long the loop waits for them."""
+    def timed(self, batches: Iterable[Any]) -> Iterator[Any]:
+        """Yield `batches` and measure how long the loop waits for them."""
         batches = iter(batches)
         while True:
-            begun = time.monotonic()
+            begin = time.monotonic()
             try:
                 batch = next(batches)
             except StopIteration:
                 return
-            self.waited += time.monotonic() - begun
+            self._waited += time.monotonic() - begin
             yield batch
 
-    def add(self, step: int, scalars: Mapping[str, Any]) -> None:
-        """Note a step's scalars on the device; those of the step before are fetched."""
+    def add(self, step: int, metrics: Mapping[str, Any]) -> None:
+        """Take a step's metrics, scalars on the device; fetch those of the step
+        before."""
         self._fetch()
         if step <= self.ALL or step % self.EVERY == 0 or step == self.steps:
-            self.late = (step, scalars)
+            self._pending = (step, metrics)
+
+    def pause(self) -> None:
+        """Do not count the time until the next step as training time."""
+        self._clock: tuple[int, float, float] | None = None
+
+    def flush(self) -> None:
+        """Fetch all metrics and write the file."""
+        self._fetch(timed=False)  # right after the fetch of the step before
+        self._write()
 
     def _fetch(self, timed: bool = True) -> None:
-        if self.late is None:
+        if self._pending is None:
             return
-        (step, scalars), self.late = self.late, None
+        (step, metrics), self._pending = self._pending, None
         self.step = step
-        self.figures = {key: float(value) for key, value in scalars.items()}
+        metrics = jax.device_get(dict(metrics))
+        self.metrics = {key: float(value) for key, value in metrics.items()}
         now = time.monotonic()
-        taken = waiting = None  # seconds a step
-        if self.clock is not None and timed:
-            steps = step - self.clock[0]
-            taken = (now - self.clock[1]) / steps
-            waiting = (self.waited - self.clock[2]) / steps
-            speed = self.batch / taken
-            self.rate = f"{1e3 * taken:.0f} ms a step  {speed:.0f} images/s"
-            if waiting > 0.1 * taken:
-                self.rate += f"  {waiting / taken:.0%} waiting for pictures"
+        step_seconds = waiting_seconds = None
+        if self._clock is not None and timed:
+            steps = step - self._clock[0]
+            step_seconds = (now - self._clock[1]) / steps
+            waiting_seconds = (self._waited - self._clock[2]) / steps
+            self._rate = self._describe_rate(step_seconds, waiting_seconds)
         elif step == self.start + 1:
-            print(f"first step after {now - self.started:.1f} s", file=sys.stderr)
-        self.clock = (step, now, self.waited)
+            report(f"first step after {now - self.started:.1f} s")
+        self._clock = (step, now, self._waited)
         if step <= self.ALL or step % self.spacing == 0 or step == self.steps:
-            self.lines.append(self._line(step, taken, waiting, now))
+            self.lines.append(self._line(step, step_seconds, waiting_seconds, now))
             self._warn()
-        loss, skipped = self.figures["loss"], self.figures["skipped"]
-        text = f"loss {loss:.4f}  " + (f"{skipped:.0f} skipped  " if skipped else "")
-        self.progress.update(step, text + self.rate)
-        if now - self.written > EVERY:
+        texts = [f"loss {self.metrics['loss']:.4f}", self._rate]
+        if skipped := self.metrics["skipped"]:
+            texts.insert(1, f"{skipped:.0f} skipped")
+        self._progress.update(step, ", ".join(filter(None, texts)))
+        if now - self._written > EVERY:
             self._write()
 
-    def _line(self, step, taken, waiting, now):
-        figures = {k: x if math.isfinite(x) else None for k, x in self.figures.items()}
+    def _describe_rate(self, step_seconds: float, waiting_seconds: float) -> str:
+        rate = self.batch / step_seconds
+        text = f"{1e3 * step_seconds:.0f} ms a step, {rate:.0f} images/s"
+        if waiting_seconds > 0.1 * step_seconds:
+            text += f", {waiting_seconds / step_seconds:.0%} waiting for images"
+        return text
+
+    def _line(self, step, step_seconds, waiting_seconds, now):
+        metrics = {k: x if math.isfinite(x) else None for k, x in self.metrics.items()}
         line = {
             "step": step,
-            **figures,
-            "step_seconds": taken,
-            "waiting_seconds": waiting,
-            "images_per_second": taken and self.batch / taken,
+            **metrics,
+            "step_seconds": step_seconds,
+            "waiting_seconds": waiting_seconds,
+            "images_per_second": step_seconds and self.batch / step_seconds,
             "seconds": now - self.started,
         }
         return json.dumps(line)
 
-    def _wrong(self) -> dict[str, str]:
+    def _discriminator_warnings(self) -> dict[str, str]:
         return discriminator_warnings(
             [json.loads(line) for line in self.lines[-WINDOW:]]
         )
 
     def _warn(self) -> None:
-        """Tell what is wrong, once, until it has been well meanwhile."""
-        wrong = self._wrong()
-        for name in wrong.keys() - self.told.keys():
-            warn(wrong[name])
-        self.told = wrong
-
-    def pause(self) -> None:
-        """What passes until the next step is added is no training time."""
-        self.clock: tuple[int, float, float] | None = None
-
-    def flush(self) -> None:
-        """Write the file with everything added so far."""
-        self._fetch(timed=False)  # right after the fetch of the step before
-        self._write()
+        """Print each warning once, and again only if it was resolved in between."""
+        warnings = self._discriminator_warnings()
+        for name in warnings.keys() - self._warnings.keys():
+            warn(warnings[name])
+        self._warnings = warnings
 
     def _write(self) -> None:
         if jax.process_index() == 0:
             write_bytes(self.path, "".join(f"{x}\n" for x in self.lines).encode())
-        self.written = time.monotonic()
+        self._written = time.monotonic()

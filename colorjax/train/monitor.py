@@ -1,24 +1,54 @@
-"""Signs that a training goes wrong, each in a line with what to do.
+"""Signs of failing training, for every method, each as a message with a remedy.
 
-`discriminator_warnings` come from what is logged, `collapse_warnings` from an
-evaluation. Pure functions, for every method.
+`DivergenceGuard` ends a run whose steps are skipped. `discriminator_warnings` are of
+logged metrics, `collapse_warnings` of the metrics of an evaluation.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-WINDOW = 30  # logged steps that a side has to win: all of the first 100, then each 20th
-WON, LOST = 0.97, 0.52  # a discriminator's mean accuracy; half right is chance
-FEW = 0.05  # of the colours that the originals have beside one
-FAINT, WILD = 0.05, 3.0  # chroma in units of the originals'
+from etils import epath
+
+from colorjax.errors import UserError
+
+WINDOW = 30  # logged steps (all of the first 100, then each 20th) that a side must win
+WON, LOST = 0.97, 0.52  # mean accuracies of a discriminator; 0.5 is chance
+FEW = 0.05  # smallest share of the originals' colors, not counting one color
+FAINT, WILD = 0.05, 3.0  # smallest and largest chroma, in units of the originals'
+
+
+class DivergenceGuard:
+    """Ends a run after too many skipped steps in a row.
+
+    `save_batch` writes the batch of a step to a file and returns its path.
+    """
+
+    def __init__(self, save_batch: Callable[[int], epath.Path]):
+        self._save_batch = save_batch
+
+    def check(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Raise `UserError` if the metrics of `step` allow no further skipped step.
+
+        Of several processes all raise it, because they have the same metrics.
+        """
+        if metrics.get("patience", 1) > 0:
+            return
+        raise UserError(
+            f"step {step}: {metrics['skipped']:.0f} steps were skipped, "
+            "config.step.patience in a row, because the loss or its gradient is not "
+            f"finite; the batch of this step is in {self._save_batch(step)}; the same "
+            "command resumes from the last checkpoint, which is good; "
+            "JAX_DEBUG_NANS=True shows the operation; a new run may need a lower "
+            "optimizer.learning_rate or optimizer.clip"
+        )
 
 
 def discriminator_warnings(logged: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """A warning for each discriminator that has won, or lost, through all of `logged`.
+    """A warning for each discriminator that wins or loses all the time, by name.
 
-    `logged` are the last `WINDOW` lines of a log; of fewer nothing is said. Accuracies
-    are their scalars whose names begin with "accuracy_D".
+    `logged` has the last lines of a log; there is no warning if they are fewer than
+    `WINDOW`. A discriminator's accuracy is a metric whose name begins "accuracy_D".
     """
     if len(logged) < WINDOW:
         return {}
@@ -27,52 +57,53 @@ def discriminator_warnings(logged: Sequence[Mapping[str, Any]]) -> dict[str, str
     for name in logged[-1]:
         if not name.startswith("accuracy_D"):
             continue
-        # What was not finite is null in the log, and compares as no number does.
+        # A number that is not finite is null in the log; NaN compares as false.
         accuracies = [math.nan if (x := line[name]) is None else x for line in logged]
         mean = sum(accuracies) / WINDOW
         since = f"{name} is {mean:.2f} on average since step {logged[0]['step']:.0f}"
         if mean > WON:
             warnings[name] = (
                 f"{since}: the discriminator has won, and the generator learns little "
-                "from it; lower optimizer.learning_rate, weaken it by "
-                "method.patch_layers, or with pix2pix set method.r1"
+                "from it; lower optimizer.learning_rate or method.patch_layers, or set "
+                "method.r1 with pix2pix"
             )
         elif mean < LOST:
             warnings[name] = (
                 f"{since}, which is chance: the generator has won, and learns nothing "
-                "from the discriminator; go on a while, and if it stays so, raise "
-                "method.patch_layers or begin with a higher optimizer.learning_rate"
+                "from the discriminator; if it stays so, raise method.patch_layers or "
+                "begin again with a higher optimizer.learning_rate"
             )
     return warnings
 
 
-def collapse_warnings(figures: Mapping[str, float]) -> list[str]:
-    """Warnings that all colours became one, or none, or glaring.
+def collapse_warnings(metrics: Mapping[str, float]) -> list[str]:
+    """Warnings that all colors became one, or grey, or glaring.
 
-    `figures` are those of an evaluation: "bins_used", "commonest_bin" and
-    "chroma_ratio" (see colorjax.evaluators.diversity and .image).
+    `metrics` are those of an evaluation: "bins_used", "bins_used_original",
+    "commonest_bin" and "chroma_ratio" (see `colorjax.evaluation.metrics.diversity` and
+    `.image`).
     """
     remedy = (
         "; lower optimizer.learning_rate and begin again, or go on from an earlier "
         "checkpoint"
     )
-    used, had = figures["bins_used"], figures["bins_used_original"]
-    share, chroma = figures["commonest_bin"], figures["chroma_ratio"]
+    used, original = metrics["bins_used"], metrics["bins_used_original"]
+    share, chroma = metrics["commonest_bin"], metrics["chroma_ratio"]
     warnings = []
-    if used - 1 < FEW * (had - 1):
+    if used - 1 < FEW * (original - 1):
         warnings.append(
-            f"the colours have collapsed: they are as many as {used:.1f} equally "
-            f"frequent ones, the originals' {had:.1f}, and {share:.0%} of all pixels "
-            f"have the same{remedy}"
+            f"the colors have collapsed: {used:.1f} bins are in use (the exponential "
+            f"of their entropy), {original:.1f} in the originals, and {share:.0%} of "
+            f"all pixels have the same{remedy}"
         )
     if chroma < FAINT:
         warnings.append(
-            f"the pictures are grey: their chroma is {chroma:.3f} of the originals'; "
-            "train longer, or weigh rare colours more (method.mix, a lower method.l1)"
+            f"the images are grey: their chroma is {chroma:.3f} of the originals'; "
+            "train longer, or weigh rare colors more (method.mix, a lower method.l1)"
         )
     if chroma > WILD:
         warnings.append(
-            f"the colours are glaring: their chroma is {chroma:.1f} times the "
+            f"the colors are glaring: their chroma is {chroma:.1f} times the "
             f"originals'{remedy}"
         )
     return warnings

@@ -1,5 +1,4 @@
-"""The optimizer of a run from the `optimizer` section of its config: `adam`,
-`schedule`."""
+"""The `optimizer` section of a config: `adam` and its learning rate, `schedule`."""
 
 from collections.abc import Sequence
 
@@ -16,11 +15,12 @@ def schedule(
     boundaries: Sequence[Sequence[int | float]] = (),
     hold: int = 0,
 ) -> optax.Schedule:
-    """Learning rate by step: linear `warmup`, then "constant", or to 0 at `steps` by a
-    "cosine" or a "linear" decay.
+    """The learning rate as a function of the step.
 
-    `boundaries` are pairs (step, learning rate from there on), for "constant" only;
-    "linear" begins at step `hold`.
+    It rises linearly for `warmup` steps to `learning_rate`, then follows `decay`:
+    "constant" changes at `boundaries`, pairs of a step and the rate from there on;
+    "cosine" falls to 0 at `steps`; "linear" stays until step `hold`, then falls to 0 at
+    `steps`. Raises `UserError` for a decay and options that do not go together.
     """
     if decay not in ("constant", "cosine", "linear"):
         raise UserError(
@@ -41,7 +41,7 @@ def schedule(
         rates = [learning_rate, *(rate for _, rate in boundaries)]
         after = optax.join_schedules(
             [optax.constant_schedule(rate) for rate in rates],
-            [step - warmup for step, _ in boundaries],
+            [int(step) - warmup for step, _ in boundaries],
         )
     if not warmup:
         return after
@@ -63,11 +63,11 @@ def adam(
     decoupled: bool = True,
     clip: float | None = None,
 ) -> optax.GradientTransformation:
-    """Adam (Kingma and Ba, 2015) on the `schedule` of the same keys.
+    """Adam (Kingma and Ba, 2015) with the learning rate of `schedule`.
 
-    `weight_decay` applies to every parameter, `decoupled` from the gradient (AdamW), or
-    added to it as an L2 penalty, as the paper's solver does. `clip` bounds the global
-    norm of the gradient.
+    `weight_decay` applies to every parameter: `decoupled` from the gradient (AdamW,
+    Loshchilov and Hutter, 2019), or added to it as an L2 penalty, as the solver of
+    Zhang et al. (2016) does. `clip` is the largest global norm of the gradient.
     """
     rate = schedule(steps, learning_rate, decay, warmup, boundaries, hold)
     parts = []

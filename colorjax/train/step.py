@@ -1,12 +1,14 @@
-"""Training, generic over the method: `TrainState`, `make_init`, `make_step`.
+"""The training step of every method: `TrainState`, `StepOptions`, `make_init`,
+`make_step`, `initialize_from`.
 
 A run is two pure functions, `batch = data(seed, step)` and `state = step(state,
-batch)`; all randomness of a step is `fold_in(key(seed), step)`. Arrays are global:
-under jit, sums and BatchNorm's statistics are those of the global batch, and XLA
-reduces gradients over the mesh.
+batch)`. All randomness of a step comes from `fold_in(key(seed), step)`. Arrays are
+global: under jit, sums and BatchNorm's statistics are those of the global batch, and
+XLA reduces gradients over the mesh.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -24,7 +26,7 @@ class TrainState(NamedTuple):
     """Everything that a run carries from one step to the next.
 
     `skipped` counts the steps that changed no net because a loss or a gradient was not
-    finite, `skipped_in_row` those of them since the last step that did.
+    finite; `skipped_in_row` counts those since the last step that changed the nets.
     """
 
     step: Int[Array, ""]
@@ -34,10 +36,27 @@ class TrainState(NamedTuple):
     skipped_in_row: Int[Array, ""]
 
 
+@dataclass(frozen=True)
+class StepOptions:
+    """The `step` section of a config.
+
+    `accumulate` trades time for memory: the gradient is the mean over this number of
+    micro-batches, each with its own BatchNorm statistics and randomness. A run ends
+    after `patience` skipped steps in a row.
+    """
+
+    accumulate: int = 1
+    patience: int = 20
+
+    def __post_init__(self):
+        if self.patience < 1:
+            raise UserError(f"config.step.patience is {self.patience}, less than 1")
+
+
 def make_init(
     method: Method, optimizer: optax.GradientTransformation, seed: int, mesh: Mesh
 ) -> Callable[[dict[str, Array]], TrainState]:
-    """A compiled function from the first batch to the state of step 0."""
+    """A compiled function that makes the state of step 0 from the first batch."""
 
     def init(batch):
         nets = method.init(jax.random.key(seed), to_examples(batch))
@@ -59,37 +78,29 @@ def make_step(
     optimizer: optax.GradientTransformation,
     seed: int,
     mesh: Mesh,
-    *,
-    accumulate: int = 1,
-    patience: int = 20,
+    options: StepOptions = StepOptions(),  # noqa: B008 (it is frozen)
 ) -> Callable[[TrainState, dict[str, Array]], tuple[TrainState, dict[str, Array]]]:
-    """A compiled function from (state, batch) to (next state, metrics); eats its state.
+    """A compiled function from (state, batch) to (next state, metrics).
 
-    Losses run in their order, each seeing the nets that those before it updated. Where
-    one of them or its gradient is not finite, the step is skipped: of the state only
-    the counters change. The metrics have `skipped`, how many steps were, and
-    `patience`, how many more may be in a row.
-
-    Of the keywords, the `step` section of a config, `accumulate` trades time for
-    memory: the gradient is taken in so many parts of the batch, one after another,
-    whose BatchNorm and randomness are their own; `patience` is how many skipped steps
-    in a row end the run.
+    It donates its state. Losses run in their order; each sees the nets that the losses
+    before it updated. If a loss or its gradient is not finite, the step is skipped: it
+    changes only the counters of the state. Metrics are float or int scalars. Besides
+    those of the losses there are `skipped`, the number of skipped steps so far, and
+    `patience`, the number of further steps that may be skipped in a row.
     """
-    if patience < 1:
-        raise UserError(f"config.step.patience is {patience}, less than 1")
 
     def step(state, batch):
         examples = to_examples(batch)
-        # One key for every loss: what two of them compute alike, XLA computes once.
+        # All losses get the same key, so that XLA merges what they have in common.
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         nets, optimizers, metrics = dict(state.nets), dict(state.optimizers), {}
         finite = jnp.bool(True)
         for name, loss in method.losses.items():
             params = nets[name]["params"]
             value, gradient, nets, scalars = _gradient(
-                loss, params, nets, examples, key, accumulate
+                loss, params, nets, examples, key, options.accumulate
             )
-            # The sum of squares: what Adam squares must not overflow either.
+            # The sum of squares, because Adam's squares must not overflow either.
             finite &= jnp.isfinite(value + optax.tree.norm(gradient, squared=True))
             updates, optimizers[name] = optimizer.update(
                 gradient, optimizers[name], params
@@ -98,7 +109,7 @@ def make_step(
             nets[name] = {**nets[name], "params": params}
             metrics |= scalars
         finite &= _statistics_are_finite(nets)
-        # A choice of each number, not a branch: XLA does it in place, while updating.
+        # XLA selects numbers in place, while updating; a branch would copy.
         nets, optimizers = jax.tree.map(
             lambda new, old: jnp.where(finite, new, old),
             (nets, optimizers),
@@ -106,7 +117,7 @@ def make_step(
         )
         in_row = jnp.where(finite, 0, state.skipped_in_row + 1)
         skipped = state.skipped + ~finite
-        metrics |= {"skipped": skipped, "patience": patience - in_row}
+        metrics |= {"skipped": skipped, "patience": options.patience - in_row}
         return TrainState(state.step + 1, nets, optimizers, skipped, in_row), metrics
 
     return jax.jit(
@@ -118,10 +129,9 @@ def make_step(
 
 
 def _gradient(loss, params, nets, examples, key, accumulate):
-    """Loss, gradient and scalars, means over the parts of the batch, with the nets
-    after them in the third place."""
+    """Returns (loss, gradient, updated nets, metrics), averaged over micro-batches."""
 
-    def part(nets, examples, key):
+    def micro_step(nets, examples, key):
         (value, (collections, scalars)), gradient = jax.value_and_grad(
             loss, has_aux=True
         )(params, nets, examples, key)
@@ -129,63 +139,68 @@ def _gradient(loss, params, nets, examples, key, accumulate):
         return {**nets, **changed}, (value, gradient, scalars)
 
     if accumulate == 1:
-        nets, (value, gradient, scalars) = part(nets, examples, key)
+        nets, (value, gradient, scalars) = micro_step(nets, examples, key)
         return value, gradient, nets, scalars
 
-    def following(carry, place):
+    def accumulate_one(carry, index):
         nets, total = carry
-        # Every accumulate-th example: each device takes them from those that it holds.
-        some = jax.tree.map(lambda x: x.reshape(-1, accumulate, *x.shape[1:]), examples)
-        some = jax.tree.map(lambda x: x[:, place], some)
-        nets, found = part(nets, some, jax.random.fold_in(key, place))
-        return (nets, jax.tree.map(jnp.add, total, found)), None
+        # Every accumulate-th example, so that no example moves to another device.
+        micro_batch = jax.tree.map(
+            lambda x: x.reshape(-1, accumulate, *x.shape[1:])[:, index], examples
+        )
+        key_of_part = jax.random.fold_in(key, index)
+        nets, results = micro_step(nets, micro_batch, key_of_part)
+        return (nets, jax.tree.map(jnp.add, total, results)), None
 
-    shapes = jax.eval_shape(part, nets, examples, key)[1]
+    shapes = jax.eval_shape(micro_step, nets, examples, key)[1]
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-    (nets, total), _ = jax.lax.scan(following, (nets, zeros), jnp.arange(accumulate))
+    indices = jnp.arange(accumulate)
+    (nets, total), _ = jax.lax.scan(accumulate_one, (nets, zeros), indices)
     value, gradient, scalars = jax.tree.map(lambda x: x / accumulate, total)
     return value, gradient, nets, scalars
 
 
 def _statistics_are_finite(nets):
-    """Whether all is that a step changes besides params: BatchNorm's averages, which
-    would keep an infinity that the loss does not show."""
-    others = [
+    """Whether all collections besides params are finite.
+
+    BatchNorm's averages would keep an infinity that the loss does not show.
+    """
+    leaves = [
         leaf
         for collections in nets.values()
         for name, collection in collections.items()
         if name != "params"
         for leaf in jax.tree.leaves(collection)
     ]
-    return jnp.array([jnp.isfinite(leaf).all() for leaf in others], bool).all()
+    return jnp.array([jnp.isfinite(leaf).all() for leaf in leaves], bool).all()
 
 
 def initialize_from(
     state: TrainState, nets: Nets
 ) -> tuple[TrainState, list[str], list[str]]:
-    """Put the nets of another run into a new state, wherever name and shape agree.
+    """Copy arrays of another run's nets to a new state if name and shape agree.
 
-    Returns the state, the names of what stays as it was born (the head, say, where the
-    methods differ), and of what is left of the other run (the scales of BatchNorm, if
-    the new run has none). Raises `UserError` where nothing agrees.
+    Returns the state, the names of its arrays that were not replaced (of the head, if
+    the methods differ), and the names of the other run's unused arrays (the scales of
+    BatchNorm, if the new run has none). Raises `UserError` if no array agrees.
     """
-    old = dict(jax.tree_util.tree_leaves_with_path(nets))
+    unused = dict(jax.tree_util.tree_leaves_with_path(nets))
     fresh = []
 
     def name(path):
         return jax.tree_util.keystr(path, simple=True, separator="/")
 
     def choose(path, leaf):
-        found = old.get(path)
-        if found is None or found.shape != leaf.shape:
+        array = unused.get(path)
+        if array is None or array.shape != leaf.shape:
             fresh.append(name(path))
             return leaf
-        del old[path]
-        return jax.device_put(found.astype(leaf.dtype), leaf.sharding)
+        del unused[path]
+        return jax.device_put(array.astype(leaf.dtype), leaf.sharding)
 
     merged = jax.tree_util.tree_map_with_path(choose, state.nets)
     if len(fresh) == len(jax.tree.leaves(merged)):
         raise UserError(
             "init_from: that run has no parameter of the same name and shape"
         )
-    return state._replace(nets=merged), fresh, [name(path) for path in old]
+    return state._replace(nets=merged), fresh, [name(path) for path in unused]

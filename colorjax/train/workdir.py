@@ -1,39 +1,109 @@
-"""The directory of a run: `Run` and `load_run`, which reads it back."""
+"""The directory of a run: `Workdir`, in which it trains, and `Run`, which `load_run`
+reads back."""
 
+import contextlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from etils import epath
+from jax.experimental import multihost_utils
 from jaxtyping import Float
 
 from colorjax import config as configs
 from colorjax import files
 from colorjax.data.pipeline import ImageDataset
 from colorjax.data.sources import Split
+from colorjax.data.statistics import estimate_prior
 from colorjax.errors import UserError, reason
 from colorjax.method import Method, Nets
+from colorjax.progress import report
 from colorjax.quantize import Q
-from colorjax.train.checkpoint import load_nets
-from colorjax.train.experiment import UNIFORM, make_dataset, make_method
+from colorjax.train.checkpoint import Checkpoints, load_nets
+from colorjax.train.experiment import Experiment, make_dataset, make_method
+from colorjax.train.lock import Lock
 
-STARTER = (
-    epath.Path(__file__).parent.parent / "starter"
-)  # the run that comes with colorjax
+# The run that comes with colorjax
+STARTER = epath.Path(__file__).parent.parent / "starter"
 SOURCE = "source.json"  # beside the config.json of a converted run
-PICTURES = "pictures.json"  # which pictures a run began with
+MANIFESTS = "pictures.json"  # the images that a run began with
+
+
+@dataclass(frozen=True)
+class Workdir:
+    """The directory of a run while it trains; no other process may train in it.
+
+    `prior` has the frequencies of the color bins in the training split.
+    """
+
+    path: epath.Path
+    experiment: Experiment
+    prior: Float[np.ndarray, "313"]
+    checkpoints: Checkpoints
+    lock: Lock | None
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(
+        cls, path: epath.PathLike, experiment: Experiment, batch: int
+    ) -> Iterator["Workdir"]:
+        """Make or open the directory of an experiment.
+
+        A new run estimates its prior in global batches of `batch` images. Raises
+        `UserError` if another process trains in the directory, if it holds a run of
+        another config, or if the images of its run cannot be restored.
+        """
+        path = epath.Path(path)
+        splits = experiment.data.splits
+        with contextlib.ExitStack() as stack:
+            first_process = jax.process_index() == 0
+            lock = stack.enter_context(Lock(path)) if first_process else None
+            config, prior = read_config(path), read_prior(path)
+            if config is None:
+                prior = None  # of a failed start, which may have had other images
+            else:
+                configs.check_same(config, experiment.config, path)
+                for name, changes in restore_manifests(path, splits).items():
+                    report(f"{path}: {name}: since the run began, {changes}")
+            if jax.process_count() > 1:
+                multihost_utils.sync_global_devices("workdir read")
+            if prior is None:
+                batches = experiment.data.single_pass(batch, "estimating the prior")
+                prior = estimate_prior(batches, experiment.mesh)
+            if first_process:
+                write_prior(path, prior)
+                write_manifests(path, splits)
+                files.write_json(path / "config.json", experiment.config)
+            checkpoints = Checkpoints(path, **experiment.config["checkpoint"])
+            if jax.process_count() == 1:  # several would wait for a failed one
+                stack.callback(checkpoints.close)
+            yield cls(path, experiment, prior, checkpoints, lock)
+
+    def check_lock(self) -> None:
+        """Raise `UserError` if another process has taken over the directory."""
+        if self.lock is not None:
+            self.lock.check()
+
+    def save_bad_batch(self, step: int) -> epath.Path:
+        """Finish all checkpoints, write the batch of `step`, and return its path."""
+        path = self.path / f"bad_batch_{jax.process_index()}.npz"
+        files.write_arrays(path, self.experiment.data.batch_of(step))
+        self.checkpoints.close()
+        return path
 
 
 class Run(NamedTuple):
     """A run: its config, its parts, and the nets of one of its checkpoints.
 
-    `source` says where a run comes from that `colorjax convert` made; how frequent the
-    colours were in what it was trained on, nobody knows then, and `prior` is None.
+    `source` describes the origin of a run that `colorjax convert` made. Such a run has
+    no `prior`, because the frequencies of the colors in its training data are unknown.
     """
 
     config: dict[str, Any]
-    pictures: ImageDataset
+    dataset: ImageDataset
     prior: Float[np.ndarray, "313"] | None
     method: Method
     nets: Nets
@@ -42,29 +112,29 @@ class Run(NamedTuple):
 
 
 def read_config(workdir: epath.PathLike) -> dict[str, Any] | None:
-    """The config that a workdir was started with, or None where there is none yet.
+    """The config that a workdir was started with, or None if there is none yet.
 
-    Raises `UserError` where the file is of something else.
+    Raises `UserError` if the file is not a config.
     """
     path = epath.Path(workdir) / "config.json"
     config = files.read_json(path)
     if config is not None:
         _mapping(config, path)
-        configs.check_keys(config, optional=("step",))  # a converted run has none
+        configs.check_keys(config, optional=("step",))  # missing in converted runs
     return config
 
 
 def _mapping(value: Any, path: epath.Path) -> Any:
-    """The value, once it is known to be a mapping."""
+    """The value; raises `UserError` if it is not a mapping."""
     if not isinstance(value, dict):
         raise UserError(f"{path}: holds a {type(value).__name__}, expected a mapping")
     return value
 
 
 def read_prior(workdir: epath.PathLike) -> Float[np.ndarray, "313"] | None:
-    """The prior that a run was started with, or None where there is none yet.
+    """The prior that a run was started with, or None if there is none yet.
 
-    Raises `UserError` where the file is of something else.
+    Raises `UserError` if the file is not a prior.
     """
     path = epath.Path(workdir) / "prior.npy"
     if not path.exists():
@@ -75,47 +145,58 @@ def read_prior(workdir: epath.PathLike) -> Float[np.ndarray, "313"] | None:
         if prior.shape != (Q,) or prior.dtype != np.float32:
             raise ValueError(f"{prior.dtype} {prior.shape}")
         if not (prior >= 0).all() or not abs(prior.sum() - 1) < 1e-3:
-            raise ValueError("its shares are negative or do not sum to 1")
+            raise ValueError("its frequencies are negative or do not sum to 1")
     except UserError:
         raise
-    except Exception as error:  # NumPy raises whatever the bytes provoke
+    except Exception as error:  # damaged bytes make NumPy raise many classes
         raise UserError(f"{path}: not a prior ({reason(error)})") from error
     return prior
 
 
+def write_prior(workdir: epath.PathLike, prior: Float[np.ndarray, "313"]) -> None:
+    """Write `prior.npy`."""
+    encoded = io.BytesIO()
+    np.save(encoded, prior)
+    files.write_bytes(epath.Path(workdir) / "prior.npy", encoded.getvalue())
+
+
 def write_manifests(workdir: epath.PathLike, splits: Mapping[str, Split]) -> None:
-    """Write down which pictures a run learns from, of splits by name."""
-    listings = {name: split.manifest() for name, split in splits.items()}
-    files.write_json(epath.Path(workdir) / PICTURES, listings)
+    """Write the list of the images that a run learns from, by the name of the split."""
+    manifests = {name: split.manifest() for name, split in splits.items()}
+    files.write_json(epath.Path(workdir) / MANIFESTS, manifests)
 
 
 def restore_manifests(
     workdir: epath.PathLike, splits: Mapping[str, Split]
 ) -> dict[str, str]:
-    """Have splits give the pictures that a run began with; what changed since, by name.
+    """Restrict splits to the images that a run began with, in the same order.
 
-    Raises `UserError` where they cannot be had, or the file is of something else.
+    Returns a description of what changed since, by the name of the split. Raises
+    `UserError` if the images cannot be restored or the file is not a list of images.
     """
-    path = epath.Path(workdir) / PICTURES
-    listings = files.read_json(path)
-    if listings is None:  # a converted run has none
+    path = epath.Path(workdir) / MANIFESTS
+    manifests = files.read_json(path)
+    if manifests is None:  # a converted run has none
         return {}
-    _mapping(listings, path)
-    changed = {}
+    _mapping(manifests, path)
+    changes = {}
     for name, split in splits.items():
-        listing = listings.get(name)
-        if not isinstance(listing, list) or not all(
-            isinstance(key, str) for key in listing
+        manifest = manifests.get(name)
+        if not isinstance(manifest, list) or not all(
+            isinstance(key, str) for key in manifest
         ):
-            raise UserError(f"{path}: has no list of the pictures of '{name}'")
-        if told := split.restore_manifest(listing):
-            changed[name] = told
-    return changed
+            raise UserError(f"{path}: has no list of the images of '{name}'")
+        if description := split.restore_manifest(manifest):
+            changes[name] = description
+    return changes
 
 
 def load_run(workdir: epath.PathLike = STARTER, step: int | None = None) -> Run:
-    """Read a run back, or the one that comes with colorjax: its last checkpoint, or
-    that of `step`."""
+    """Read a run, or the one that comes with colorjax, with its checkpoint of `step` or
+    its last one.
+
+    Raises `UserError` if the directory has no run or its files are damaged.
+    """
     config, prior = read_config(workdir), read_prior(workdir)
     path = epath.Path(workdir) / SOURCE
     source = files.read_json(path)
@@ -127,18 +208,17 @@ def load_run(workdir: epath.PathLike = STARTER, step: int | None = None) -> Run:
             "that train.py or colorjax convert made"
         )
     step, nets = load_nets(workdir, step)
-    # What the prior weighs is the loss, and a converted run has none.
-    method = make_method(config["method"], UNIFORM if prior is None else prior)
-    pictures = make_dataset(config["data"])
-    return Run(config, pictures, prior, method, nets, step, source)
+    method = make_method(config["method"])
+    dataset = make_dataset(config["data"])
+    return Run(config, dataset, prior, method, nets, step, source)
 
 
 def load_runs(workdirs: Sequence[str], step: int | None = None) -> dict[str, Run]:
-    """Runs by name, see `name_runs`."""
+    """Read several runs; returns them by the names of `name_runs`."""
     return {name: load_run(path, step) for name, path in name_runs(workdirs).items()}
 
 
 def name_runs(workdirs: Sequence[str]) -> dict[str, str]:
-    """Workdirs by the name of the directory, or by the path where names repeat."""
+    """Workdirs by the names of their directories, or by path if names repeat."""
     short = {epath.Path(path).name: path for path in workdirs}
     return short if len(short) == len(workdirs) else {path: path for path in workdirs}

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import pytest
 import safetensors.numpy
+from colorizers import UNIFORM
 from golden.caffemodel import encode
 from golden.published import (
     NARROW,
@@ -36,7 +37,7 @@ from colorjax.inference.colorizer import Colorizer
 from colorjax.pretrained.caffe import read_layers
 from colorjax.pretrained.torch_files import Weights, read
 from colorjax.pretrained.zhang2016 import load_zhang2016
-from colorjax.train.experiment import UNIFORM, make_method
+from colorjax.train.experiment import make_method
 from colorjax.train.workdir import load_run
 
 NARROW_PTH = PUBLISHED / "narrow.pth"
@@ -81,7 +82,7 @@ def load(tensors):
 @pytest.mark.parametrize("layout", ["pytorch", "caffe"])
 def test_colours_are_those_of_the_authors_code(files, layout):
     found = load_zhang2016(read(files[layout]))
-    method = make_method(found.method, UNIFORM)
+    method = make_method(found.method)
     expected = golden(layout)
     assert np.all(expected.std(axis=(1, 2)) > 1.5)  # ab units
     np.testing.assert_allclose(
@@ -102,7 +103,7 @@ def test_colours_at_full_width(layout):
         layers = colorizer_layers(1.0)
         expected = make_published.caffe_ab(layers)
         found = load({f"{k}.{i}": x for k in layers for i, x in enumerate(layers[k])})
-    method = make_method(found.method, UNIFORM)
+    method = make_method(found.method)
     expected = expected.permute(0, 2, 3, 1).numpy()
     np.testing.assert_allclose(
         ab(method, {"G": found.variables}), expected, rtol=0, atol=1e-4
@@ -221,7 +222,7 @@ def test_a_run_decodes_as_its_authors_do(runs, layout):
     loaded = load_run(runs[0] / layout)
     assert np.abs(ab(loaded.method, loaded.nets) - golden(layout)).max() < 1e-4
     assert loaded.prior is None and loaded.step == 0
-    assert loaded.pictures.resize == {"pytorch": 256, "caffe": 224}[layout]
+    assert loaded.dataset.resize == {"pytorch": 256, "caffe": 224}[layout]
     names = {path.name for path in (runs[0] / layout).iterdir()}
     assert names == {"checkpoints", "config.json", "source.json"}
     assert {path.name for path in runs[0].iterdir()} == {"pytorch", "caffe"}

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from colorizers import UNIFORM, random_nets
+from colorizers import random_nets
 from helpers import ROOT, python, run_colorjax, scene, write_folder
 from skimage.color import rgb2lab
 
@@ -36,7 +36,7 @@ def noise(size):
 
 def variables():
     """Of the narrow net: random weights, statistics, and a scale and an offset."""
-    method = methods.builder("zhang2016")(UNIFORM, width=1 / 16)
+    method = methods.builder("zhang2016")(width=1 / 16)
     nets = jax.tree.map(np.asarray, random_nets(method)["G"])
     random = np.random.default_rng(1)
     for name, statistics in nets["batch_stats"].items():

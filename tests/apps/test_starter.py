@@ -6,6 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from colorizers import UNIFORM
 from helpers import ROOT, TINY, encode, python, run_colorjax, scene
 from orbax.checkpoint import v1 as ocp
 
@@ -14,7 +15,7 @@ from colorjax import cli, files, images
 from colorjax import config as configs
 from colorjax.method import to_examples
 from colorjax.train.checkpoint import save_nets
-from colorjax.train.experiment import UNIFORM, make_method
+from colorjax.train.experiment import make_method
 from colorjax.train.workdir import STARTER, load_run
 from configs import starter
 
@@ -95,7 +96,7 @@ def test_it_is_in_the_wheel(tmp_path):
 def workdir(tmp_path):
     """A run of random nets as train.py leaves one, but for the optimizer."""
     config = TINY | {"data": dict(root="pictures", resize=16, crop=16)}
-    method = make_method(config["method"], UNIFORM)
+    method = make_method(config["method"])
     batch = {"image": np.stack([scene(i) for i in range(4)])}
     nets = jax.jit(method.init)(jax.random.key(0), to_examples(batch))
     workdir = tmp_path / "run"

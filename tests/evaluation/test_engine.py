@@ -63,7 +63,7 @@ def constant_row(ab):
 
 
 def net_row(name="zhang2016"):
-    method = methods.builder(name)(PRIOR, width=1 / 16)
+    method = methods.builder(name)(width=1 / 16)
     first = next(batches(4))
     nets = jax.jit(method.init)(jax.random.key(0), to_examples(first))
     return method_predictor(method.predict, nets)

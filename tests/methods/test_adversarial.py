@@ -20,16 +20,13 @@ from colorjax.methods._gan import empty_pool, exchange, r1_penalty
 from colorjax.nets.patchgan import PatchGAN
 from colorjax.train.step import TrainState, initialize_from, make_init, make_step
 
-PRIOR = np.full(313, 1 / 313, np.float32)
 SMALL = dict(width=1 / 16, depth=3, patch_layers=2)
 VGG = dict(generator="vgg_dilated", width=1 / 16, patch_layers=2)
 METHODS = {
-    "pix2pix": lambda: pix2pix.build(PRIOR, **SMALL),
-    "options": lambda: pix2pix.build(PRIOR, norm="batch", ema=0.9, r1=1.0, **SMALL),
-    "fine-tuned": lambda: pix2pix.build(PRIOR, spectral=True, **VGG),
-    "cyclegan": lambda: cyclegan.build(
-        PRIOR, width=1 / 16, blocks=1, patch_layers=2, pool=6
-    ),
+    "pix2pix": lambda: pix2pix.build(**SMALL),
+    "options": lambda: pix2pix.build(norm="batch", ema=0.9, r1=1.0, **SMALL),
+    "fine-tuned": lambda: pix2pix.build(spectral=True, **VGG),
+    "cyclegan": lambda: cyclegan.build(width=1 / 16, blocks=1, patch_layers=2, pool=6),
 }
 
 
@@ -158,7 +155,7 @@ def test_cyclegan_without_a_second_set_is_told():
 
 @pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
 def test_pictures_too_small_for_the_discriminator_are_told(name):
-    method = {"pix2pix": pix2pix, "cyclegan": cyclegan}[name].build(PRIOR)
+    method = {"pix2pix": pix2pix, "cyclegan": cyclegan}[name].build()
     with pytest.raises(UserError, match="16 pixels .data.crop."):
         method.init(jax.random.key(0), to_examples(batch(side=16)))
 
@@ -249,7 +246,7 @@ def test_spectral_norm_bounds_the_kernels():
 
 def test_mean_of_the_generator_predicts():
     """The debiased mean of the parameters before each step; at first the parameters."""
-    method, plain = METHODS["options"](), pix2pix.build(PRIOR, norm="batch", **SMALL)
+    method, plain = METHODS["options"](), pix2pix.build(norm="batch", **SMALL)
     states = trained("options").states
     lightness = to_examples(batch())["lightness"]
 
@@ -268,9 +265,9 @@ def test_mean_of_the_generator_predicts():
 
 def test_fine_tuning_begins_as_the_classification_run():
     """From its nets, the first prediction is the same, though a mean was asked for."""
-    source = zhang2016.build(PRIOR, width=1 / 16, temperature=0.5)
+    source = zhang2016.build(width=1 / 16, temperature=0.5)
     nets = jax.jit(source.init)(jax.random.key(3), to_examples(batch()))
-    method = pix2pix.build(PRIOR, ema=0.99, temperature=0.5, **VGG)
+    method = pix2pix.build(ema=0.99, temperature=0.5, **VGG)
     state = make_init(method, optax.sgd(0.1), 0, mesh(1))(shard_batch(batch(), mesh(1)))
     state, fresh, left = initialize_from(state, nets)
     assert not left and all(x.startswith(("D/", "G/ema/")) for x in fresh)

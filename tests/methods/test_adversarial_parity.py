@@ -11,7 +11,6 @@ from helpers import GOLDEN
 from colorjax.methods import cyclegan, pix2pix
 from colorjax.train import optim
 
-PRIOR = np.full(313, 1 / 313, np.float32)
 OPTIONS = {
     "paper": {},
     "hinge": dict(gan_loss="hinge", norm="batch", r1=2.0),
@@ -62,12 +61,12 @@ def test_pix2pix_step(name):
         if key.startswith(f"{name}/")
     }
     small = dict(width=1 / 16, depth=3, patch_layers=2, dropout=0.0)
-    method = pix2pix.build(PRIOR, **small, **OPTIONS[name])
+    method = pix2pix.build(**small, **OPTIONS[name])
     assert_step(method, examples(), theirs)
 
 
 def test_cyclegan_step():
-    method = cyclegan.build(PRIOR, width=1 / 16, blocks=1, patch_layers=2)
+    method = cyclegan.build(width=1 / 16, blocks=1, patch_layers=2)
     other = {
         "other_lightness": fill("other", (4, 24, 32, 1), 0, 100),
         "other_mask": np.array([1, 0, 1, 1], "f4"),

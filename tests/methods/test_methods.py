@@ -39,7 +39,7 @@ def batch(size=4, side=32):
 
 @pytest.fixture(scope="module", params=NAMES)
 def built(request):
-    method = methods.builder(request.param)(PRIOR, width=1 / 16)
+    method = methods.builder(request.param)(prior=PRIOR, width=1 / 16)
     nets = jax.jit(method.init)(jax.random.key(0), to_examples(batch()))
     return method, nets
 
@@ -98,7 +98,7 @@ def test_predict_is_of_each_picture_by_itself(built):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_bfloat16_keeps_float32_parameters(name):
-    method = methods.builder(name)(PRIOR, width=1 / 16, dtype="bfloat16")
+    method = methods.builder(name)(prior=PRIOR, width=1 / 16, dtype="bfloat16")
     examples = to_examples(batch())
     nets = jax.jit(method.init)(jax.random.key(0), examples)
     kinds = {leaf.dtype for leaf in jax.tree.leaves(nets)}
@@ -142,7 +142,7 @@ def test_initialisation_gives_unit_variance():
 
 def test_training_brings_the_colours_back():
     """Sixty steps on one batch: its colours are predicted far better than by grey."""
-    method = methods.builder("zhang2016")(PRIOR, width=1 / 8)
+    method = methods.builder("zhang2016")(prior=PRIOR, width=1 / 8)
     optimizer, mesh, examples = optax.adam(3e-3), make_mesh(), to_examples(batch())
     state = make_init(method, optimizer, 0, mesh)(batch())
     step = make_step(method, optimizer, 0, mesh)
@@ -172,7 +172,7 @@ def test_jitter_is_another_exposure():
 def test_frozen_stages_are_not_trained_and_the_rest_is():
     """The encoder has 7 stages, of which the last one alone is trained here."""
     build = functools.partial(methods.builder("zhang2016"), net="efficientnet_lite0")
-    method = build(PRIOR, width=1 / 16, frozen=6)
+    method = build(prior=PRIOR, width=1 / 16, frozen=6)
     examples, random = to_examples(batch(2, 64)), np.random.default_rng(0)
     nets = jax.tree.map(
         lambda leaf: random.normal(0, 0.1, leaf.shape).astype(np.float32),
@@ -204,13 +204,13 @@ def test_frozen_stages_are_not_trained_and_the_rest_is():
 )
 def test_options_of_another_net_are_refused(section):
     with pytest.raises(UserError, match="config.method.*go(es)? with net"):
-        methods.builder("zhang2016")(PRIOR, **section)
+        methods.builder("zhang2016")(prior=PRIOR, **section)
 
 
 @pytest.mark.parametrize("section", [dict(jitter=0.3), dict(dropout=0.2)])
 def test_randomness_is_the_key_s_and_training_s_alone(section):
-    plain = methods.builder("zhang2016")(PRIOR, width=1 / 16)
-    method = methods.builder("zhang2016")(PRIOR, width=1 / 16, **section)
+    plain = methods.builder("zhang2016")(prior=PRIOR, width=1 / 16)
+    method = methods.builder("zhang2016")(prior=PRIOR, width=1 / 16, **section)
     examples = to_examples(batch())
     nets = jax.jit(plain.init)(jax.random.key(0), examples)
 

@@ -85,7 +85,7 @@ def test_zhang2016_loss_in_the_logits(monkeypatch):
 
     monkeypatch.setattr(zhang2016, "VGGDilated", Echo)
     theirs = golden("zhang2016")
-    loss = zhang2016.build(theirs["prior"]).losses["G"]
+    loss = zhang2016.build(prior=theirs["prior"]).losses["G"]
     logits = fill("logits", (4, 6, 8, 313), -6, 6)
     (value, _), gradient = jax.jit(jax.value_and_grad(loss, has_aux=True))(
         logits, {"G": {}}, examples(), jax.random.key(0)
@@ -97,7 +97,7 @@ def test_zhang2016_loss_in_the_logits(monkeypatch):
 
 def test_zhang2016_gradients():
     theirs = golden("zhang2016")
-    method = zhang2016.build(theirs["prior"], width=1 / 32)
+    method = zhang2016.build(prior=theirs["prior"], width=1 / 32)
     loss, gradients = loss_and_gradients(method)
     np.testing.assert_allclose(loss, theirs["loss"], rtol=1e-5)
     assert_gradients(gradients, theirs)
@@ -105,7 +105,7 @@ def test_zhang2016_gradients():
 
 def test_regression_gradients():
     theirs = golden("regression")
-    method = regression.build(np.full(313, 1 / 313, np.float32), width=1 / 64)
+    method = regression.build(width=1 / 64)
     loss, gradients = loss_and_gradients(method)
     np.testing.assert_allclose(loss, theirs["loss"], rtol=1e-5)
     assert_gradients(gradients, theirs)

@@ -76,21 +76,21 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_to_any_file_is_seen(damage, undisturbed, tmp_path):
-    """Of each file of a checkpoint, its seal too, at a random place."""
+    """Of each file of a checkpoint, its checksums too, at a random place."""
     whole = undisturbed[1] / f"checkpoints/{STEPS}"
     names = [p.relative_to(whole) for p in whole.rglob("*") if p.is_file()]
     assert len(names) > 8
     assert checksums.verify(whole) is None
     for i, name in enumerate(names):
         if damage == "gone" and name.name == checksums.NAME:
-            continue  # a checkpoint that was never sealed cannot be checked
+            continue  # a checkpoint without checksums passes
         folder = tmp_path / str(i)
         shutil.copytree(whole, folder)
         DAMAGES[damage](folder / name, random.Random(i))
         assert checksums.verify(folder), name
 
 
-def test_seal_is_what_sha256sum_checks(undisturbed):
+def test_checksums_are_what_sha256sum_verifies(undisturbed):
     folder = undisturbed[1] / f"checkpoints/{STEPS}"
     command = ["sha256sum", "--check", "--strict", "--quiet", checksums.NAME]
     subprocess.run(command, cwd=folder, check=True)

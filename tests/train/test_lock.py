@@ -74,7 +74,9 @@ def test_no_sign_of_life(content, tmp_path, capsys):
         assert time.monotonic() - begun >= lock.STALE
         assert held(tmp_path)["process"] == os.getpid()
     waiting, taking = capsys.readouterr().err.splitlines()
-    assert "may be at work here; waiting 1 s" in waiting and "taking over" in taking
+    assert (
+        "may be at work here; waiting up to 1 s" in waiting and "taking over" in taking
+    )
 
 
 @pytest.mark.parametrize("host", ["elsewhere", None])

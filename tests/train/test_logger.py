@@ -39,4 +39,4 @@ def test_what_is_not_finite_is_null(tmp_path, capsys):
     log.flush()
     lines = strict((tmp_path / "log.jsonl").read_text())
     assert [line["loss"] for line in lines] == [2, None, None]
-    assert "step 3/3  loss inf  2 skipped" in capsys.readouterr().err
+    assert "step 3/3, loss inf, 2 skipped" in capsys.readouterr().err

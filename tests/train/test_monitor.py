@@ -110,7 +110,7 @@ def test_a_run_shows_its_health(tmp_path):
     workdir = tmp_path / "ill"
     result = run_train(f"--config={config}", f"--workdir={workdir}")
     assert result.code == 0, result.err
-    assert "warning: after step 6, the colours" in result.err
+    assert "warning: after step 6, the colors" in result.err
     grids = sorted(path.name for path in (workdir / "grids").iterdir())
     assert grids == ["00000003.png"]  # of evaluations after 1 to 5, every third
     logged = [json.loads(x) for x in (workdir / "log.jsonl").read_text().splitlines()]

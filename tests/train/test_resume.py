@@ -62,7 +62,7 @@ def test_sigterm_saves_and_stops(undisturbed, tmp_path):
     process.terminate()
     assert process.wait() == 128 + signal.SIGTERM
     text = (tmp_path / "terminated.txt").read_text()
-    assert "the same command goes on" in text and "Traceback" not in text
+    assert "the same command resumes" in text and "Traceback" not in text
     result = run_train(f"--config={config}", f"--workdir={workdir}")
     assert result.code == 0, result.err
     assert "going on from step" in result.err

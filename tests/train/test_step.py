@@ -12,7 +12,7 @@ from colorjax.errors import UserError
 from colorjax.method import Method
 from colorjax.methods import zhang2016
 from colorjax.quantize import Q
-from colorjax.train.step import make_init, make_step
+from colorjax.train.step import StepOptions, make_init, make_step
 
 
 def batch(size, side):
@@ -29,7 +29,7 @@ def batch(size, side):
 
 
 def method(**section):
-    return zhang2016.build(np.full(Q, 1 / Q, np.float32), width=1 / 16, **section)
+    return zhang2016.build(prior=np.full(Q, 1 / Q, np.float32), width=1 / 16, **section)
 
 
 def gradient(method, pictures, mesh, **section):
@@ -39,7 +39,9 @@ def gradient(method, pictures, mesh, **section):
     pictures = shard_batch(pictures, mesh)
     state = make_init(method, optimizer, 0, mesh)(pictures)
     before = jax.device_get(state.nets["G"]["params"])
-    lowered = make_step(method, optimizer, 0, mesh, **section).lower(state, pictures)
+    lowered = make_step(method, optimizer, 0, mesh, StepOptions(**section)).lower(
+        state, pictures
+    )
     convolutions = lowered.as_text().count("stablehlo.convolution")
     state, metrics = lowered.compile()(state, pictures)
     after = jax.device_get(state.nets["G"])
@@ -123,7 +125,7 @@ def test_bad_step_is_skipped_and_counted(spoil, accumulate):
     """Of two losses only the second is bad; after it, all is as it was before."""
     mesh, optimizer = one_device(), optax.adam(1e-3)
     method = spoilt(spoil)
-    step = make_step(method, optimizer, 0, mesh, accumulate=accumulate)
+    step = make_step(method, optimizer, 0, mesh, StepOptions(accumulate))
     good = shard_batch(batch(4, 8), mesh)
     wrong = {**good, "index": good["index"] + 1}
     state, _ = step(make_init(method, optimizer, 0, mesh)(good), good)
@@ -142,4 +144,4 @@ def test_bad_step_is_skipped_and_counted(spoil, accumulate):
 
 def test_patience_is_one_or_more():
     with pytest.raises(UserError, match="config.step.patience is 0"):
-        make_step(method(), optax.sgd(1.0), 0, one_device(), patience=0)
+        StepOptions(patience=0)

@@ -42,14 +42,13 @@ def run(args: argparse.Namespace) -> int:
         colorizing,  # heavy; mistakes need no waiting
     )
     from colorjax.runtime import enable_compilation_cache
-    from colorjax.train.experiment import UNIFORM, make_method
+    from colorjax.train.experiment import make_method
     from colorjax.train.workdir import load_run
 
     enable_compilation_cache()
     loaded = load_run(args.workdir, args.step)
     section = _method(args, loaded.config["method"])
-    prior = UNIFORM if loaded.prior is None else loaded.prior
-    method = make_method(section, prior)
+    method = make_method(section)
     colorize, facts = colorizing(method, loaded.nets), _facts(loaded)
     if args.format == "onnx":
         from colorjax.apps.export import onnx_file as form
@@ -107,7 +106,7 @@ def _facts(loaded) -> dict[str, str]:
     from colorjax.train.checksums import hash_nets
 
     source = loaded.source or {}
-    side = loaded.pictures.resize
+    side = loaded.dataset.resize
     return {
         "colorjax": importlib.metadata.version("colorjax"),
         "method": loaded.config["method"]["name"],
