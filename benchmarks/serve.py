@@ -1,11 +1,11 @@
-"""The page of `colorjax serve` under load: are its answers right, when, in what memory.
+"""The page of `colorjax serve` under load: correctness, latency and memory.
 
     python -m benchmarks.serve --run runs/quick [--clients 8] [--seconds 60]
 
-Each client drops pictures of its own, one after another, moves the temperature, and
-downloads the result, whose L must be that of its picture. Meanwhile `--stalled` others
-upload a byte at a time or leave in the middle of it. Told are milliseconds of each
-event, and the memory and the files of the server.
+Each client drops its own images, one after another, moves the temperature and downloads
+the result, whose L must be that of its image. Meanwhile `--stalled` clients upload a
+byte at a time or leave in the middle. The report has the milliseconds of each event and
+the memory of the server.
 """
 
 import contextlib
@@ -29,16 +29,16 @@ from skimage.color import rgb2lab
 from benchmarks.timing import parser, report
 from colorjax import images
 
-WRONG = 0.5  # units of L, on average, by which no result is off its picture
+MAX_ERROR = 0.5  # the mean difference of L between an image and its result
 
 
 class Refused(Exception):
-    """What the page tells of an event that did not work."""
+    """The error that the page shows for an event."""
 
 
 class Visitor:
-    """An open page without the browser: its requests, and the connection that it holds
-    while it is open."""
+    """An open page without a browser: its requests, and the connection that a browser
+    holds while the page is open."""
 
     def __init__(self, url: str):
         self.http = httpx.Client(base_url=url, timeout=120)
@@ -50,14 +50,14 @@ class Visitor:
             for x in config["components"]
             if x["props"].get("label") == "Run"
         )
-        place = httpx.URL(url)
-        self._held = socket.create_connection((place.host, place.port))
-        asked = f"GET /gradio_api/heartbeat/{self.key} HTTP/1.1\r\nHost: x\r\n\r\n"
-        self._held.sendall(asked.encode())
-        self._held.recv(1)
+        address = httpx.URL(url)
+        self._connection = socket.create_connection((address.host, address.port))
+        request = f"GET /gradio_api/heartbeat/{self.key} HTTP/1.1\r\nHost: x\r\n\r\n"
+        self._connection.sendall(request.encode())
+        self._connection.recv(1)
 
     def upload(self, data: bytes, name: str) -> dict:
-        """Send a file; the page's name for it."""
+        """Send a file. Returns the page's reference to it."""
         answer = self.http.post("/gradio_api/upload", files={"files": (name, data)})
         if answer.status_code != 200:
             raise Refused(answer.text)
@@ -65,12 +65,12 @@ class Visitor:
         return {"path": path, "orig_name": name, "size": len(data), "meta": meta}
 
     def call(self, event: str, *values, event_data=None) -> list:
-        """Have an event happen; the values of its outputs."""
-        asked = {"data": values, "fn_index": self.events[event]}
-        asked |= {"session_hash": self.key, "event_data": event_data}
-        self.http.post("/gradio_api/queue/join", json=asked).raise_for_status()
-        place, mine = "/gradio_api/queue/data", {"session_hash": self.key}
-        with self.http.stream("GET", place, params=mine) as answer:
+        """Trigger an event. Returns the values of its outputs."""
+        request = {"data": values, "fn_index": self.events[event]}
+        request |= {"session_hash": self.key, "event_data": event_data}
+        self.http.post("/gradio_api/queue/join", json=request).raise_for_status()
+        path, params = "/gradio_api/queue/data", {"session_hash": self.key}
+        with self.http.stream("GET", path, params=params) as answer:
             for line in answer.iter_lines():
                 message = json.loads(line.removeprefix("data: ") or "{}")
                 if message.get("msg") == "process_completed":
@@ -80,40 +80,44 @@ class Visitor:
         raise Refused("the server left")
 
     def open(self, data: bytes, name: str) -> list:
-        """Drop a picture."""
+        """Drop an image."""
         return self.call("open", self.upload(data, name), self.run, 1)
 
-    def show(self, temperature: float, saturation: float = 1, beside="grey") -> list:
-        """Move what can be moved; what is behind the slider, and the command."""
-        return self.call("show", beside, self.run, temperature, saturation, None)
+    def show(
+        self, temperature: float, saturation: float = 1, comparison="grey"
+    ) -> list:
+        """Move the controls. Returns the pair of images and the command line."""
+        return self.call("show", comparison, self.run, temperature, saturation, None)
 
     def pick(self, place: int, temperature: float) -> list:
-        """Choose a sample of the gallery by its place; as `show` gives."""
+        """Pick a sample by its index in the gallery. Returns the same as `show`."""
         values = None, "grey", self.run, temperature, 1
         chosen = {"index": place, "value": None}
         return self.call("pick", *values, event_data=chosen)[1:]
 
     def save(self, suffix: str, temperature: float, saturation: float = 1) -> bytes:
-        """Download the result."""
+        """Download the result at full size."""
         values = suffix, self.run, temperature, saturation, None
         return self.fetch(self.call("save", *values)[0])
 
     def fetch(self, file: dict) -> bytes:
-        """A file that the page shows."""
+        """Download a file that the page shows."""
         answer = self.http.get(f"/gradio_api/file={file['path']}")
         answer.raise_for_status()
         return answer.content
 
     def close(self) -> None:
         """Close the page."""
-        self._held.close()
+        self._connection.close()
         self.http.close()
 
 
 @contextlib.contextmanager
 def served(*arguments: str, **options) -> Iterator[tuple[subprocess.Popen, str]]:
-    """The process of `colorjax serve` on a free port of this machine, and its address;
-    `options` are those of the process."""
+    """Run `colorjax serve` on a free port of this machine: (process, address).
+
+    `options` are those of `subprocess.Popen`.
+    """
     command = [sys.executable, "-m", "colorjax.cli", "serve", "--port", "0"]
     options = dict(stdout=subprocess.PIPE, text=True) | options
     with subprocess.Popen([*command, *arguments], **options) as process:
@@ -125,13 +129,14 @@ def served(*arguments: str, **options) -> Iterator[tuple[subprocess.Popen, str]]
 
 
 def resident(process: subprocess.Popen) -> int:
-    """Bytes of memory that a process has."""
+    """The resident memory of a process, in bytes."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     return 1024 * int(re.search(r"VmRSS:\s+(\d+)", status)[1])
 
 
-def client(url: str, number: int, end: float, found: queue.Queue) -> None:
-    """Use the page until `end`; seconds of each event, or what went wrong."""
+def client(url: str, number: int, end: float, results: queue.Queue) -> None:
+    """Use the page until `end`. Puts (event, seconds) and (outcome, detail) into
+    `results`."""
     random = np.random.default_rng(number)
     visitor = Visitor(url)
     try:
@@ -148,21 +153,21 @@ def client(url: str, number: int, end: float, found: queue.Queue) -> None:
             for name, event in events.items():
                 begun = time.monotonic()
                 answer = event()
-                found.put((name, time.monotonic() - begun))
+                results.put((name, time.monotonic() - begun))
             result = images.read(answer)
             off = np.inf
             if result.shape == source.shape:
                 off = np.abs(rgb2lab(result) - rgb2lab(source))[..., 0].mean()
-            found.put(("wrong" if off > WRONG else "right", float(off)))
-    except Exception as error:  # is told with the figures
-        found.put(("failed", repr(error)))
+            results.put(("wrong" if off > MAX_ERROR else "right", float(off)))
+    except Exception as error:  # part of the report
+        results.put(("failed", repr(error)))
     finally:
         visitor.close()
 
 
 def staller(url: str, number: int, end: float) -> None:
-    """Upload a byte at a time; every other one leaves in the middle, and comes
-    again."""
+    """Upload a byte at a time until `end`. Every second client leaves in the middle and
+    returns."""
 
     def slowly():
         yield b'--x\r\nContent-Disposition: form-data; name="files"; '
@@ -180,13 +185,13 @@ def staller(url: str, number: int, end: float) -> None:
 
 
 def load(run: str, clients: int, stalled: int, seconds: float) -> dict:
-    """Seconds by event, numbers of answers, and bytes of memory once a second."""
-    found, memory = queue.Queue(), []
+    """Seconds of each event, outcomes, and bytes of memory once a second."""
+    results, memory = queue.Queue(), []
     with served("--run", run) as (process, url):
         end = time.monotonic() + seconds
         threads = [
             *(
-                threading.Thread(target=client, args=[url, i, end, found])
+                threading.Thread(target=client, args=[url, i, end, results])
                 for i in range(clients)
             ),
             *(
@@ -200,8 +205,8 @@ def load(run: str, clients: int, stalled: int, seconds: float) -> dict:
             memory.append(resident(process))
             time.sleep(1)
     times, answers = defaultdict(list), defaultdict(list)
-    while not found.empty():
-        name, value = found.get()
+    while not results.empty():
+        name, value = results.get()
         (times if name in ("open", "show", "save") else answers)[name].append(value)
     return {"seconds": times, "answers": answers, "memory": memory}
 
@@ -213,18 +218,20 @@ def main() -> int:
     flags.add_argument("--stalled", type=int, default=8)
     flags.add_argument("--seconds", type=float, default=60)
     args = flags.parse_args()
-    found = load(args.run, args.clients, args.stalled, args.seconds)
+    results = load(args.run, args.clients, args.stalled, args.seconds)
     settings = {
         "run": args.run,
         "clients": args.clients,
         "stalled": args.stalled,
-        "answers": {name: len(values) for name, values in found["answers"].items()},
-        "slowest": {name: max(values) for name, values in found["seconds"].items()},
-        "megabytes, every ten seconds": [round(x / 1e6) for x in found["memory"][::10]],
-        "failed": found["answers"].get("failed", []),
+        "answers": {name: len(values) for name, values in results["answers"].items()},
+        "slowest": {name: max(values) for name, values in results["seconds"].items()},
+        "megabytes, every ten seconds": [
+            round(x / 1e6) for x in results["memory"][::10]
+        ],
+        "failed": results["answers"].get("failed", []),
     }
-    report(found["seconds"], {}, settings, args.json)
-    return 1 if {"wrong", "failed"} & set(found["answers"]) else 0
+    report(results["seconds"], {}, settings, args.json)
+    return 1 if {"wrong", "failed"} & set(results["answers"]) else 0
 
 
 if __name__ == "__main__":

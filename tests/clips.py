@@ -1,4 +1,4 @@
-"""Films for tests: a photograph panned across, with a tone for sound."""
+"""Videos for tests: a pan across a photograph, with a tone for sound."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -11,12 +11,12 @@ RATE, HERTZ = 25, 48000
 
 
 def panned(count: int, size=(240, 320), photograph=data.astronaut) -> list[np.ndarray]:
-    """`count` views of a photograph, uint8 [h, w, 3], each a few pixels further on."""
-    picture, (height, width) = photograph(), size
+    """`count` views of a photograph, uint8 [h, w, 3], each shifted by a few pixels."""
+    image, (height, width) = photograph(), size
     views = []
     for i in range(count):
         left, top = round(3.3 * i), round(20 + 10 * np.sin(i / 6))
-        view = picture[top : top + height, left : left + width]
+        view = image[top : top + height, left : left + width]
         views.append(np.ascontiguousarray(view))
     return views
 
@@ -31,10 +31,10 @@ def write_clip(
     turn: int = 0,
     tags: tuple[int, int] | None = None,
 ) -> Path:
-    """Write views as a film; `times` are milliseconds (25 a second if left out).
+    """Write views as a video; `times` are in milliseconds (default: 25 a second).
 
-    `form` is ffmpeg's pixel format, `turn` the degrees that it is to be turned by to be
-    upright, `tags` the numbers of matrix and range; lossless with "ffv1".
+    `form` is ffmpeg's pixel format, `turn` the rotation in degrees that makes the video
+    upright, `tags` are the numbers of matrix and range. The codec "ffv1" is lossless.
     """
     unit = Fraction(1, RATE) if times is None else Fraction(1, 1000)
     with av.open(str(path), "w") as container:
@@ -64,7 +64,7 @@ def write_clip(
 
 
 def _tone(stream, seconds):
-    """Packets of a concert pitch."""
+    """Packets of a tone of 440 Hz."""
     wave = 0.2 * np.sin(2 * np.pi * 440 * np.arange(int(HERTZ * seconds)) / HERTZ)
     for start in range(0, len(wave), 1024):
         part = wave[None, start : start + 1024]
@@ -79,8 +79,7 @@ def _tone(stream, seconds):
 
 
 def read_luma(path: Path) -> tuple[list[float], list[np.ndarray], av.VideoFrame]:
-    """Times in seconds and luma of all pictures as they are in the file, and the last
-    frame."""
+    """Times in seconds and luma of all frames as stored, and the last frame."""
     times, lumas = [], []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
@@ -92,14 +91,14 @@ def read_luma(path: Path) -> tuple[list[float], list[np.ndarray], av.VideoFrame]
 
 
 def read_rgb(path: Path) -> np.ndarray:
-    """All pictures, uint8 [n, h, w, 3]."""
+    """All frames, uint8 [n, h, w, 3]."""
     with av.open(str(path)) as container:
         frames = container.decode(video=0)
         return np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
 
 
 def read_sound(path: Path) -> list[tuple[float, bytes]]:
-    """Seconds and bytes of all packets of sound."""
+    """(seconds, bytes) of all packets of sound."""
     with av.open(str(path)) as container:
         if not container.streams.audio:
             return []

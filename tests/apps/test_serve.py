@@ -1,4 +1,4 @@
-"""`colorjax serve`: what is behind the page, and the page over HTTP."""
+"""`colorjax serve`: the sessions behind the page, and the page over HTTP."""
 
 import os
 import shutil
@@ -13,18 +13,18 @@ import httpx
 import numpy as np
 import pytest
 from colorizers import random_colorizer, write_run
-from helpers import ROOT, encode, environment, python, scene
+from helpers import encode, environment, python, scene
 from skimage.color import rgb2lab
 
 from benchmarks.serve import Refused, Visitor, load
 from benchmarks.serve import served as benchmark
 from colorjax import cli, images
 from colorjax.apps.serve import command
-from colorjax.apps.serve.sessions import Look, Sessions
+from colorjax.apps.serve.sessions import Sessions, Settings
 from colorjax.errors import UserError
 from colorjax.inference.colorizer import Colorizer
 
-MANY = 1_000_000  # pixels, the bound of the tests
+MAX_PIXELS = 1_000_000
 BOLD = dict(temperature=0.2, saturation=1.2, seed=3)
 
 
@@ -39,11 +39,11 @@ def colorizers():
 @pytest.fixture
 def sessions(colorizers, tmp_path):
     (tmp_path / "files").mkdir()
-    return Sessions(colorizers, tmp_path / "files", MANY)
+    return Sessions(colorizers, tmp_path / "files", MAX_PIXELS)
 
 
 def picture(seed, side=60):
-    """A drawn picture, encoded, of the sizes [side, 4/3 side]."""
+    """A drawn image of `side` x 4/3 `side` pixels, as a PNG."""
     return encode(np.hstack([scene(seed, side), scene(seed + 1, side)[:, : side // 3]]))
 
 
@@ -53,7 +53,7 @@ def lightness(rgb):
 
 
 def deep(seed):
-    """A picture of 16 bits with alpha, as a TIFF."""
+    """A random image of 16 bits with alpha, as a TIFF."""
     levels = np.random.default_rng(seed).integers(0, 65536, (40, 50, 4), np.uint16)
     return images.encode(levels, "TIFF")
 
@@ -70,62 +70,65 @@ def test_a_download_is_what_the_command_writes(
     given = ["colorize", str(tmp_path / name), "--run", "x", "--out", out]
     assert cli.main([*given, *flags]) == 0
     session = sessions.open("me", data, name, "x")
-    saved = session.full(Look("x", **options), f".{name.split('.')[1]}", MANY)
+    saved = session.write_full(
+        Settings("x", **options), f".{name.split('.')[1]}", MAX_PIXELS
+    )
     assert saved.name == f"a-colorized.{name.split('.')[1]}"
     assert saved.read_bytes() == (tmp_path / "out" / name).read_bytes()
 
 
-def test_a_preview_is_the_result_or_a_small_one(sessions, colorizers):
-    colorizer, look = colorizers["x"], Look("x", **BOLD)
+def test_a_preview_is_the_result_or_a_reduced_one(sessions, colorizers):
+    colorizer, settings = colorizers["x"], Settings("x", **BOLD)
     small = scene(1, 60)
     session = sessions.open("me", encode(small), "a.png", "x")
     np.testing.assert_array_equal(
-        session.colored(look), colorizer(small, **look.options)
+        session.colorize_preview(settings), colorizer(small, **settings.options)
     )
     large = images.resize(scene(1, 200), (500, 1500))
     session = sessions.open("me", encode(large), "a.png", "x")
-    shown = session.colored(look)
+    shown = session.colorize_preview(settings)
     assert shown.shape == (341, 1024, 3)
-    expected = images.resize(colorizer(large, **look.options), shown.shape[:2])
+    expected = images.resize(colorizer(large, **settings.options), shown.shape[:2])
     assert np.abs(np.int32(shown) - expected).mean() < 1
 
 
-def test_nothing_that_is_moved_runs_the_net(sessions, monkeypatch):
+def test_no_control_runs_the_network(sessions, monkeypatch):
     session = sessions.open("me", picture(1), "a.png", "x")
     monkeypatch.setattr(Colorizer, "predict", None)
     for temperature in (0.1, 1.0):
-        look = Look("x", temperature, 1.0, 5)
+        settings = Settings("x", temperature, 1.0, 5)
         assert sessions.get("me", "x") is session
-        for beside in ("grey", "original", "uncertainty"):
-            shown = [images.load(path) for path in session.pair(beside, look)]
+        for comparison in ("grey", "original", "uncertainty"):
+            pair = session.write_pair(comparison, settings)
+            shown = [images.load(path) for path in pair]
             assert shown[0].shape == shown[1].shape == (60, 80, 3)
-        thumbnails = [path.read_bytes() for path in session.samples(look)]
+        thumbnails = [path.read_bytes() for path in session.write_samples(settings, 5)]
         assert len(set(thumbnails)) == 5
-        session.full(look, ".png", MANY)
+        session.write_full(settings, ".png", MAX_PIXELS)
 
 
 def test_another_run_predicts_once(sessions, colorizers):
     opened = sessions.open("me", picture(1), "a.png", "x")
     before = opened.nbytes
     session = sessions.get("me", "y")
-    assert session is opened and set(session.found) == {"x", "y"}
+    assert session is opened and set(session.predictions) == {"x", "y"}
     assert session.nbytes > before
-    found = session.found["y"]
-    assert sessions.get("me", "y").found["y"] is found
-    assert found.temperature == 0.9
+    prediction = session.predictions["y"]
+    assert sessions.get("me", "y").predictions["y"] is prediction
+    assert prediction.temperature == 0.9
 
 
-def test_everybody_has_their_own_picture(sessions):
+def test_each_page_has_its_own_image(sessions):
     first = sessions.open("first", picture(1), "a.png", "x")
     second = sessions.open("second", picture(2), "a.png", "x")
     assert sessions.get("first", "x") is first
     assert sessions.get("second", "x") is second
-    ours, theirs = (s.pair("original", Look("x"))[0] for s in (first, second))
+    ours, theirs = (s.write_pair("original", Settings("x"))[0] for s in (first, second))
     assert ours.parent.parent != theirs.parent.parent
     assert ours.read_bytes() != theirs.read_bytes()
     sessions.close("first")
     assert not ours.exists() and theirs.exists()
-    with pytest.raises(UserError, match="not held here any more; drop it again"):
+    with pytest.raises(UserError, match="no longer holds your picture; drop it again"):
         sessions.get("first", "x")
 
 
@@ -139,42 +142,47 @@ def test_everybody_has_their_own_picture(sessions):
     ],
     ids=["text", "empty", "truncated", "large"],
 )
-def test_what_is_no_picture_leaves_the_one_before(sessions, data, message):
+def test_a_refused_upload_leaves_the_session(sessions, data, message):
     before = sessions.open("me", picture(1), "a.png", "x")
     with pytest.raises(UserError, match=message):
         sessions.open("me", data, "a.png", "x")
     assert sessions.get("me", "x") is before
 
 
-def test_sessions_are_bounded_and_the_longest_unused_goes(colorizers, tmp_path):
-    sessions = Sessions(colorizers, tmp_path, MANY)
+def test_the_least_recently_used_session_is_dropped(colorizers, tmp_path):
+    sessions = Sessions(colorizers, tmp_path, MAX_PIXELS)
     one = sessions.open("0", picture(0), "a.png", "x").nbytes
-    sessions = Sessions(colorizers, tmp_path, MANY, held=round(3.5 * one))
+    sessions = Sessions(colorizers, tmp_path, MAX_PIXELS, max_bytes=round(3.5 * one))
     files = {}
     for key in "0123":
         if key == "3":
             sessions.get("0", "x")
         session = sessions.open(key, picture(0), "a.png", "x")
-        files[key] = session.pair("grey", Look("x"))[1]
+        files[key] = session.write_pair("grey", Settings("x"))[1]
     with pytest.raises(UserError):
         sessions.get("1", "x")
     for key, path in files.items():
         assert path.exists() == (key != "1")
 
 
-def test_files_of_a_page_are_bounded(sessions):
+def test_the_number_of_files_of_a_page_is_bounded(sessions):
     session = sessions.open("me", picture(1), "a.png", "x")
     counts = []
     for temperature in np.linspace(0.1, 1, 8):
-        look = Look("x", float(temperature), 1.0, 0)
-        shown = [*session.pair("grey", look), *session.samples(look)]
-        shown.append(session.full(look, ".png", MANY))
+        settings = Settings("x", float(temperature), 1.0, 0)
+        shown = [
+            *session.write_pair("grey", settings),
+            *session.write_samples(settings, 5),
+        ]
+        shown.append(session.write_full(settings, ".png", MAX_PIXELS))
         assert all(path.exists() for path in shown)
         counts.append(sum(path.is_file() for path in session.folder.rglob("*")))
     assert counts[-1] == counts[3] == 1 + 3 * 7
 
 
-def test_a_page_closed_in_mid_run_leaves_nothing(sessions, colorizers, monkeypatch):
+def test_a_page_closed_while_the_network_runs_leaves_nothing(
+    sessions, colorizers, monkeypatch
+):
     started, go_on = threading.Event(), threading.Event()
 
     def slow(self, *args, **kwargs):
@@ -197,9 +205,9 @@ def test_a_page_closed_in_mid_run_leaves_nothing(sessions, colorizers, monkeypat
     assert not list(sessions.folder.iterdir())
 
 
-def test_sweep_takes_what_is_old_and_of_no_session(sessions):
+def test_sweep_deletes_old_files_of_no_session(sessions):
     session = sessions.open("me", picture(1), "a.png", "x")
-    kept = session.pair("grey", Look("x"))
+    live = session.write_pair("grey", Settings("x"))
     upload, part, fresh = (sessions.folder / name for name in ("a", "b", "c"))
     upload.mkdir()
     (upload / "a.png").write_bytes(b"")
@@ -209,13 +217,16 @@ def test_sweep_takes_what_is_old_and_of_no_session(sessions):
         os.utime(path, (0, 0))
     sessions.sweep()
     assert not upload.exists() and not part.exists() and fresh.exists()
-    assert all(path.exists() for path in kept)
+    assert all(path.exists() for path in live)
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """The address of `colorjax serve` with three runs; ended, it leaves nothing behind,
-    and has told nothing of who left in the middle of something."""
+    """The address of `colorjax serve` with three runs.
+
+    At its end it leaves no file behind, and has logged nothing about clients that left
+    in the middle of a request.
+    """
     folder = tmp_path_factory.mktemp("served")
     runs = [
         write_run(folder / "x", temperature=0.5),
@@ -226,13 +237,13 @@ def served(tmp_path_factory):
     arguments += ["--max-pixels=1e6", "--max-upload=2"]
     (folder / "tmp").mkdir()
     env = environment(PYTHONWARNINGS="", TMPDIR=str(folder / "tmp"))
-    with (folder / "told").open("w") as told:
-        with benchmark(*arguments, env=env, stderr=told) as (process, address):
+    with (folder / "log").open("w") as log:
+        with benchmark(*arguments, env=env, stderr=log) as (process, address):
             yield address
     assert process.returncode == 0
     assert not list((folder / "tmp").iterdir())
-    told = (folder / "told").read_text()
-    assert "ASGI" not in told and "Disconnect" not in told, told
+    log = (folder / "log").read_text()
+    assert "ASGI" not in log and "Disconnect" not in log, log
 
 
 @pytest.fixture
@@ -275,8 +286,8 @@ def test_a_sample_is_picked(visitor):
 
 def test_a_method_without_a_distribution(visitor):
     visitor.run = "z"
-    _, _, _, beside, temperature, others, *_ = visitor.open(picture(4), "a.png")
-    assert [name for name, _ in beside["choices"]] == ["grey", "original"]
+    _, _, _, comparison, temperature, others, *_ = visitor.open(picture(4), "a.png")
+    assert [name for name, _ in comparison["choices"]] == ["grey", "original"]
     assert not temperature["visible"] and not others["visible"]
     assert len(visitor.save(".png", 1.0)) > 1000
 
@@ -315,31 +326,31 @@ def test_a_mistake_is_a_sentence_and_the_server_lives(visitor, data, name, messa
     with pytest.raises(Refused, match=message):
         visitor.open(data, name)
     visitor.open(picture(1), "b.png")
-    with pytest.raises(Refused, match="not held here any more; drop it again"):
+    with pytest.raises(Refused, match="no longer holds your picture; drop it again"):
         visitor.key = "somebody else"
         visitor.show(0.5)
 
 
 def test_a_defect_is_a_sentence_too():
-    from colorjax.apps.serve.events import told
+    from colorjax.apps.serve.events import reports_errors
 
     def fails():
         raise MemoryError("no room")
 
     with pytest.raises(Exception, match="^'This did not work. The terminal") as raised:
-        told(fails)()
+        reports_errors(fails)()
     assert raised.value.print_exception and "no room" in str(raised.value.__cause__)
 
 
 def test_only_what_was_uploaded_is_read(visitor, tmp_path):
-    """Neither a file of the machine nor an address, whatever a client says."""
+    """A client can read neither a file of the machine nor an address."""
     (tmp_path / "secret.png").write_bytes(picture(1))
     meta = {"_type": "gradio.FileData"}
     mine = str(visitor.http.base_url) + "/gradio_api/app_id"
     for path, message in [
-        (str(tmp_path / "secret.png"), "None"),  # what is told of it is in the terminal
+        (str(tmp_path / "secret.png"), "None"),  # the terminal has the reason
         ("/etc/hostname", "None"),
-        (mine, "only an upload is taken"),
+        (mine, "only uploads are accepted"),
     ]:
         with pytest.raises(Refused, match=message):
             visitor.call("open", {"path": path, "meta": meta}, "x", 1)
@@ -355,11 +366,11 @@ def test_a_closed_page_is_forgotten(served, visitor):
     wait(lambda: not files[0].parent.parent.exists())
     assert files[1].exists()
     visitor.key = pages[0].key
-    with pytest.raises(Refused, match="not held"):
+    with pytest.raises(Refused, match="no longer holds"):
         visitor.show(0.5)
 
 
-def test_half_an_upload_keeps_nobody_waiting(served, visitor):
+def test_unfinished_uploads_block_nobody(served, visitor):
     host, _, port = served.removeprefix("http://").partition(":")
     halves = []
     for _ in range(50):
@@ -391,19 +402,10 @@ def test_without_the_extra_a_line_says_what_to_install():
     )
 
 
-def test_no_other_command_loads_it():
-    code = (
-        "import sys, colorjax; from colorjax import cli; cli.main(['info', 'no']); "
-        "cli.main(['colorize', 'nowhere', '--run', 'x', '--out', 'y']); "
-        "sys.exit('gradio' in sys.modules or 'starlette' in sys.modules)"
-    )
-    assert python("-c", code, cwd=ROOT).code == 0
-
-
 @pytest.mark.parametrize(
     "flags, message",
     [
-        (["--port", "70000"], "--port is 70000, which is no port"),
+        (["--port", "70000"], "--port is 70000, which must be 0 to 65535"),
         (["--max-pixels", "0"], "--max-pixels must be more than 0"),
         (["--max-upload", "-1"], "--max-upload must be more than 0"),
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1, port 7860"),
@@ -413,8 +415,8 @@ def test_no_other_command_loads_it():
 def test_mistakes_of_the_command(flags, message, capfd, monkeypatch):
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     assert cli.main([*ARGUMENTS, *flags]) == 2
-    told = capfd.readouterr().err
-    assert message in told and told.count("\n") == 1
+    err = capfd.readouterr().err
+    assert message in err and err.count("\n") == 1
 
 
 def test_a_port_in_use(capfd):
@@ -428,18 +430,18 @@ def test_a_port_in_use(capfd):
     "host, alone",
     [("127.0.0.1", True), ("localhost", True), ("0.0.0.0", False), ("pc7", False)],
 )
-def test_who_is_reached_is_told(capfd, host, alone):
-    command._tell("http://somewhere:7777", host, 7777)
+def test_a_warning_says_who_can_reach_the_page(capfd, host, alone):
+    command._print_address("http://somewhere:7777", host, 7777)
     out, err = capfd.readouterr()
     assert out == "http://somewhere:7777\n"
-    assert err.startswith(f"listening on {host}: whoever reaches") == (not alone)
+    assert err.startswith(f"listening on {host}: everyone who reaches") == (not alone)
     assert ("port 7777" in err) == (not alone)
 
 
 @pytest.mark.slow
 def test_in_chromium(served, tmp_path):
-    """A picture is dropped, a slider moved, a sample picked, the result downloaded; on
-    wide and narrow pages, and nothing is fetched from elsewhere."""
+    """Drop an image, move a slider, pick a sample, download the result, on a wide and a
+    narrow page. The page fetches nothing from other hosts."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     playwright = pytest.importorskip("playwright.sync_api")
     if browser is None:
@@ -465,7 +467,7 @@ def test_in_chromium(served, tmp_path):
 
 
 def use(page, source, target):
-    """Go through the page as a person does; the download goes to `target`."""
+    """Use the page as a person does; the download goes to `target`."""
     drop = "#drop input[type=file]"
     (source.parent / "notes.txt").write_text("Dear diary")
     page.set_input_files(drop, source.parent / "notes.txt")
@@ -494,9 +496,9 @@ def use(page, source, target):
     sample.click()
     wait(lambda: "--seed 1" in command.input_value())
     other = page.locator("#work .image-container img").first
-    for beside in ("original", "uncertainty", "grey"):
+    for comparison in ("original", "uncertainty", "grey"):
         before = other.get_attribute("src")
-        page.locator(f"label:has-text('{beside}')").click()
+        page.locator(f"label:has-text('{comparison}')").click()
         wait(lambda before=before: other.get_attribute("src") != before)
     with page.expect_download() as download:
         page.get_by_text("Download at full size").click()
@@ -509,7 +511,7 @@ def use(page, source, target):
 
 
 def wait(condition, seconds=20):
-    """Until it holds."""
+    """Wait until the condition holds."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -518,12 +520,12 @@ def wait(condition, seconds=20):
 
 @pytest.mark.slow
 def test_under_load(tmp_path):
-    """Eight clients for a minute beside eight that stall: all get their own picture
-    back, and the memory is steady."""
+    """With eight clients for a minute, and eight that stall, each client gets its own
+    image back, and memory does not grow."""
     run = write_run(tmp_path / "run", temperature=0.5)
-    found = load(str(run), clients=8, stalled=8, seconds=60)
-    assert set(found["answers"]) == {"right"}, found["answers"]
-    assert len(found["answers"]["right"]) >= 24  # three each
-    memory = np.array(found["memory"], float)
+    results = load(str(run), clients=8, stalled=8, seconds=60)
+    assert set(results["answers"]) == {"right"}, results["answers"]
+    assert len(results["answers"]["right"]) >= 24  # three each
+    memory = np.array(results["memory"], float)
     third = len(memory) // 3
     assert np.median(memory[-third:]) < 1.1 * np.median(memory[third : 2 * third])

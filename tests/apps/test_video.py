@@ -1,4 +1,4 @@
-"""`colorjax video`: times, sound and luma kept, colours steady, gone on with."""
+"""`colorjax video`: it keeps times, sound and luma, smooths colors, and resumes."""
 
 import subprocess
 import sys
@@ -25,23 +25,22 @@ from helpers import (
 from skimage import data
 
 from colorjax import cli
-from colorjax.apps.video import command as video
+from colorjax.apps.video import pipeline
 from colorjax.apps.video.colorizer import VideoColorizer
-from colorjax.apps.video.ycbcr import Coding
+from colorjax.apps.video.ycbcr import ColorCoding
 from colorjax.evaluation.metrics.image import colorfulness_of
 from colorjax.inference.colorizer import Colorizer
 
 
 @pytest.fixture(scope="module")
 def colorizer():
-    """Random, and so cold that its colours tip over at any small change."""
+    """Random weights; the low temperature makes colors tip at any small change."""
     return random_colorizer("zhang2016", temperature=0.1)
 
 
 @pytest.fixture
 def command(colorizer, monkeypatch, capfd):
-    """`colorjax video ARGS` with that run: its exit code, what it told, what went
-    wrong."""
+    """Call `colorjax video ARGS` with that run: (exit code, stdout, stderr)."""
 
     def call(*arguments, run=colorizer):
         monkeypatch.setattr(Colorizer, "load", lambda *_: run)
@@ -52,9 +51,9 @@ def command(colorizer, monkeypatch, capfd):
     return call
 
 
-def flicker(told):
-    """The two figures of the summary: steady, and each picture by itself."""
-    line = next(x for x in told.splitlines() if x.startswith("flicker"))
+def flicker(out):
+    """The two numbers of the summary: with smoothing and without."""
+    line = next(x for x in out.splitlines() if x.startswith("flicker"))
     numbers = [word.rstrip(".;") for word in line.split()]
     return [float(word) for word in numbers if word.replace(".", "", 1).isdigit()]
 
@@ -73,15 +72,15 @@ CLIPS = {
 
 @pytest.mark.parametrize("kind", CLIPS)
 def test_times_sound_and_luma_are_kept(kind, command, tmp_path):
-    """With lossless output luma is the same bit for bit, whatever codes it."""
+    """With lossless output luma is the same bit for bit, whatever the codec."""
     options = dict(CLIPS[kind])
     source = tmp_path / options.pop("name")
     views = panned(9, options.pop("size", (64, 80)))
     write_clip(source, views, **options)
     target = tmp_path / f"out{source.suffix}"
-    code, told, err = command(source, "--out", target, "--crf", 0)
+    code, out, err = command(source, "--out", target, "--crf", 0)
     assert code == 0, err
-    assert "9 pictures in 1 shots" in told
+    assert "9 frames, 1 shot" in out
     times, lumas, frame = read_luma(source)
     new_times, new_lumas, new_frame = read_luma(target)
     np.testing.assert_allclose(new_times, times, atol=1e-4)
@@ -93,7 +92,7 @@ def test_times_sound_and_luma_are_kept(kind, command, tmp_path):
     assert new_frame.color_range == (2 if kind == "full" else 1)
     assert new_frame.colorspace == {"bt709": 1, "full": 5}.get(kind, 6)
     rgb = read_rgb(target).astype(int)
-    assert np.abs(rgb[..., 0] - rgb[..., 2]).mean() > 2  # there are colours
+    assert np.abs(rgb[..., 0] - rgb[..., 2]).mean() > 2  # there are colors
     with av.open(str(source)) as before, av.open(str(target)) as after:
         assert after.duration == pytest.approx(before.duration, abs=25_000)
         if kind != "variable":
@@ -101,7 +100,7 @@ def test_times_sound_and_luma_are_kept(kind, command, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == [source.name, target.name]
 
 
-def test_turned_film_is_written_upright(command, tmp_path):
+def test_a_rotated_video_is_written_upright(command, tmp_path):
     views = panned(3, (64, 80))
     source = write_clip(tmp_path / "in.mp4", views, turn=90)
     code, _, err = command(source, "--out", tmp_path / "out.mkv", "--crf", 0)
@@ -112,85 +111,87 @@ def test_turned_film_is_written_upright(command, tmp_path):
     np.testing.assert_array_equal(turned, np.rot90(lumas, axes=(1, 2)))
 
 
-def test_pan_flickers_half_as_much_and_is_as_colourful(command, tmp_path, monkeypatch):
+def test_a_pan_flickers_half_as_much_and_is_as_colorful(command, tmp_path, monkeypatch):
     source = write_clip(tmp_path / "in.mkv", panned(24), codec="ffv1", sound=None)
-    code, told, _ = command(source, "--out", tmp_path / "out.mkv", "--crf", 0)
-    steady, alone = flicker(told)
-    assert code == 0 and alone > 1 and steady < alone / 2
-    # Each picture by itself is a film in which every picture is a cut.
+    code, out, _ = command(source, "--out", tmp_path / "out.mkv", "--crf", 0)
+    smoothed, unsmoothed = flicker(out)
+    assert code == 0 and unsmoothed > 1 and smoothed < unsmoothed / 2
+    # Without smoothing, as if every frame began a new shot.
     monkeypatch.setattr("colorjax.apps.video.flow.CUT", 2.0)
-    _, told, _ = command(source, "--out", tmp_path / "alone.mkv", "--crf", 0)
-    assert "24 pictures in 24 shots" in told
-    steady, alone = (
+    _, out, _ = command(source, "--out", tmp_path / "alone.mkv", "--crf", 0)
+    assert "24 frames, 24 shots" in out
+    smoothed, unsmoothed = (
         colorfulness_of(jnp.asarray(read_rgb(tmp_path / name)) / 255).mean()
         for name in ("out.mkv", "alone.mkv")
     )
-    assert float(steady) == pytest.approx(float(alone), rel=0.1)
+    assert float(smoothed) == pytest.approx(float(unsmoothed), rel=0.1)
 
 
 def test_a_cut_starts_anew(command, tmp_path):
-    """The pictures behind a cut are what they would be in a film of their own."""
+    """The frames after a cut are the same as in a video of their own."""
     first, second = panned(6), [view[::-1] for view in panned(5)]
     second = [np.ascontiguousarray(255 - view) for view in second]
     both = write_clip(tmp_path / "both.mkv", first + second, codec="ffv1", sound=None)
     alone = write_clip(tmp_path / "alone.mkv", second, codec="ffv1", sound=None)
-    _, told, _ = command(both, "--out", tmp_path / "a.mkv", "--crf", 0, "--batch", 1)
-    assert "11 pictures in 2 shots" in told
+    _, out, _ = command(both, "--out", tmp_path / "a.mkv", "--crf", 0, "--batch", 1)
+    assert "11 frames, 2 shots" in out
     command(alone, "--out", tmp_path / "b.mkv", "--crf", 0, "--batch", 1)
     after, expected = read_rgb(tmp_path / "a.mkv"), read_rgb(tmp_path / "b.mkv")
     np.testing.assert_array_equal(after[6:], expected)
 
 
-def test_killed_command_goes_on_and_ends_the_same(command, tmp_path, monkeypatch):
-    monkeypatch.setattr(video, "SEGMENT", 5)
+def test_an_interrupted_command_resumes_and_ends_the_same(
+    command, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(pipeline, "SEGMENT", 5)
     source = write_clip(tmp_path / "in.mkv", panned(18, (64, 80)))
     target, whole = tmp_path / "out.mkv", tmp_path / "whole.mkv"
     assert command(source, "--out", whole, "--batch", 2)[0] == 0
-    colours, made = VideoColorizer.__call__, []
+    colorize, frames = VideoColorizer.colorize, []
 
-    def dying(*args):
-        for one in colours(*args):
-            made.append(one)
-            if len(made) == 12:
+    def interrupted(*args):
+        for frame in colorize(*args):
+            frames.append(frame)
+            if len(frames) == 12:
                 raise KeyboardInterrupt
-            yield one
+            yield frame
 
     with monkeypatch.context() as patch:
-        patch.setattr(VideoColorizer, "__call__", dying)
+        patch.setattr(VideoColorizer, "colorize", interrupted)
         assert command(source, "--out", target, "--batch", 2)[0] == 130
     assert not target.exists() and (tmp_path / ".out.mkv.parts/00001.nut").exists()
-    code, told, err = command(source, "--out", target, "--batch", 2)
-    assert code == 0 and "18 pictures in 1 shots" in told
+    code, out, err = command(source, "--out", target, "--batch", 2)
+    assert code == 0 and "18 frames, 1 shot" in out
     assert target.read_bytes() == whole.read_bytes()
-    assert flicker(told) == flicker(
+    assert flicker(out) == flicker(
         command(source, "--out", whole, "--batch", 2, "--overwrite")[1]
     )
     assert not (tmp_path / ".out.mkv.parts").exists()
 
 
-def test_killed_while_the_parts_are_joined(command, tmp_path, monkeypatch):
-    monkeypatch.setattr(video, "SEGMENT", 5)
+def test_interrupted_while_the_segments_are_joined(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "SEGMENT", 5)
     source = write_clip(tmp_path / "in.mkv", panned(7, (64, 80)))
     target = tmp_path / "out.mkv"
 
-    def killed(*_):
+    def interrupted(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("colorjax.apps.video.writer.join", killed)
+        patch.setattr(pipeline, "join", interrupted)
         assert command(source, "--out", target)[0] == 130
-    monkeypatch.setattr(Colorizer, "predict", None)  # nothing is left to be coloured
-    code, told, _ = command(source, "--out", target)
-    assert code == 0 and "7 pictures in 1 shots" in told
+    monkeypatch.setattr(Colorizer, "predict", None)  # all frames are finished
+    code, out, _ = command(source, "--out", target)
+    assert code == 0 and "7 frames, 1 shot" in out
     assert len(read_rgb(target)) == 7
 
 
-def test_parts_of_another_command_are_not_gone_on_with(command, tmp_path, monkeypatch):
-    monkeypatch.setattr(video, "SEGMENT", 4)
+def test_segments_of_another_command_are_not_reused(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "SEGMENT", 4)
     source = write_clip(tmp_path / "in.mkv", panned(8, (64, 80)))
     target, whole = tmp_path / "out.mkv", tmp_path / "whole.mkv"
     with monkeypatch.context() as patch:
-        patch.setattr("colorjax.apps.video.writer.join", lambda *_: 1 / 0)
+        patch.setattr(pipeline, "join", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             command(source, "--out", target)
     assert (tmp_path / ".out.mkv.parts/00001.nut").exists()
@@ -203,61 +204,61 @@ def test_parts_of_another_command_are_not_gone_on_with(command, tmp_path, monkey
 
 
 def test_method_without_a_distribution(tmp_path, command):
-    """Its colours are averaged; what needs a distribution is refused."""
+    """Its ab is averaged; options that need a distribution are refused."""
     run = random_colorizer("regression")
     source = write_clip(tmp_path / "in.mkv", panned(8, (64, 80)), sound=None)
-    code, told, _ = command(source, "--out", tmp_path / "out.mp4", run=run)
-    steady, alone = flicker(told)
-    assert code == 0 and steady < 0.7 * alone
+    code, out, _ = command(source, "--out", tmp_path / "out.mp4", run=run)
+    smoothed, unsmoothed = flicker(out)
+    assert code == 0 and smoothed < 0.7 * unsmoothed
     options = ["--out", tmp_path / "no.mp4", "--temperature", 1]
     code, _, err = command(source, *options, run=run)
     assert code == 2 and "this method gives one colour a pixel" in err
 
 
-def test_truncated_film_is_written_as_far_as_it_goes(command, tmp_path):
+def test_a_truncated_video_is_written_as_far_as_it_goes(command, tmp_path):
     whole = write_clip(tmp_path / "whole.mkv", panned(60, (64, 80)))
     source = tmp_path / "in.mkv"
     source.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    code, told, err = command(source, "--out", tmp_path / "out.mp4")
+    code, out, err = command(source, "--out", tmp_path / "out.mp4")
     lines = [line for line in err.splitlines() if not line.startswith("colorized")]
     assert code == 1 and len(lines) == 1
     assert "in.mkv: it ends after" in lines[0] and "of the 2.4 s" in lines[0]
-    pictures = len(read_rgb(tmp_path / "out.mp4"))
-    assert 10 < pictures < 50 and f"{pictures} pictures" in told
-    # One that cannot be read at all leaves nothing behind.
+    frames = len(read_rgb(tmp_path / "out.mp4"))
+    assert 10 < frames < 50 and f"{frames} frames" in out
+    # A file that cannot be read at all leaves nothing behind.
     source.write_bytes(whole.read_bytes()[:300])
     code, _, err = command(source, "--out", tmp_path / "none.mp4")
     assert code == 2 and err.count("\n") == 1 and "in.mkv" in err
     assert not list(tmp_path.glob("*none*"))
 
 
-def test_spoilt_packets_are_counted(command, tmp_path):
+def test_damaged_packets_are_counted(command, tmp_path):
     views, source = panned(12, (64, 80)), tmp_path / "in.mov"
     write_clip(source, views, codec="png", form="rgb24", sound=None)
-    spoilt = bytearray(source.read_bytes())
-    middle = len(spoilt) // 2
-    spoilt[middle : middle + 40] = bytes(40)
-    source.write_bytes(spoilt)
-    code, told, err = command(source, "--out", tmp_path / "out.mp4")
-    assert code == 1 and "11 pictures" in told
+    damaged = bytearray(source.read_bytes())
+    middle = len(damaged) // 2
+    damaged[middle : middle + 40] = bytes(40)
+    source.write_bytes(damaged)
+    code, out, err = command(source, "--out", tmp_path / "out.mp4")
+    assert code == 1 and "11 frames" in out
     assert err.splitlines()[-1].endswith(
-        "in.mov: 1 of its packets could not be decoded; the rest is there"
+        "in.mov: 1 of its packets could not be decoded; the rest is written"
     )
 
 
 @pytest.mark.parametrize(
     ("name", "out", "message"),
     [
-        ("diary.txt", "out.mp4", "diary.txt: not a film"),
-        ("diary.mp4", "out.mp4", "diary.mp4: not a readable film"),
-        ("empty.mp4", "out.mp4", "empty.mp4: not a readable film"),
-        ("picture.png", "out.mp4", "for pictures there is colorjax colorize"),
+        ("diary.txt", "out.mp4", "diary.txt: not a video"),
+        ("diary.mp4", "out.mp4", "diary.mp4: not a readable video"),
+        ("empty.mp4", "out.mp4", "empty.mp4: not a readable video"),
+        ("picture.png", "out.mp4", "colorjax colorize reads images"),
         ("none.mp4", "out.mp4", "none.mp4: no such file"),
         ("in.mkv", "in.mkv", "in.mkv is the input too"),
-        ("in.mkv", "out.avi", "cannot write '.avi' films; use .mp4"),
+        ("in.mkv", "out.avi", "cannot write '.avi' videos; use .mp4"),
         ("in.mkv", "out.mp4", "cannot hold sound of the kind pcm_s16le"),
         ("in.mkv", "diary.txt/out.mkv", "cannot be written"),
-        ("sound.wav", "out.mp4", "sound.wav: no moving pictures in it"),
+        ("sound.wav", "out.mp4", "sound.wav: no video stream in it"),
     ],
 )
 def test_mistakes(name, out, message, command, tmp_path):
@@ -281,11 +282,11 @@ def test_options_out_of_range(options, command, tmp_path):
     assert code == 2 and err.count("\n") == 1
 
 
-def test_a_film_that_is_there_is_left(command, tmp_path):
+def test_an_existing_result_is_left(command, tmp_path):
     source = write_clip(tmp_path / "in.mkv", panned(2, (64, 80)), sound=None)
     (tmp_path / "out.mp4").write_bytes(b"mine")
-    code, told, _ = command(source, "--out", tmp_path / "out.mp4")
-    assert code == 0 and "--overwrite makes it anew" in told
+    code, out, _ = command(source, "--out", tmp_path / "out.mp4")
+    assert code == 0 and "--overwrite replaces it" in out
     assert (tmp_path / "out.mp4").read_bytes() == b"mine"
     assert command(source, "--out", tmp_path / "out.mp4", "--overwrite")[0] == 0
     assert len(read_rgb(tmp_path / "out.mp4")) == 2
@@ -300,16 +301,16 @@ def test_without_the_extra_one_line_says_what_to_install(tmp_path):
     assert 'pip install -e ".[video]"' in result.err
 
 
-def test_no_other_command_loads_the_extras():
+def test_no_other_command_imports_the_extras():
     code = """
 import sys
+import colorjax
 from colorjax import cli
 from colorjax.inference import colorizer
-try:
-    cli.main(["colorize", "--help"])
-except SystemExit:
-    pass
-print([m for m in ("av", "cv2", "onnx", "onnxruntime") if m in sys.modules])
+cli.main(["info", "no"])
+cli.main(["colorize", "nowhere", "--run", "x", "--out", "y"])
+extras = "av", "cv2", "onnx", "onnxruntime", "gradio", "starlette"
+print([name for name in extras if name in sys.modules])
 """
     result = python("-c", code, cwd=ROOT)
     assert result.out.splitlines()[-1] == "[]", result.err
@@ -331,29 +332,31 @@ def quick(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("photograph", [data.astronaut, data.coffee])
 def test_pan_with_a_trained_net(photograph, quick, tmp_path):
-    """The issue's own measure: half the flicker, colourfulness within a tenth."""
+    """Half the flicker, and colorfulness within a tenth."""
     views = panned(50, (240, 320), photograph)
     source = write_clip(tmp_path / "in.mkv", views)
     result = run_colorjax(
         "video", source, "--run", quick, "--out", tmp_path / "out.mkv", "--crf", 0
     )
     assert result.code == 0, result.err
-    steady, alone = flicker(result.out)
-    assert steady < alone / 2
+    smoothed, unsmoothed = flicker(result.out)
+    assert smoothed < unsmoothed / 2
     colorizer = Colorizer.load(quick)
     _, lumas, _ = read_luma(source)
-    full = [np.round(Coding((0, 0)).grey(x) * 255).astype(np.uint8) for x in lumas]
-    pictures = np.stack(colorizer(full))
-    steady, alone = (
+    full = [
+        np.round(ColorCoding((0, 0)).to_grey(x) * 255).astype(np.uint8) for x in lumas
+    ]
+    frames = np.stack(colorizer(full))
+    smoothed, unsmoothed = (
         float(colorfulness_of(jnp.asarray(x) / 255).mean())
-        for x in (read_rgb(tmp_path / "out.mkv"), pictures)
+        for x in (read_rgb(tmp_path / "out.mkv"), frames)
     )
-    assert steady == pytest.approx(alone, rel=0.1)
+    assert smoothed == pytest.approx(unsmoothed, rel=0.1)
 
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
-    """The directory of a run that was hardly trained."""
+    """The workdir of a run of two steps."""
     folder = tmp_path_factory.mktemp("drawings")
     pictures = write_folder(folder / "pictures", 8)
     config = write_config(folder / "tiny.py", data=dict(root=str(pictures)))
@@ -387,18 +390,18 @@ def test_kill_9_at_any_moment(workdir, tmp_path):
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_length(workdir, tmp_path):
-    """What the process holds behind every segment."""
+    """The resident memory after each segment."""
     code = """
 import sys
 from colorjax import cli
-from colorjax.apps.video import command as video
-from colorjax.apps.video.segments import Parts
+from colorjax.apps.video import pipeline
+from colorjax.apps.video.segments import Segments
 
-def keep(*args, keep=Parts.keep):
-    keep(*args)
-    print("held", open("/proc/self/statm").read().split()[1])
+def finish(*args, finish=Segments.finish):
+    finish(*args)
+    print("resident", open("/proc/self/statm").read().split()[1])
 
-video.SEGMENT, Parts.keep = 32, keep
+pipeline.SEGMENT, Segments.finish = 32, finish
 assert cli.main(sys.argv[1:]) == 0
 """
     source = write_clip(tmp_path / "in.mkv", panned(256, (240, 320), wide))
@@ -406,11 +409,11 @@ assert cli.main(sys.argv[1:]) == 0
     result = python("-c", code, *arguments, timeout=900)
     assert result.code == 0, result.err
     lines = [x.split() for x in result.out.splitlines()]
-    held = [int(line[1]) for line in lines if line[0] == "held"]
-    assert len(held) == 8
-    assert max(held[4:]) < 1.05 * max(held[:4])
+    pages = [int(line[1]) for line in lines if line[0] == "resident"]
+    assert len(pages) == 8
+    assert max(pages[4:]) < 1.05 * max(pages[:4])
 
 
 def wide():
-    """A photograph again and again, to pan across for long."""
+    """A photograph repeated side by side, for a long pan."""
     return np.tile(data.astronaut(), (1, 8, 1))

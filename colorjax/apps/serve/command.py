@@ -1,4 +1,4 @@
-"""Colorize pictures in a browser, with a page that this machine serves."""
+"""Colorize images in a browser, on a page that this machine serves."""
 
 import argparse
 import importlib.util
@@ -13,12 +13,12 @@ from pathlib import Path
 
 from colorjax.errors import UserError
 
-OPEN = (
-    "listening on {host}: whoever reaches this machine on port {port} can use the "
-    "page; there is no password, and nothing is encrypted. Without --host it is for "
-    "this machine alone."
+EXPOSED = (
+    "listening on {host}: everyone who reaches this machine on port {port} can use the "
+    "page, without a password and without encryption. Without --host only this machine "
+    "can use it."
 )
-SWEEP = 60.0  # seconds between two looks for files that nobody needs any more
+SWEEP_SECONDS = 60.0  # between two searches for files that are no longer needed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,35 +29,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="workdirs",
         metavar="DIR",
         action="append",
-        help="a run (the one that comes with colorjax); given several times, the page "
-        "offers the choice",
+        help="the workdir of a run (default: the model that comes with colorjax); "
+        "repeat the option to offer several",
     )
-    add("--host", default="127.0.0.1", help="where to listen (127.0.0.1, this machine)")
-    add("--port", type=int, default=7860, help="(7860; 0 is any that is free)")
+    add("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    add("--port", type=int, default=7860, help="port (7860); 0: any free one")
     add(
         "--max-pixels",
         type=lambda text: int(float(text)),
         default=50_000_000,
         metavar="N",
-        help="refuse pictures of more (50e6)",
+        help="refuse images with more pixels (50e6)",
     )
     add(
         "--max-upload",
         type=float,
         default=100.0,
         metavar="MB",
-        help="refuse files of more megabytes, of 2^20 bytes (100)",
+        help="refuse larger files; a megabyte is 2^20 bytes (100)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve the page until the process is told to end."""
+    """Serve the page until the process gets SIGINT or SIGTERM."""
     _check(args)
     port = _free_port(args.host, args.port)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # and clean up
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # to clean up
     with tempfile.TemporaryDirectory(prefix="colorjax-serve-") as folder:
-        # Read where Gradio is imported and pages are made: where uploads go, and that
-        # its authors are told nothing.
+        # Gradio reads these when it is imported: the folder of the uploads, and that it
+        # sends nothing to its authors.
         os.environ["GRADIO_TEMP_DIR"] = folder
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         _serve(args, port, Path(folder))
@@ -65,19 +65,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Raise `UserError` for options out of range, or without the extra."""
+    """Raise `UserError` for options out of range, or if the extra is missing."""
     if importlib.util.find_spec("gradio") is None:
         raise UserError('serve: install it with: pip install "colorjax[serve]"')
     for name in ("max_pixels", "max_upload"):
         if getattr(args, name) <= 0:
             raise UserError(f"--{name.replace('_', '-')} must be more than 0")
     if not 0 <= args.port < 65536:
-        raise UserError(f"--port is {args.port}, which is no port")
+        raise UserError(f"--port is {args.port}, which must be 0 to 65535")
 
 
 def _free_port(host: str, port: int) -> int:
-    """The port, or one that is free where it is 0. Raises `UserError` where nothing can
-    listen there."""
+    """The port, or a free one if it is 0. Raises `UserError` if it cannot be used."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.create_server((host, port), family=family) as listener:
@@ -90,7 +89,7 @@ def _free_port(host: str, port: int) -> int:
 
 
 def _serve(args: argparse.Namespace, port: int, folder: Path) -> None:
-    # Heavy; mistakes above need no waiting.
+    # These imports take seconds; mistakes above are reported without them.
     from colorjax.apps.serve.events import Events
     from colorjax.apps.serve.sessions import Sessions
     from colorjax.apps.serve.ui import build, launch
@@ -105,24 +104,24 @@ def _serve(args: argparse.Namespace, port: int, folder: Path) -> None:
     page = build(Events(sessions, names))
     launch(page, args.host, port, int(args.max_upload * 2**20))
     try:
-        _tell(page.local_url, args.host, port)
-        ended = threading.Event()
-        while not ended.wait(SWEEP):
+        _print_address(str(page.local_url), args.host, port)
+        never = threading.Event()
+        while not never.wait(SWEEP_SECONDS):
             sessions.sweep()
             trim_malloc()
     finally:
         page.close(verbose=False)
 
 
-def _tell(address: str, host: str, port: int) -> None:
-    """Print where the page is, and who else can see it."""
+def _print_address(address: str, host: str, port: int) -> None:
+    """Print the address of the page, and a warning if other machines can reach it."""
     print(address, flush=True)
     if not _is_loopback(host):
-        print(OPEN.format(host=host, port=port), file=sys.stderr)
+        print(EXPOSED.format(host=host, port=port), file=sys.stderr)
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether only programs of this machine reach what listens there."""
+    """Whether only programs on this machine can connect to the host."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

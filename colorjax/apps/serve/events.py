@@ -1,7 +1,7 @@
-"""What happens on the page of `colorjax serve`: `Events`, `told`.
+"""The event handlers of the page of `colorjax serve`: `Events`, `reports_errors`.
 
-An event gets the values of components and gives those of others, both in the order in
-which `page` connects them.
+A handler gets the values of components and returns new values of others, both in the
+order in which `ui` connects them.
 """
 
 import functools
@@ -13,30 +13,30 @@ from pathlib import Path
 import gradio as gr
 
 from colorjax import images
-from colorjax.apps.serve.sessions import SAMPLES, Look, Sessions
+from colorjax.apps.serve.sessions import SAMPLES, Session, Sessions, Settings
 from colorjax.errors import UserError
 
-BESIDE = ["grey", "original", "uncertainty"]
+COMPARISONS = ["grey", "original", "uncertainty"]
 PNG = ".png"
-READING = 20.0  # seconds that an error stays on the page
-SORRY = "This did not work. The terminal in which colorjax serve runs says why."
+ERROR_SECONDS = 20.0  # how long the page shows an error
+DEFECT = "This did not work. The terminal in which colorjax serve runs says why."
 
 
 class Events:
-    """What happens on the page."""
+    """The event handlers of the page. `workdirs` are the paths of the runs by name."""
 
     def __init__(self, sessions: Sessions, workdirs: Mapping[str, str]):
         self.sessions, self.workdirs = sessions, workdirs
         self.colorizers = sessions.colorizers
 
     def open(self, path: str, run: str, saturation: float, request: gr.Request):
-        """A picture was dropped."""
+        """The user dropped an image."""
         name = Path(path).name
         try:
             data = Path(path).read_bytes()
         except OSError as error:
             raise UserError(f"{name} did not arrive whole; drop it again") from error
-        self.sessions.open(request.session_hash, data, name, run)
+        self.sessions.open(_key(request), data, name, run)
         suffixes = [PNG]
         if Path(name).suffix.lower() in images.SUFFIXES:
             suffixes = list(dict.fromkeys([Path(name).suffix.lower(), PNG]))
@@ -44,77 +44,72 @@ class Events:
             None,
             gr.update(visible=True),
             gr.update(choices=suffixes, value=suffixes[0]),
-            *self.choose(BESIDE[0], run, saturation, request),
+            *self.choose(COMPARISONS[0], run, saturation, request),
         )
 
-    def choose(self, beside: str, run: str, saturation: float, request: gr.Request):
-        """A run was chosen: its own way of decoding, and no sample."""
+    def choose(self, comparison: str, run: str, saturation: float, request: gr.Request):
+        """The user chose a run: use its own temperature, and no sample."""
         logits, temperature = self.colorizers[run].has_logits, self.temperature(run)
-        beside = beside if logits else BESIDE[0]
+        choices = COMPARISONS if logits else COMPARISONS[:2]
+        comparison = comparison if logits else COMPARISONS[0]
         return (
-            gr.update(choices=BESIDE if logits else BESIDE[:2], value=beside),
+            gr.update(choices=choices, value=comparison),
             gr.update(visible=logits, value=temperature),
             gr.update(visible=logits),
             None,
-            *self.show(beside, run, temperature, saturation, None, request),
+            *self.show(comparison, run, temperature, saturation, None, request),
             *self.draw(0, run, temperature, saturation, None, request),
         )
 
     def show(
         self,
-        beside: str,
+        comparison: str,
         run: str,
         temperature: float,
         saturation: float,
         seed: int | None,
         request: gr.Request,
     ):
-        """Something was moved: the pair behind the slider, and how to have it from the
-        command line."""
-        session = self.sessions.get(request.session_hash, run)
-        look = self._look(run, temperature, saturation, seed)
-        command = ["colorjax", "colorize", session.name, "--run", self.workdirs[run]]
-        for name, value in look.options.items():
-            if value is not None and (name, value) != ("saturation", 1):
-                command += [f"--{name}", f"{value:g}"]
-        command = shlex.join([*command, "--out", "colorized/"])
-        return session.pair(beside, look), command
+        """The user moved a control: update the pair of images and the command line."""
+        session = self._session(request, run)
+        settings = self._settings(run, temperature, saturation, seed)
+        pair = session.write_pair(comparison, settings)
+        return pair, self._command_line(session, settings)
 
     def draw(
         self,
-        first: int,
+        first_seed: int,
         run: str,
         temperature: float,
         saturation: float,
         seed: int | None,
         request: gr.Request,
     ):
-        """The mean, and samples from a seed on, to choose among."""
+        """Draw the gallery: the mean, and the samples from `first_seed` on."""
         if not self.colorizers[run].has_logits:
-            return first, []
-        session = self.sessions.get(request.session_hash, run)
-        names = ["mean", *(f"seed {first + i}" for i in range(SAMPLES))]
-        paths = session.samples(self._look(run, temperature, saturation, first))
-        shown = list(zip(map(str, paths), names, strict=True))
-        place = 0 if seed is None else seed - first + 1
-        if not 0 <= place <= SAMPLES:
-            place = None
-        return first, gr.update(value=shown, selected_index=place)
+            return first_seed, []
+        settings = self._settings(run, temperature, saturation, seed)
+        paths = self._session(request, run).write_samples(settings, first_seed)
+        names = ["mean", *(f"seed {first_seed + i}" for i in range(SAMPLES))]
+        items = list(zip(map(str, paths), names, strict=True))
+        index = 0 if seed is None else seed - first_seed + 1
+        if not 0 <= index <= SAMPLES:
+            index = None
+        return first_seed, gr.update(value=items, selected_index=index)
 
     def pick(
         self,
-        first: int,
-        beside: str,
+        first_seed: int,
+        comparison: str,
         run: str,
         temperature: float,
         saturation: float,
-        picked: gr.SelectData,
+        selected: gr.SelectData,
         request: gr.Request,
     ):
-        """A sample was chosen, or the mean."""
-        seed = first + picked.index - 1 if picked.index else None
-        shown = self.show(beside, run, temperature, saturation, seed, request)
-        return seed, *shown
+        """The user picked an item of the gallery."""
+        seed = first_seed + selected.index - 1 if selected.index else None
+        return seed, *self.show(comparison, run, temperature, saturation, seed, request)
 
     def save(
         self,
@@ -125,39 +120,60 @@ class Events:
         seed: int | None,
         request: gr.Request,
     ):
-        """The picture at full size, as a file."""
-        session = self.sessions.get(request.session_hash, run)
-        look = self._look(run, temperature, saturation, seed)
-        return str(session.full(look, suffix, self.sessions.max_pixels))
+        """The user asked for the image at full size: write its file."""
+        session = self._session(request, run)
+        settings = self._settings(run, temperature, saturation, seed)
+        return str(session.write_full(settings, suffix, self.sessions.max_pixels))
 
     def close(self, request: gr.Request) -> None:
-        """The page was closed."""
-        self.sessions.close(request.session_hash)
+        """The user closed the page."""
+        self.sessions.close(_key(request))
 
     def temperature(self, run: str) -> float:
-        """The run's own, as the page shows it."""
+        """The run's own temperature, rounded as the page shows it."""
         return round(self.colorizers[run].temperature, 2)
 
-    def _look(
+    def _session(self, request: gr.Request, run: str) -> Session:
+        return self.sessions.get(_key(request), run)
+
+    def _settings(
         self, run: str, temperature: float, saturation: float, seed: int | None
-    ) -> Look:
-        if temperature == self.temperature(run) or not self.colorizers[run].has_logits:
-            temperature = None
-        return Look(run, temperature, saturation, seed)
+    ) -> Settings:
+        # Without an explicit temperature the run's own applies, without rounding.
+        own = temperature == self.temperature(run)
+        if own or not self.colorizers[run].has_logits:
+            return Settings(run, None, saturation, seed)
+        return Settings(run, temperature, saturation, seed)
+
+    def _command_line(self, session: Session, settings: Settings) -> str:
+        """The command that writes the same file."""
+        workdir = self.workdirs[settings.run]
+        command = ["colorjax", "colorize", session.name, "--run", workdir]
+        for name, value in settings.options.items():
+            if value is not None and (name, value) != ("saturation", 1):
+                command += [f"--{name}", f"{value:g}"]
+        return shlex.join([*command, "--out", "colorized/"])
 
 
-def told(event: Callable) -> Callable:
-    """The event, whose user is told of a mistake in a sentence on the page; of anything
-    else the terminal has the traceback."""
+def reports_errors(handler: Callable) -> Callable:
+    """Wrap a handler so that the page shows a `UserError` as a sentence. Any other
+    error appears as `DEFECT`, with its traceback in the terminal."""
 
-    @functools.wraps(event)
-    def telling(*args):
+    @functools.wraps(handler)
+    def wrapper(*args):
         try:
-            return event(*args)
+            return handler(*args)
         except UserError as error:
             sentence = html.escape(str(error))
-            raise gr.Error(sentence, READING, print_exception=False) from error
+            raise gr.Error(sentence, ERROR_SECONDS, print_exception=False) from error
         except Exception as error:
-            raise gr.Error(SORRY, READING) from error
+            raise gr.Error(DEFECT, ERROR_SECONDS) from error
 
-    return telling
+    return wrapper
+
+
+def _key(request: gr.Request) -> str:
+    """The key of the page that sent a request."""
+    if request.session_hash is None:
+        raise UserError("this page has no key; reload it")
+    return request.session_hash

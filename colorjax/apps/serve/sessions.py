@@ -1,9 +1,9 @@
-"""What `colorjax serve` holds of each open page: `Session`, `Sessions`, `Look`.
+"""The open pages of `colorjax serve`: `Session`, `Sessions`, `Settings`.
 
-A page has one picture: the file as it was dropped, a preview of bounded size, and what
-each run that was chosen says of the picture. From these it is shown in many ways
-without running a net, and written at full size as `colorjax colorize` writes it.
-Nothing here knows of the page itself.
+A page has one image: the uploaded file, a preview of bounded size, and the prediction
+of each run that was chosen. A session shows the image with different settings without
+running a network again. It writes full-size files as `colorjax colorize` does. This
+module does not depend on Gradio.
 """
 
 import secrets
@@ -27,18 +27,18 @@ from colorjax.inference.compose import join
 from colorjax.inference.decode import MAP, decode, uncertainty
 from colorjax.inference.distribution import Distribution
 
-PREVIEW = MAP  # pixels of the long side of what a page shows, as of `uncertainty`
-THUMBNAIL = 180  # and of a sample to choose: one of `paint`'s small tiles
+PREVIEW = MAP  # pixels of the long side of a preview; `uncertainty` has the same size
+THUMBNAIL = 180  # pixels of the long side of a sample
 SAMPLES = 4
-HELD = 1 << 30  # bytes of all sessions; above, the one longest unused goes
-KEPT = 3  # files of a kind: a browser may still be fetching the last but one
-STRAY = 600.0  # seconds after which a file that is no session's is deleted
+MAX_BYTES = 1 << 30  # of all sessions; above, the least recently used one is dropped
+FILES_PER_KIND = 3  # a browser may still be fetching the last but one
+STRAY_SECONDS = 600.0  # age at which a file that belongs to no session is deleted
 
-Shown = UInt8[np.ndarray, "h w 3"]
+Image = UInt8[np.ndarray, "h w 3"]
 
 
-class Look(NamedTuple):
-    """How a picture is decoded: its colours are of a run; the rest is for `decode`."""
+class Settings(NamedTuple):
+    """The run that predicts the colors, and the keyword arguments of `decode`."""
 
     run: str
     temperature: float | None = None
@@ -53,87 +53,96 @@ class Look(NamedTuple):
 
 @dataclass
 class Session:
-    """The picture of one page, and the folder of the files that the page shows."""
+    """The image of one page, and the folder of the files that the page shows.
+
+    `predictions` holds one distribution per run.
+    """
 
     name: str
     data: bytes
-    preview: Shown
+    preview: Image
     folder: Path
-    found: dict[str, Distribution] = field(default_factory=dict)
-    _beside: dict[tuple[str, str], Path] = field(default_factory=dict)
-    _passing: dict[str, deque[Path]] = field(default_factory=lambda: defaultdict(deque))
+    predictions: dict[str, Distribution] = field(default_factory=dict)
+    _comparisons: dict[tuple[str, str], Path] = field(default_factory=dict)
+    _recent: dict[str, deque[Path]] = field(default_factory=lambda: defaultdict(deque))
     _numbers: count = field(default_factory=count)
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory that the session holds."""
-        arrays = [self.preview]
-        for found in tuple(self.found.values()):
-            arrays += [found.lightness, found.ab]
-            arrays += [] if found.logits is None else [found.logits]
+        arrays: list[np.ndarray] = [self.preview]
+        for prediction in tuple(self.predictions.values()):
+            arrays += [prediction.lightness, prediction.ab]
+            arrays += [] if prediction.logits is None else [prediction.logits]
         return len(self.data) + sum(array.nbytes for array in arrays)
 
-    def colored(self, look: Look) -> Shown:
-        """The preview in colour; of a picture no larger, the very result."""
-        return self._decoded(self.preview, look)
+    def colorize_preview(self, settings: Settings) -> Image:
+        """The preview in color. If the image is no larger, this is the full result."""
+        return self._decode(self.preview, settings)
 
-    def samples(self, look: Look) -> list[Path]:
-        """Files of thumbnails: without a seed, and of `SAMPLES` seeds from that of
-        `look`."""
-        small = _within(self.preview, THUMBNAIL)
-        seeds = [None, *range(look.seed, look.seed + SAMPLES)]
+    def write_samples(self, settings: Settings, first_seed: int) -> list[Path]:
+        """Thumbnail files: one without a seed, and `SAMPLES` with the seeds from
+        `first_seed` on."""
+        small = _limited(self.preview, THUMBNAIL)
+        seeds = [None, *range(first_seed, first_seed + SAMPLES)]
         return [
-            self._file(f"sample {i}", self._decoded(small, look._replace(seed=seed)))
+            self._write_jpeg(
+                f"sample {i}", self._decode(small, settings._replace(seed=seed))
+            )
             for i, seed in enumerate(seeds)
         ]
 
-    def pair(self, beside: str, look: Look) -> tuple[Path, Path]:
-        """Files of what colours are compared with, "grey", the "original" or
-        "uncertainty", and of the preview in colour."""
-        if (beside, look.run) not in self._beside:
-            picture = self._other(beside, look.run)
-            file = self._file(f"{beside} of {look.run}", picture)
-            self._beside[beside, look.run] = file
-        return self._beside[beside, look.run], self._file("colored", self.colored(look))
+    def write_pair(self, comparison: str, settings: Settings) -> tuple[Path, Path]:
+        """Files of the comparison image and of the preview in color.
 
-    def full(self, look: Look, suffix: str, max_pixels: int) -> Path:
-        """A file at the size and depth of the picture, in the format of a suffix."""
-        picture = images.read_full(self.data, self.name, max_pixels)
-        colored = decode(self.found[look.run], picture, **look.options)
+        `comparison` is "grey", "original" or "uncertainty".
+        """
+        key = comparison, settings.run
+        if key not in self._comparisons:
+            image = self._comparison(comparison, settings.run)
+            kind = f"{comparison} of {settings.run}"
+            self._comparisons[key] = self._write_jpeg(kind, image)
+        colored = self.colorize_preview(settings)
+        return self._comparisons[key], self._write_jpeg("colored", colored)
+
+    def write_full(self, settings: Settings, suffix: str, max_pixels: int) -> Path:
+        """A file with the size and depth of the image, in the format of `suffix`."""
+        image = images.read_full(self.data, self.name, max_pixels)
+        colored = decode(self.predictions[settings.run], image, **settings.options)
         name = f"{Path(self.name).stem}-colorized{suffix}"
         return self._write("full", name, images.encode(colored, images.writable(name)))
 
-    def _decoded(self, picture: Shown, look: Look) -> Shown:
-        """Another size of the picture in colour."""
-        found = replace(self.found[look.run], size=picture.shape[:2])
-        return decode(found, picture, **look.options)
+    def _decode(self, image: Image, settings: Settings) -> Image:
+        """The image, which has another size than the prediction, in color."""
+        prediction = replace(self.predictions[settings.run], size=image.shape[:2])
+        return decode(prediction, image, **settings.options)
 
-    def _other(self, beside: str, run: str) -> Shown:
-        if beside == "original":
+    def _comparison(self, comparison: str, run: str) -> Image:
+        if comparison == "original":
             return self.preview
-        if beside == "uncertainty":
-            return uncertainty(self.found[run])
+        if comparison == "uncertainty":
+            return uncertainty(self.predictions[run])
         return join(self.preview, np.zeros((*self.preview.shape[:2], 2), np.float32))
 
-    def _file(self, kind: str, picture: Shown) -> Path:
-        return self._write(kind, "picture.jpg", images.encode(picture, "JPEG"))
+    def _write_jpeg(self, kind: str, image: Image) -> Path:
+        return self._write(kind, "picture.jpg", images.encode(image, "JPEG"))
 
     def _write(self, kind: str, name: str, data: bytes) -> Path:
-        """Write a file for the page; all but the last `KEPT` of a kind are deleted."""
+        """Write a file for the page, and delete all but the last `FILES_PER_KIND`."""
         path = self.folder / str(next(self._numbers)) / name
         files.write_bytes(path, data)
-        passing = self._passing[kind]
-        passing.append(path)
-        while len(passing) > KEPT:
-            shutil.rmtree(passing.popleft().parent, ignore_errors=True)
+        recent = self._recent[kind]
+        recent.append(path)
+        while len(recent) > FILES_PER_KIND:
+            shutil.rmtree(recent.popleft().parent, ignore_errors=True)
         return path
 
 
 class Sessions:
-    """The sessions of all open pages, by the key of each; for use from many threads.
+    """The sessions of all open pages, by the key of each page. Thread-safe.
 
-    `folder` is for files: it is theirs, and what else is found in it is deleted in
-    time. All sessions together hold `held` bytes, or one of them more.
+    The sessions own `folder` and delete old files in it that belong to none of them.
+    Together they hold at most `max_bytes`; a single session may exceed that.
     """
 
     def __init__(
@@ -141,68 +150,70 @@ class Sessions:
         colorizers: Mapping[str, Colorizer],
         folder: Path,
         max_pixels: int,
-        held: int = HELD,
+        max_bytes: int = MAX_BYTES,
     ):
         self.colorizers, self.folder = colorizers, folder
-        self.max_pixels, self.held = max_pixels, held
+        self.max_pixels, self.max_bytes = max_pixels, max_bytes
         self._lock = threading.Lock()
         self._opening: set[str] = set()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     def open(self, key: str, data: bytes, name: str, run: str) -> Session:
-        """Take a picture, in place of what the page had, and have a run predict it.
+        """Replace the image of a page by an upload, and predict its colors with a run.
 
-        Raises `UserError`, and leaves the page what it had, where there is no picture.
-        Of a page that is closed meanwhile nothing is kept.
+        Raises `UserError`, and leaves the page as it was, if the upload is not a
+        readable image. If the page is closed meanwhile, nothing is stored.
         """
         with self._lock:
             self._opening.add(key)
         try:
-            picture = images.read_full(data, name, self.max_pixels)
-            found = self.colorizers[run].predict(picture)
+            image = images.read_full(data, name, self.max_pixels)
+            prediction = self.colorizers[run].predict(image)
         except BaseException:
             with self._lock:
                 self._opening.discard(key)
             raise
-        small = images.on_white(_within(images.to_8_bits(picture), PREVIEW))
+        preview = images.on_white(_limited(images.to_8_bits(image), PREVIEW))
         folder = self.folder / secrets.token_urlsafe(16)
-        session = Session(name, data, small, folder, {run: found})
+        session = Session(name, data, preview, folder, {run: prediction})
         with self._lock:
             if key not in self._opening:
                 return session
             self._opening.discard(key)
-            before = self._sessions.pop(key, None)
+            replaced = self._sessions.pop(key, None)
             self._sessions[key] = session
-        _delete(before)
-        self._bound()
+        _delete_files(replaced)
+        self._evict()
         return session
 
     def get(self, key: str, run: str) -> Session:
-        """The session of a page, in which `run` has predicted the picture.
+        """The session of a page, with a prediction of `run`.
 
-        Raises `UserError` where it is not held any more.
+        Raises `UserError` if the session was dropped.
         """
         with self._lock:
             if key not in self._sessions:
-                raise UserError("your picture is not held here any more; drop it again")
+                raise UserError(
+                    "the server no longer holds your picture; drop it again"
+                )
             self._sessions.move_to_end(key)
             session = self._sessions[key]
-        if run not in session.found:
-            picture = images.read_full(session.data, session.name, self.max_pixels)
-            session.found[run] = self.colorizers[run].predict(picture)
-            self._bound()
+        if run not in session.predictions:
+            image = images.read_full(session.data, session.name, self.max_pixels)
+            session.predictions[run] = self.colorizers[run].predict(image)
+            self._evict()
         return session
 
     def close(self, key: str) -> None:
-        """Forget the picture of a page, and delete its files."""
+        """Drop the session of a page, and delete its files."""
         with self._lock:
             self._opening.discard(key)
-            gone = self._sessions.pop(key, None)
-        _delete(gone)
+            session = self._sessions.pop(key, None)
+        _delete_files(session)
 
-    def sweep(self, age: float = STRAY) -> None:
-        """Delete files that no session has and that are `age` seconds old: uploads,
-        finished or not."""
+    def sweep(self, age: float = STRAY_SECONDS) -> None:
+        """Delete files that are `age` seconds old and belong to no session, such as
+        finished and unfinished uploads."""
         with self._lock:
             live = {session.folder for session in self._sessions.values()}
         for path in set(self.folder.iterdir()) - live:
@@ -210,28 +221,29 @@ class Sessions:
                 if time.time() - path.stat().st_mtime > age:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
             except FileNotFoundError:
-                pass  # renamed meanwhile: an upload that is finished
+                pass  # an upload has finished and was renamed
 
-    def _bound(self) -> None:
-        gone = []
+    def _evict(self) -> None:
+        """Drop the least recently used sessions while all hold too many bytes."""
+        dropped = []
         with self._lock:
-            held = sum(session.nbytes for session in self._sessions.values())
-            while held > self.held and len(self._sessions) > 1:
-                gone.append(self._sessions.popitem(last=False)[1])
-                held -= gone[-1].nbytes
-        for session in gone:
-            _delete(session)
+            nbytes = sum(session.nbytes for session in self._sessions.values())
+            while nbytes > self.max_bytes and len(self._sessions) > 1:
+                dropped.append(self._sessions.popitem(last=False)[1])
+                nbytes -= dropped[-1].nbytes
+        for session in dropped:
+            _delete_files(session)
 
 
-def _delete(session: Session | None) -> None:
+def _delete_files(session: Session | None) -> None:
     if session is not None:
         shutil.rmtree(session.folder, ignore_errors=True)
 
 
-def _within(
-    picture: UInt8[np.ndarray, "h w c"], side: int
+def _limited(
+    image: UInt8[np.ndarray, "h w c"], side: int
 ) -> UInt8[np.ndarray, "h2 w2 c"]:
-    """The picture, made smaller where its long side has more than `side` pixels."""
-    scale = min(1.0, side / max(picture.shape[:2]))
-    height, width = (max(1, round(scale * n)) for n in picture.shape[:2])
-    return images.resize(picture, (height, width))
+    """The image, reduced so that its long side has at most `side` pixels."""
+    scale = min(1.0, side / max(image.shape[:2]))
+    height, width = (max(1, round(scale * n)) for n in image.shape[:2])
+    return images.resize(image, (height, width))

@@ -1,27 +1,28 @@
-"""The page of `colorjax serve`, in Gradio: `build` and `launch`.
+"""The Gradio page of `colorjax serve`: `build`, `launch`.
 
-What it looks like, and which events happen when a component is touched.
+This module lays out the components and connects them to the handlers of `events`.
 """
 
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio.themes import Default
 from starlette.requests import ClientDisconnect
 
-from colorjax.apps.serve.events import BESIDE, PNG, Events, told
+from colorjax.apps.serve.events import COMPARISONS, PNG, Events, reports_errors
 from colorjax.apps.serve.sessions import SAMPLES
 
-HOTTEST = 2.0  # temperature; there nearly every picture is sepia
-AT_ONCE = {"pixels": 2, "previews": 4}  # events of all pages that run at a time
-WAITING = 100  # events that wait for them; more are told to come again
-PAGES = 1000  # pages, open or not, of which the sample that they show is known
-ABOUT = """# Colour for grey pictures
+MAX_TEMPERATURE = 2.0  # at which nearly every image is sepia
+FULL_SIZE_LIMIT, PREVIEW_LIMIT = 2, 4  # handlers of all pages that run at a time
+QUEUE = 100  # events that may wait for a handler; further ones are refused
+PAGES = 1000  # pages, open or closed, whose state Gradio keeps
+ABOUT = """# Color for grey pictures
 Drop a photograph. This server keeps it in memory while the page is open, and sends it
 nowhere."""
-THEME = gr.themes.Default(
+THEME = Default(
     primary_hue="amber",
     neutral_hue="stone",
     font=["system-ui", "sans-serif"],
@@ -52,58 +53,71 @@ STYLE = """
 .choice label:has(input:focus-visible) { outline: 2px solid var(--color-accent); }
 .choice label.selected { background: var(--color-accent-soft) !important;
                          border-color: var(--color-accent) !important; }
-[data-testid=status-tracker]:has(.error) { display: none; } /* the toast says it */
+/* A toast shows the error. */
+[data-testid=status-tracker]:has(.error) { display: none; }
 #command textarea { font-family: var(--font-mono); font-size: .8rem; }
 """
 
 
-class Parts(NamedTuple):
-    """The components that events read or write."""
+class Stage(NamedTuple):
+    """The components that show images."""
 
-    drop: gr.File
-    work: gr.Predictor  # all below, which is there once a picture is
     pair: gr.ImageSlider
     gallery: gr.Gallery
     others: gr.Button
+
+
+class Panel(NamedTuple):
+    """The components that hold the settings."""
+
     run: gr.Radio
-    beside: gr.Radio
+    comparison: gr.Radio
     temperature: gr.Slider
     saturation: gr.Slider
     suffix: gr.Radio
     save: gr.Button
     file: gr.DownloadButton
     command: gr.Textbox
-    first: gr.State  # the seed of the first sample that is drawn
-    seed: gr.State  # that of the one that is shown, or None
+
+
+class Components(NamedTuple):
+    """The components that handlers read or write."""
+
+    drop: gr.File
+    work: gr.Row  # the stage and the panel; visible once there is an image
+    stage: Stage
+    panel: Panel
+    first_seed: gr.State  # the seed of the first sample in the gallery
+    seed: gr.State  # the seed of the sample on the stage, or None
 
 
 def build(events: Events) -> gr.Blocks:
-    """The page; each event runs in a thread of its own, off that of the server."""
+    """The page. Gradio runs each handler in a thread of its own."""
     with gr.Blocks(title="colorjax", analytics_enabled=False) as page:
         gr.Markdown(ABOUT, elem_id="about")
         drop = gr.File(elem_id="drop")
-        drop.async_move_resource_to_block_cache = _uploaded
-        with gr.Predictor(visible=False, elem_id="work") as work:
+        drop.async_move_resource_to_block_cache = _check_upload
+        with gr.Row(visible=False, elem_id="work") as work:
             with gr.Column(scale=3, min_width=320):
                 stage = _stage()
             with gr.Column(scale=1, min_width=300):
                 panel = _panel(list(events.colorizers), events.temperature)
         states = gr.State(0), gr.State(None)
-        _connect(events, Parts(drop, work, *stage, *panel, *states))
+        _connect(events, Components(drop, work, stage, panel, *states))
         page.unload(events.close)
-    page.queue(max_size=WAITING, api_open=False)
+    page.queue(max_size=QUEUE, api_open=False)
     return page
 
 
-async def _uploaded(path: str) -> str:
-    """The path of an upload, as Gradio has made sure of, unless it is an address: that
-    Gradio would fetch, whoever's it is."""
-    if not Path(path).is_file():
-        raise gr.Error("only an upload is taken", print_exception=False)
-    return path
+async def _check_upload(url_or_file_path: str | Path | None) -> str | None:
+    """The path of an upload. Gradio has checked that it is one, unless it is an
+    address: Gradio would fetch that, from any host."""
+    if url_or_file_path is None or not Path(url_or_file_path).is_file():
+        raise gr.Error("only uploads are accepted", print_exception=False)
+    return str(url_or_file_path)
 
 
-def _stage() -> tuple:
+def _stage() -> Stage:
     pair = gr.ImageSlider(show_label=False, buttons=["fullscreen"], max_height=680)
     gallery = gr.Gallery(
         show_label=False,
@@ -113,11 +127,11 @@ def _stage() -> tuple:
         buttons=[],
         elem_id="gallery",
     )
-    return pair, gallery, gr.Button("Other samples", size="sm", elem_id="others")
+    return Stage(pair, gallery, gr.Button("Other samples", size="sm", elem_id="others"))
 
 
-def _panel(runs: list[str], temperature: Callable[[str], float]) -> tuple:
-    return (
+def _panel(runs: list[str], temperature: Callable[[str], float]) -> Panel:
+    return Panel(
         gr.Radio(
             runs,
             value=runs[0],
@@ -125,10 +139,15 @@ def _panel(runs: list[str], temperature: Callable[[str], float]) -> tuple:
             visible=len(runs) > 1,
             elem_classes="choice",
         ),
-        gr.Radio(BESIDE, value=BESIDE[0], label="Compare with", elem_classes="choice"),
+        gr.Radio(
+            COMPARISONS,
+            value=COMPARISONS[0],
+            label="Compare with",
+            elem_classes="choice",
+        ),
         gr.Slider(
             0.05,
-            HOTTEST,
+            MAX_TEMPERATURE,
             temperature(runs[0]),
             step=0.01,
             label="Temperature",
@@ -147,52 +166,70 @@ def _panel(runs: list[str], temperature: Callable[[str], float]) -> tuple:
     )
 
 
-def _connect(events: Events, parts: Parts) -> None:
-    """Have the events happen when components are touched."""
-    p = parts
-    look = [p.run, p.temperature, p.saturation]
-    shown, drawn = [p.pair, p.command], [p.first, p.gallery]
-    chosen = [p.beside, p.temperature, p.others, p.seed, *shown, *drawn]
-    pixels, light = (
-        dict(concurrency_id=name, concurrency_limit=limit, api_visibility="private")
-        for name, limit in AT_ONCE.items()
+def _connect(events: Events, components: Components) -> None:
+    """Connect the components to their handlers."""
+    drop, work, stage, panel, first_seed, seed = components
+    comparison = panel.comparison
+    settings = [panel.run, panel.temperature, panel.saturation]
+    shown, drawn = [stage.pair, panel.command], [first_seed, stage.gallery]
+    chosen = [comparison, panel.temperature, stage.others, seed, *shown, *drawn]
+    full_size: dict[str, Any] = dict(
+        concurrency_id="full size",
+        concurrency_limit=FULL_SIZE_LIMIT,
+        api_visibility="private",
     )
-    live = light | dict(trigger_mode="always_last", show_progress="hidden")
+    preview: dict[str, Any] = dict(
+        concurrency_id="previews",
+        concurrency_limit=PREVIEW_LIMIT,
+        api_visibility="private",
+    )
+    live: dict[str, Any] = preview | dict(
+        trigger_mode="always_last", show_progress="hidden"
+    )
+    show, draw = reports_errors(events.show), reports_errors(events.draw)
 
-    p.drop.upload(
-        told(events.open),
-        [p.drop, p.run, p.saturation],
-        [p.drop, p.work, p.suffix, *chosen],
-        **pixels,
-    ).failure(None, outputs=p.drop, js="() => null")
-    p.run.input(told(events.choose), [p.beside, p.run, p.saturation], chosen, **pixels)
+    drop.upload(
+        reports_errors(events.open),
+        [drop, panel.run, panel.saturation],
+        [drop, work, panel.suffix, *chosen],
+        **full_size,
+    ).failure(None, outputs=drop, js="() => null")
+    panel.run.input(
+        reports_errors(events.choose),
+        [comparison, panel.run, panel.saturation],
+        chosen,
+        **full_size,
+    )
     gr.on(
-        [p.temperature.input, p.saturation.input, p.beside.input],
-        told(events.show),
-        [p.beside, *look, p.seed],
+        [panel.temperature.input, panel.saturation.input, comparison.input],
+        show,
+        [comparison, *settings, seed],
         shown,
         **live,
     )
-    gr.on(
-        [p.temperature.release, p.saturation.release],
-        told(events.draw),
-        [p.first, *look, p.seed],
-        drawn,
+    released = [panel.temperature.release, panel.saturation.release]
+    redraw = [first_seed, *settings, seed]
+    gr.on(released, draw, redraw, drawn, **live)
+    stage.others.click(
+        lambda first: first + SAMPLES, first_seed, first_seed, **preview
+    ).then(draw, redraw, drawn, **preview)
+    stage.gallery.select(
+        reports_errors(events.pick),
+        [first_seed, comparison, *settings],
+        [seed, *shown],
         **live,
     )
-    p.others.click(lambda first: first + SAMPLES, p.first, p.first, **light).then(
-        told(events.draw), [p.first, *look, p.seed], drawn, **light
-    )
-    p.gallery.select(
-        told(events.pick), [p.first, p.beside, *look], [p.seed, *shown], **live
-    )
-    p.save.click(
-        told(events.save), [p.suffix, *look, p.seed], p.file, **pixels
+    panel.save.click(
+        reports_errors(events.save),
+        [panel.suffix, *settings, seed],
+        panel.file,
+        **full_size,
     ).success(None, js="() => document.querySelector('#file').click()")
 
 
 def launch(page: gr.Blocks, host: str, port: int, max_bytes: int) -> None:
-    """Start to serve the page, in threads; files of more bytes are refused."""
+    """Start serving the page, in threads. Larger uploads than `max_bytes` are
+    refused."""
     page.launch(
         server_name=host,
         server_port=port,
@@ -217,6 +254,5 @@ def launch(page: gr.Blocks, host: str, port: int, max_bytes: int) -> None:
 
 
 def _is_defect(record: logging.LogRecord) -> bool:
-    """Whether a line of the log is of more than a page that was closed in the middle of
-    an upload."""
+    """False for log records of a page that was closed during an upload."""
     return not (record.exc_info and record.exc_info[0] is ClientDisconnect)

@@ -1,4 +1,4 @@
-"""The colours of a film's pictures, one after another: `VideoColorizer`."""
+"""Colorizing the frames of a video in order: `VideoColorizer`."""
 
 import itertools
 import math
@@ -6,23 +6,24 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, UInt8
 
 from colorjax import images
-from colorjax.apps.video.reader import Film, Picture
-from colorjax.apps.video.temporal import Followed, follow
-from colorjax.apps.video.writer import ColoredFrame, is_halved
+from colorjax.apps.video.reader import Frame, Video
+from colorjax.apps.video.temporal import Smoothed, smooth
+from colorjax.apps.video.writer import ColoredFrame, is_subsampled
 from colorjax.apps.video.ycbcr import chroma_planes
 from colorjax.inference import upsample
 from colorjax.inference.colorizer import Colorizer
 from colorjax.inference.distribution import Distribution, no_logits
 
-FINE = 256  # pixels of the short side, or more, that motion is sought on
+FLOW_SIDE = 256  # the least short side, in pixels, at which optical flow is computed
 
 
 @dataclass(frozen=True)
 class Options:
-    """`batch` pictures at a time in the net; the others are those of
-    `colorjax.decode.decode`."""
+    """`batch` is the number of frames per run of the network; the others are those of
+    `colorjax.inference.decode.decode`."""
 
     batch: int = 8
     temperature: float | None = None
@@ -31,51 +32,56 @@ class Options:
 
 
 class VideoColorizer:
-    """Colours pictures of a film with a colorizer.
+    """Predicts, smooths and decodes the colors of a video's frames.
 
-    Raises `UserError` for options that need a distribution which the method does not
-    give.
+    `state` is the smoothed prediction of the last frame, None before the first; setting
+    it resumes a video. Raises `UserError` for options that need a distribution if the
+    method has none.
     """
 
-    def __init__(self, colorizer: Colorizer, film: Film, options: Options):
-        self.colorizer, self.film, self.options = colorizer, film, options
+    def __init__(self, colorizer: Colorizer, video: Video, options: Options):
+        self.colorizer, self.video, self.options = colorizer, video, options
+        self.state: Smoothed | None = None
         self.temperature = None
         if colorizer.has_logits:
             self.temperature = options.temperature or colorizer.temperature
         elif options.temperature or options.palette:
             raise no_logits(colorizer.source)
 
-    def __call__(
-        self, pictures: Iterable[Picture], before: Followed | None
-    ) -> Iterator[tuple[ColoredFrame, Followed]]:
-        """Each picture with its colours, and what is to be given as `before` for those
-        that come next."""
-        pictures = iter(pictures)
-        while some := list(itertools.islice(pictures, self.options.batch)):
-            levels = [self._levels(picture) for picture in some]
-            given = [np.repeat(grey[..., None], 3, axis=2) for grey in levels]
-            found = self.colorizer.predict(given, self.options.batch)
-            for picture, grey, one in zip(some, levels, found, strict=True):
-                before = follow(before, _fine(grey, one), one, self._decode)
-                yield self._coloured(picture, one, before), before
+    def colorize(self, frames: Iterable[Frame]) -> Iterator[ColoredFrame]:
+        """The frames with their chroma planes, in the same order."""
+        frames = iter(frames)
+        while batch := list(itertools.islice(frames, self.options.batch)):
+            greys = [self._grey(frame) for frame in batch]
+            inputs = [np.repeat(grey[..., None], 3, axis=2) for grey in greys]
+            predictions = self.colorizer.predict(inputs, self.options.batch)
+            for frame, grey, one in zip(batch, greys, predictions, strict=True):
+                large = _for_flow(grey, one)
+                self.state = smooth(self.state, large, one, self._decode)
+                yield self._colored(frame, one, self.state)
 
-    def _levels(self, picture):
-        return np.round(255 * self.film.coding.grey(picture.luma)).astype(np.uint8)
+    def _grey(self, frame: Frame) -> UInt8[np.ndarray, "h w"]:
+        grey = self.video.coding.to_grey(frame.luma)
+        return np.round(255 * grey).astype(np.uint8)
 
-    def _decode(self, found: Distribution) -> np.ndarray:
-        return found.decode(self.temperature, self.options.palette)
+    def _decode(self, prediction: Distribution) -> Float[np.ndarray, "h w 2"]:
+        return prediction.decode(self.temperature, self.options.palette)
 
-    def _coloured(self, picture, found, followed):
-        ab = np.float32(self.options.saturation) * followed.ab
-        guide = upsample.fit(found.lightness, ab)
+    def _colored(
+        self, frame: Frame, prediction: Distribution, smoothed: Smoothed
+    ) -> ColoredFrame:
+        ab = np.float32(self.options.saturation) * smoothed.ab
+        guide = upsample.fit(prediction.lightness, ab)
         planes = chroma_planes(
-            picture.luma, guide, self.film.coding, is_halved(self.film)
+            frame.luma, guide, self.video.coding, is_subsampled(self.video)
         )
-        return ColoredFrame(picture, planes)
+        return ColoredFrame(frame, planes)
 
 
-def _fine(grey, found):
-    """The picture at a multiple of the working size with `FINE` pixels, or more."""
-    height, width = found.lightness.shape
-    factor = math.ceil(FINE / min(height, width))
+def _for_flow(
+    grey: UInt8[np.ndarray, "h w"], prediction: Distribution
+) -> UInt8[np.ndarray, "h2 w2"]:
+    """The frame at the least multiple of the working size with `FLOW_SIDE` pixels."""
+    height, width = prediction.lightness.shape
+    factor = math.ceil(FLOW_SIDE / min(height, width))
     return images.resize(grey, (factor * height, factor * width))

@@ -1,10 +1,10 @@
-"""A film in the making, kept so that a killed command goes on: `Parts`.
+"""The finished segments of an unfinished video: `Segments`.
 
-Beside the film to come a hidden folder holds the segments that are finished and, for
-each, what the next one is made from. It is gone when the film is there.
+A hidden folder beside the target holds the encoded segments. With the last of them it
+holds the state that the next segment starts from, so that an interrupted command
+resumes behind it. The command removes the folder when the target is complete.
 """
 
-import io
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,11 @@ from colorjax.errors import UserError
 JOB = "job.json"
 
 
-class Parts:
-    """The folder of the parts of `target`, made by the command that `job` describes.
+class Segments:
+    """The folder of the segments of `target`.
 
-    Parts of another job are thrown away. Raises `UserError` where there can be no such
-    folder.
+    `job` describes all that the segments depend on; segments of a different job are
+    deleted. Raises `UserError` if the folder cannot be created.
     """
 
     def __init__(self, target: Path, job: dict[str, Any]):
@@ -35,31 +35,29 @@ class Parts:
             raise UserError(f"{target}: cannot be written ({reason})") from error
         files.write_json(self.folder / JOB, job)
 
-    def segment(self, number: int) -> Path:
+    def path(self, number: int) -> Path:
         """The file of a segment."""
         return self.folder / f"{number:05d}.nut"
 
     def finished(self) -> tuple[int, dict[str, np.ndarray]]:
-        """How many segments are finished, and what was kept with the last of them."""
+        """The number of finished segments, and the state saved with the last."""
         number = 0
-        while self._kept(number).exists():
+        while self._state(number).exists():
             number += 1
         if not number:
             return 0, {}
-        with np.load(self._kept(number - 1)) as kept:
-            return number, dict(kept)
+        with np.load(self._state(number - 1)) as state:
+            return number, dict(state)
 
-    def keep(self, number: int, arrays: dict[str, np.ndarray]) -> None:
-        """Note that a segment is finished, with what the next one is made from."""
-        data = io.BytesIO()
-        np.savez(data, **arrays)
-        files.write_bytes(self._kept(number), data.getvalue())
+    def finish(self, number: int, state: dict[str, np.ndarray]) -> None:
+        """Mark a segment as finished, with the state that the next one needs."""
+        files.write_arrays(self._state(number), state)
         if number:
-            self._kept(number - 1).write_bytes(b"")  # only the last is ever read
+            self._state(number - 1).write_bytes(b"")  # only the last is ever read
 
     def remove(self) -> None:
-        """Throw all parts away."""
+        """Delete the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _kept(self, number):
+    def _state(self, number: int) -> Path:
         return self.folder / f"{number:05d}.npz"

@@ -1,11 +1,11 @@
-"""Colours that keep still from picture to picture: `follow`, `Followed`.
+"""Temporal smoothing of colors along optical flow: `smooth`, `Smoothed`.
 
-A net that colours every picture by itself flickers: small changes of L tip it between
-colours. So its log-probabilities are averaged along motion, and the average is decoded;
-an average of colours would be greyer than any of them. Of a thing seen in n pictures
-since it appeared the newest has the weight 1 / min(n, `MEMORY`): a plain mean at first,
-which then forgets. A cut, and whatever has come into sight, starts anew. Of a method
-without a distribution it is ab that is averaged.
+A network that colorizes each frame on its own flickers, because small changes of L tip
+it from one color to another. So this module averages the log-probabilities along the
+optical flow and decodes the average; an average of decoded colors would be too grey.
+The newest of the n frames that show a point has weight 1 / min(n, `MEMORY`): first a
+plain mean, later an exponential one. A cut, and every point that comes into sight,
+starts a new average. Methods without a distribution have their ab averaged instead.
 """
 
 from collections.abc import Callable
@@ -17,143 +17,134 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, UInt8
 
-from colorjax.apps.video.flow import motion
+from colorjax.apps.video.flow import Flow, optical_flow, warp
 from colorjax.inference.distribution import Distribution
 
-MEMORY = 16  # pictures
+MEMORY = 16  # frames
 
 
 class Flicker(NamedTuple):
-    """How much colours change along motion, as sums: |ab - ab before| in ab units,
-    `steady` as followed and `alone` as each picture by itself, over `pixels` whose
-    motion is trusted. `shots` are counted too."""
+    """How much ab changes along optical flow, summed over the frames of a video.
 
-    steady: float = 0.0
-    alone: float = 0.0
+    `smoothed` and `unsmoothed` are sums of |ab - previous ab|, with smoothing and
+    without, over `pixels` with a trusted flow. `shots` counts the cuts, plus one.
+    """
+
+    smoothed: float = 0.0
+    unsmoothed: float = 0.0
     pixels: int = 0
     shots: int = 0
 
     def means(self) -> tuple[float, float]:
-        """The mean changes, steady and alone."""
+        """The mean changes in units of ab, (smoothed, unsmoothed)."""
         pixels = max(self.pixels, 1)
-        return self.steady / pixels, self.alone / pixels
+        return self.smoothed / pixels, self.unsmoothed / pixels
 
 
-class Followed(NamedTuple):
-    """The colours of a picture, and what the next one needs of it.
+class Smoothed(NamedTuple):
+    """The colors of a frame, and all that smoothing the next frame needs.
 
-    `grey` is the picture, `values` the averaged log-probabilities, or ab, over `seen`
-    pictures; `ab` is their colours, `alone` those of the picture by itself.
+    `grey` is the frame, `values` the mean log-probabilities (or mean ab) of the last
+    `counts` frames that show each point, `ab` the decoded mean, and `unsmoothed_ab` the
+    decoded colors of this frame alone.
     """
 
     grey: UInt8[np.ndarray, "h3 w3"]
-    values: Float[Array, "h2 w2 c"]
-    seen: Float[Array, "h2 w2"]
+    values: Float[Array, "h2 w2 c"] | Float[np.ndarray, "h2 w2 c"]
+    counts: Float[Array, "h2 w2"] | Float[np.ndarray, "h2 w2"]
     ab: Float[np.ndarray, "h w 2"]
-    alone: Float[np.ndarray, "h w 2"]
+    unsmoothed_ab: Float[np.ndarray, "h w 2"]
     flicker: Flicker
 
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The fields as arrays, which `from_arrays` reads."""
+        return {name: np.asarray(x) for name, x in self._asdict().items()}
 
-def follow(
-    before: Followed | None,
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Smoothed":
+        """The value that `to_arrays` was called on."""
+        smoothed, unsmoothed, pixels, shots = arrays["flicker"].tolist()
+        flicker = Flicker(smoothed, unsmoothed, int(pixels), int(shots))
+        return cls(**{**arrays, "flicker": flicker})
+
+
+def smooth(
+    previous: Smoothed | None,
     grey: UInt8[np.ndarray, "h3 w3"],
-    found: Distribution,
+    prediction: Distribution,
     decode: Callable[[Distribution], Float[np.ndarray, "h w 2"]],
-) -> Followed:
-    """The next picture of a film, or its first, where there is none `before`.
+) -> Smoothed:
+    """Smooth the predicted colors of a frame, given the `previous` frame's result.
 
-    `grey` is the picture at a whole multiple of the size of `found`, what the net says
-    of it; `decode` makes colours of that. The pictures of a film are of one size.
+    `previous` is None for the first frame of a video. `grey` is the frame at a whole
+    multiple of the size of `prediction`; `decode` turns a distribution into ab. All
+    frames have the same size.
     """
-    alone = decode(found)
-    logits = found.logits
-    values = jnp.asarray(found.ab) if logits is None else _log_softmax(logits)
-    flicker = Flicker() if before is None else before.flicker
-    moved = None
-    if before is not None:
-        moved = motion(before.grey, grey, factor=len(grey) // len(found.ab))
-    if moved is None or moved.is_cut:
-        seen = jnp.ones(values.shape[:2])
+    unsmoothed_ab = decode(prediction)
+    logits = prediction.logits
+    values = jnp.asarray(prediction.ab) if logits is None else _log_softmax(logits)
+    flicker = Flicker() if previous is None else previous.flicker
+    flow = None
+    if previous is not None:
+        factor = len(grey) // len(prediction.ab)
+        flow = optical_flow(previous.grey, grey, factor)
+    if previous is None or flow is None or flow.is_cut:
+        counts = jnp.ones(values.shape[:2])
         flicker = flicker._replace(shots=flicker.shots + 1)
-        return Followed(grey, values, seen, alone, alone, flicker)
-    flow, trusted = (jnp.asarray(x) for x in moved)
-    values, seen = _average(
-        before.values, before.seen, values, flow, trusted, found.stride
-    )
-    if logits is None:
-        ab = decode(replace(found, ab=np.asarray(values)))
-    else:
-        ab = decode(replace(found, logits=np.asarray(values)))
+        return Smoothed(grey, values, counts, unsmoothed_ab, unsmoothed_ab, flicker)
+    values, counts = _average(previous, values, flow, prediction.stride)
+    name = "ab" if logits is None else "logits"
+    ab = decode(replace(prediction, **{name: np.asarray(values)}))
     flicker = Flicker(
-        flicker.steady + float(_change(before.ab, ab, flow, trusted)),
-        flicker.alone + float(_change(before.alone, alone, flow, trusted)),
-        flicker.pixels + int(trusted.sum()),
+        flicker.smoothed + float(_change(previous.ab, ab, *flow)),
+        flicker.unsmoothed
+        + float(_change(previous.unsmoothed_ab, unsmoothed_ab, *flow)),
+        flicker.pixels + int(flow.trusted.sum()),
         flicker.shots,
     )
-    return Followed(grey, values, seen, ab, alone, flicker)
-
-
-def to_arrays(followed: Followed) -> dict[str, np.ndarray]:
-    """All that the next picture needs, to be kept."""
-    return {name: np.asarray(x) for name, x in followed._asdict().items()}
-
-
-def from_arrays(arrays: dict[str, np.ndarray]) -> Followed:
-    """What `to_arrays` kept."""
-    steady, alone, pixels, shots = arrays["flicker"].tolist()
-    flicker = Flicker(steady, alone, int(pixels), int(shots))
-    return Followed(**{**arrays, "flicker": flicker})
+    return Smoothed(grey, values, counts, ab, unsmoothed_ab, flicker)
 
 
 _log_softmax = jax.jit(lambda logits: jax.nn.log_softmax(logits.astype(jnp.float32)))
 
 
-def _average(before, seen, values, flow, trusted, stride):
-    """The running mean along motion, and of how many pictures it is."""
+def _average(
+    previous: Smoothed, values: Float[Array, "h w c"], flow: Flow, stride: int
+) -> tuple[Float[Array, "h w c"], Float[Array, "h w"]]:
+    """The running mean of `values` along `flow`, and its number of frames per point.
+
+    `values` lie on every `stride`-th pixel of the flow.
+    """
     height, width = values.shape[:2]
+    vectors, trusted = (jnp.asarray(x) for x in flow)
     # The grid may have a row and a column beyond the last pixel.
-    rows = jnp.minimum(stride * jnp.arange(height), len(flow) - 1)
-    columns = jnp.minimum(stride * jnp.arange(width), flow.shape[1] - 1)
-    flow, trusted = (x[rows[:, None], columns] for x in (flow / stride, trusted))
-    return _running_mean(before, seen, values, flow, trusted)
+    rows = jnp.minimum(stride * jnp.arange(height), len(vectors) - 1)
+    columns = jnp.minimum(stride * jnp.arange(width), vectors.shape[1] - 1)
+    vectors, trusted = (x[rows[:, None], columns] for x in (vectors / stride, trusted))
+    return _running_mean(previous.values, previous.counts, values, vectors, trusted)
 
 
 @jax.jit
 def _running_mean(
-    before: Float[Array, "h w c"],
-    seen: Float[Array, "h w"],
+    previous: Float[Array, "h w c"],
+    counts: Float[Array, "h w"],
     values: Float[Array, "h w c"],
-    flow: Float[Array, "h w 2"],
+    vectors: Float[Array, "h w 2"],
     trusted: Bool[Array, "h w"],
 ) -> tuple[Float[Array, "h w c"], Float[Array, "h w"]]:
-    moved = _moved(before, flow)
-    seen = _moved(seen[..., None], flow)[..., 0]
-    seen = jnp.where(trusted, jnp.minimum(seen + 1, MEMORY), 1)
-    return moved + (values - moved) / seen[..., None], seen
+    warped = warp(previous, vectors)
+    counts = warp(counts[..., None], vectors)[..., 0]
+    counts = jnp.where(trusted, jnp.minimum(counts + 1, MEMORY), 1)
+    return warped + (values - warped) / counts[..., None], counts
 
 
 @jax.jit
 def _change(
-    before: Float[Array, "h w 2"],
-    now: Float[Array, "h w 2"],
-    flow: Float[Array, "h w 2"],
+    previous: Float[Array, "h w 2"],
+    current: Float[Array, "h w 2"],
+    vectors: Float[Array, "h w 2"],
     trusted: Bool[Array, "h w"],
 ) -> Float[Array, ""]:
-    """The sum of |changes| of ab where the motion is trusted."""
-    change = jnp.linalg.norm(now - _moved(before, flow), axis=-1)
+    """The sum of |change of ab| along the flow, where it is trusted."""
+    change = jnp.linalg.norm(current - warp(previous, vectors), axis=-1)
     return jnp.where(trusted, change, 0).sum()
-
-
-def _moved(
-    x: Float[Array, "h w c"], flow: Float[Array, "h w 2"]
-) -> Float[Array, "h w c"]:
-    """What `x` has where `flow`, in its pixels, leads: bilinear."""
-    height, width = x.shape[:2]
-    column = jnp.clip(jnp.arange(width) + flow[..., 0], 0, width - 1)
-    row = jnp.clip(jnp.arange(height)[:, None] + flow[..., 1], 0, height - 1)
-    left, top = jnp.floor(column).astype(int), jnp.floor(row).astype(int)
-    right, low = jnp.minimum(left + 1, width - 1), jnp.minimum(top + 1, height - 1)
-    across, down = (column - left)[..., None], (row - top)[..., None]
-    upper = x[top, left] * (1 - across) + x[top, right] * across
-    lower = x[low, left] * (1 - across) + x[low, right] * across
-    return upper * (1 - down) + lower * down

@@ -1,9 +1,9 @@
-"""Films written in segments and joined with the sound of another: `encode`, `join`,
-`check_target`.
+"""Encoding colorized frames, and joining them with the source's sound: `encode`,
+`join`, `check_target`.
 
-Segments are files of their own, so that a film that was not finished can be gone on
-with. They are in NUT, which keeps any time base, and without pictures that wait for
-later ones, so that they can be put one behind another as they are.
+A video is encoded in segments, one file each, so that an interrupted command can
+resume. Segments are NUT files, which can hold any time base. They have no B-frames, so
+that their packets can follow each other without changes.
 """
 
 import contextlib
@@ -16,10 +16,12 @@ from typing import NamedTuple
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.error import FFmpegError
+from av.stream import Stream
 
 from colorjax import files
-from colorjax.apps.video.reader import Film, Picture, sounds
+from colorjax.apps.video.reader import Frame, Video
 from colorjax.apps.video.ycbcr import Planes
 from colorjax.errors import UserError
 
@@ -29,7 +31,7 @@ CODECS = {
     ".mkv": "libx264",
     ".webm": "libvpx-vp9",
 }
-FORMATS = {".mkv": "matroska"}  # where the suffix is not the name
+FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 OPTIONS = {
     "libx264": {"preset": "medium", "bf": "0"},
     "libvpx-vp9": {"b:v": "0", "row-mt": "1", "cpu-used": "3"},
@@ -38,29 +40,31 @@ LOSSLESS = {"libx264": {"qp": "0"}, "libvpx-vp9": {"lossless": "1"}}
 
 
 class ColoredFrame(NamedTuple):
-    """A picture and the planes of its colours."""
+    """A frame and its chroma planes."""
 
-    picture: Picture
+    frame: Frame
     chroma: Planes
 
 
-def is_halved(film: Film) -> bool:
-    """Whether colours have half the height and width, as most films have: where both
-    are even."""
-    return not any(n % 2 for n in film.size)
+def is_subsampled(video: Video) -> bool:
+    """Whether the chroma planes have half the height and width, as in most videos.
+
+    Frames with an odd side have chroma at full size.
+    """
+    return not any(n % 2 for n in video.size)
 
 
-def check_target(film: Film, target: Path) -> None:
-    """Raise `UserError` where a file of this kind cannot hold the film."""
+def check_target(video: Video, target: Path) -> None:
+    """Raise `UserError` if a file of this type cannot hold the video."""
     suffix = target.suffix.lower()
     if suffix not in CODECS:
         raise UserError(
-            f"{target}: cannot write '{suffix}' films; use {', '.join(CODECS)}"
+            f"{target}: cannot write '{suffix}' videos; use {', '.join(CODECS)}"
         )
-    with av.open(str(film.path)) as source:
-        for sound in sounds(source):
+    with av.open(str(video.path)) as source:
+        for sound in source.streams.audio:
             try:
-                _try(source, sound, FORMATS.get(suffix, suffix[1:]))
+                _try_sound(source, sound, FORMATS[suffix])
             except (FFmpegError, ValueError) as error:
                 raise UserError(
                     f"{target}: {suffix} files cannot hold sound of the kind "
@@ -68,8 +72,8 @@ def check_target(film: Film, target: Path) -> None:
                 ) from error
 
 
-def _try(source, sound, name: str) -> None:
-    """Write the beginning of a sound; some formats object to its packets only."""
+def _try_sound(source: InputContainer, sound: av.AudioStream, name: str) -> None:
+    """Write the first packets; some formats raise an error only for these."""
     with av.open(io.BytesIO(), "w", format=name) as trial:
         stream = trial.add_stream_from_template(sound)
         trial.start_encoding()
@@ -81,67 +85,64 @@ def _try(source, sound, name: str) -> None:
 
 
 def encode(
-    path: Path, film: Film, pictures: Iterable[ColoredFrame], kind: str, crf: int
-):
-    """Write a segment of pictures, for a film of the suffix `kind`; a `crf` of 0 is
-    lossless."""
-    codec = CODECS[kind]
-    with _beside(path) as part, av.open(str(part), "w", format="nut") as container:
+    path: Path, video: Video, frames: Iterable[ColoredFrame], suffix: str, crf: int
+) -> None:
+    """Write a segment for a video with `suffix`. A `crf` of 0 is lossless."""
+    codec = CODECS[suffix]
+    with _replacing(path) as part, av.open(str(part), "w", format="nut") as container:
         options = OPTIONS[codec] | ({"crf": str(crf)} if crf else LOSSLESS[codec])
-        stream = container.add_stream(codec, rate=film.rate, options=options)
-        context = stream.codec_context
-        context.height, context.width = film.size
-        context.pix_fmt = _format(film)
-        context.time_base = stream.time_base = film.unit
-        context.sample_aspect_ratio = film.aspect
-        context.colorspace, context.color_primaries = (
-            film.tags.matrix,
-            film.tags.primaries,
-        )
-        context.color_trc, context.color_range = film.tags.transfer, film.tags.range
-        durations = {}
-        for coloured in pictures:
-            durations[coloured.picture.time] = coloured.picture.duration
-            for packet in stream.encode(_frame(coloured, film)):
-                _mux(container, packet, durations)
+        stream = container.add_stream(codec, rate=video.rate, options=options)
+        assert isinstance(stream, av.VideoStream)
+        context, tags = stream.codec_context, video.tags
+        context.height, context.width = video.size
+        context.pix_fmt = _pixel_format(video)
+        context.time_base = stream.time_base = video.unit
+        context.sample_aspect_ratio = video.aspect
+        context.colorspace, context.color_primaries = tags.matrix, tags.primaries
+        context.color_trc, context.color_range = tags.transfer, tags.range
+        durations: dict[int | None, int] = {}
+        for colored in frames:
+            durations[colored.frame.time] = colored.frame.duration
+            for packet in stream.encode(_to_av(colored, video)):
+                packet.duration = durations[packet.pts]
+                container.mux(packet)
         for packet in stream.encode():
-            _mux(container, packet, durations)
+            packet.duration = durations[packet.pts]
+            container.mux(packet)
 
 
-def _mux(container, packet, durations):
-    packet.duration = durations[packet.pts]
-    container.mux(packet)
+def join(target: Path, video: Video, segments: list[Path]) -> None:
+    """Write the frames of the segments and the sound of the source to `target`.
 
-
-def join(target: Path, film: Film, segments: list[Path]) -> None:
-    """Write the film: pictures of the segments, sound of the source, beside, then
-    renamed."""
+    The file is written beside the target and then renamed.
+    """
     suffix = target.suffix.lower()
-    options = {"fflags": "+bitexact"}  # no date, no random number
+    options = {"fflags": "+bitexact"}  # no date and no random number in the file
     if suffix in (".mp4", ".mov"):
         options["movflags"] = "+faststart"
     with contextlib.ExitStack() as stack:
-        source = stack.enter_context(av.open(str(film.path)))
+        source = stack.enter_context(av.open(str(video.path)))
         first = stack.enter_context(av.open(str(segments[0])))
-        part = stack.enter_context(_beside(target))
-        kind = FORMATS.get(suffix, suffix[1:])
-        container = av.open(str(part), "w", format=kind, options=options)
-        stack.enter_context(container)
+        part = stack.enter_context(_replacing(target))
+        container = stack.enter_context(
+            av.open(str(part), "w", format=FORMATS[suffix], options=options)
+        )
         container.metadata.update(source.metadata)
-        video = container.add_stream_from_template(first.streams.video[0])
-        video.time_base = film.unit
-        video.codec_context.framerate = film.rate
-        copies = {
-            s.index: container.add_stream_from_template(s) for s in sounds(source)
+        stream = container.add_stream_from_template(first.streams.video[0])
+        stream.time_base = video.unit
+        stream.codec_context.framerate = video.rate
+        sounds = {
+            sound.index: container.add_stream_from_template(sound)
+            for sound in source.streams.audio
         }
-        moving, heard = _packets(segments, video), _sound(source, copies)
-        for _, packet in heapq.merge(moving, heard, key=lambda item: item[0]):
+        packets = _frame_packets(segments, stream), _sound_packets(source, sounds)
+        for _, packet in heapq.merge(*packets, key=lambda item: item[0]):
             container.mux(packet)
 
 
 @contextlib.contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """`files.beside`, for what ffmpeg writes."""
+def _replacing(path: Path) -> Iterator[Path]:
+    """`files.beside`, with the errors of ffmpeg as `UserError`."""
     with files.beside(path) as part:
         try:
             yield part
@@ -149,49 +150,53 @@ def _beside(path: Path) -> Iterator[Path]:
             raise UserError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def _packets(segments, stream) -> Iterator:
+def _frame_packets(
+    segments: list[Path], stream: av.VideoStream
+) -> Iterator[tuple[float, av.Packet]]:
     """(seconds, packet) of all segments."""
     for path in segments:
         with av.open(str(path)) as container:
             for packet in container.demux(container.streams.video[0]):
                 if packet.dts is not None:
-                    at = float(packet.dts * packet.time_base)
-                    packet.stream = stream
-                    yield at, packet
+                    yield float(packet.dts * packet.time_base), _move(packet, stream)
 
 
-def _sound(source, copies) -> Iterator:
+def _sound_packets(
+    source: InputContainer, sounds: dict[int, av.AudioStream]
+) -> Iterator[tuple[float, av.Packet]]:
     """(seconds, packet) of all sound that can be read."""
-    if not copies:
+    if not sounds:
         return
     try:
-        for packet in source.demux(sounds(source)):
+        for packet in source.demux(source.streams.audio):
             if packet.dts is not None:
-                at = float(packet.dts * packet.time_base)
-                packet.stream = copies[packet.stream.index]
-                yield at, packet
+                seconds = float(packet.dts * packet.time_base)
+                yield seconds, _move(packet, sounds[packet.stream.index])
     except FFmpegError:
-        return  # it breaks off, as the pictures do, of which that is said
+        return  # the frames break off at the same place, and `Video` reports that
 
 
-def _format(film):
-    return ("yuv420p" if is_halved(film) else "yuv444p") + (
-        "" if film.coding.depth == 8 else "10le"
-    )
+def _move(packet: av.Packet, stream: Stream) -> av.Packet:
+    packet.stream = stream
+    return packet
 
 
-def _frame(coloured, film):
-    height, width = film.size
-    frame = av.VideoFrame(width, height, _format(film))
-    for plane, levels in zip(
-        frame.planes, (coloured.picture.luma, *coloured.chroma), strict=True
-    ):
-        rows = np.frombuffer(plane, levels.dtype).reshape(len(levels), -1)
-        rows = rows.copy()
+def _pixel_format(video: Video) -> str:
+    form = "yuv420p" if is_subsampled(video) else "yuv444p"
+    return form if video.coding.depth == 8 else f"{form}10le"
+
+
+def _to_av(colored: ColoredFrame, video: Video) -> av.VideoFrame:
+    height, width = video.size
+    frame = av.VideoFrame(width, height, _pixel_format(video))
+    planes = (colored.frame.luma, *colored.chroma)
+    for plane, levels in zip(frame.planes, planes, strict=True):
+        rows = np.frombuffer(memoryview(plane), levels.dtype)
+        rows = rows.reshape(len(levels), -1).copy()
         rows[:, : levels.shape[1]] = levels
         plane.update(rows.tobytes())
-    frame.pts, frame.time_base = coloured.picture.time, film.unit
-    frame.duration = coloured.picture.duration
-    frame.colorspace, frame.color_range = film.tags.matrix, film.tags.range
-    frame.color_primaries, frame.color_trc = film.tags.primaries, film.tags.transfer
+    frame.pts, frame.time_base = colored.frame.time, video.unit
+    frame.duration = colored.frame.duration
+    frame.colorspace, frame.color_range = video.tags.matrix, video.tags.range
+    frame.color_primaries, frame.color_trc = video.tags.primaries, video.tags.transfer
     return frame

@@ -1,10 +1,10 @@
-"""Colours beside the luma of a film's picture, which stays as it is: `chroma_planes`.
+"""Chroma planes beside the unchanged luma of a video frame: `chroma_planes`.
 
-Video has luma Y' and two colour differences, Cb and Cr, often at half the height and
-width (ITU-R BT.601, BT.709 and BT.2020 say how R'G'B' make them). Only the differences
-are made here, so that luma is kept bit for bit, and grey viewing is as before. Of all
-colours with the wanted ab the one with the luma of the picture is taken; its L departs
-from the grey picture's by what luma, a sum of gamma-coded light, departs from it.
+Video stores luma Y' and two color differences, Cb and Cr, often at half the height and
+width (ITU-R BT.601, BT.709 and BT.2020 define them from R'G'B'). Only the differences
+are computed, so luma stays the same bit for bit. Among all colors with the predicted
+ab, the one with the frame's luma is chosen. Its L differs slightly from the grey
+frame's, because luma is a sum of gamma-coded light.
 """
 
 import functools
@@ -23,43 +23,48 @@ Plane = UInt8[np.ndarray, "h2 w2"] | UInt16[np.ndarray, "h2 w2"]
 Planes = tuple[Plane, Plane]
 
 
-class Coding(NamedTuple):
-    """How levels code light: `weights` of red and blue in luma (green has the rest),
-    `depth` in bits, and whether the levels are used in full."""
+class ColorCoding(NamedTuple):
+    """How integer levels code Y'CbCr.
+
+    `weights` are the weights of red and blue in luma (green has the rest), `depth` is
+    in bits. With `full_range`, black and white are the first and last level.
+    """
 
     weights: tuple[float, float]
     depth: int = 8
-    full: bool = False
+    full_range: bool = False
 
     @property
     def black_white(self) -> tuple[int, int]:
-        """The levels of black and white."""
+        """The luma levels of black and white."""
         unit = 1 << self.depth - 8
-        return (0, (256 * unit) - 1) if self.full else (16 * unit, 235 * unit)
+        return (0, (256 * unit) - 1) if self.full_range else (16 * unit, 235 * unit)
 
-    def grey(self, luma: Luma) -> Float[np.ndarray, "h w"]:
-        """Luma as a grey level, 0 to 1."""
+    def to_grey(self, luma: Luma) -> Float[np.ndarray, "h w"]:
+        """Luma levels as grey values, 0 to 1."""
         black, white = self.black_white
         return ((luma.astype(np.float32) - black) / (white - black)).clip(0, 1)
 
 
-def chroma_planes(luma: Luma, guide: Guide, coding: Coding, halved: bool) -> Planes:
-    """Cb and Cr for a picture with the colours that `guide` has for it.
+def chroma_planes(
+    luma: Luma, guide: Guide, coding: ColorCoding, subsampled: bool
+) -> Planes:
+    """The Cb and Cr planes that give a frame the colors of `guide`.
 
-    `halved` makes them of half the height and width, which are even then. Colours that
-    R'G'B' cannot show at this luma lose chroma.
+    With `subsampled` they have half the height and width of `luma`, which must be even.
+    Colors that R'G'B' cannot show at this luma lose chroma.
     """
-    grey = coding.grey(luma)
-    if halved:
+    grey = coding.to_grey(luma)
+    if subsampled:
         grey = grey.reshape(len(grey) // 2, 2, -1, 2).mean((1, 3))
     planes = guide.planes(grey.shape)
     differences = np.asarray(_differences(grey, planes, coding.weights))
     black, white = coding.black_white
-    # The differences are -1/2 to 1/2; in narrow range they use 224 levels of 256.
-    scale = white - black if coding.full else (white - black) * 224 / 219
+    # The differences are -1/2 to 1/2; limited range gives them 224 of 256 levels.
+    scale = white - black if coding.full_range else (white - black) * 224 / 219
     levels = np.round(differences * scale) + (1 << coding.depth - 1)
-    kind = np.uint8 if coding.depth == 8 else np.uint16
-    cb, cr = np.moveaxis(levels.clip(0, (1 << coding.depth) - 1).astype(kind), -1, 0)
+    dtype = np.uint8 if coding.depth == 8 else np.uint16
+    cb, cr = np.moveaxis(levels.clip(0, (1 << coding.depth) - 1).astype(dtype), -1, 0)
     return cb, cr
 
 
@@ -69,7 +74,7 @@ def _differences(
     planes: Float[Array, "h w 5"],
     weights: tuple[float, float],
 ) -> Float[Array, "h w 2"]:
-    """Cb and Cr, -1/2 to 1/2, of the colours with the luma `grey`."""
+    """Cb and Cr, -1/2 to 1/2, of the colors with luma `grey`."""
     red, blue = weights
 
     def luma(rgb):
@@ -78,12 +83,12 @@ def _differences(
     def lightness(level):
         return rgb_to_lab(jnp.stack([level] * 3, -1))[..., :1]
 
-    wanted = lightness(grey)
+    target = lightness(grey)
     ab, gain, coarse = jnp.split(planes, (2, 4), axis=-1)
-    ab += gain * (wanted - coarse)
-    rgb = lab_to_rgb(jnp.concatenate([wanted, ab], -1))
-    # One step towards the L with this luma leaves 0.07 of ab, on average, to be wished.
-    light = jnp.clip(2 * wanted - lightness(luma(rgb)), 0, 100)
+    ab += gain * (target - coarse)
+    rgb = lab_to_rgb(jnp.concatenate([target, ab], -1))
+    # One step toward the L with this luma leaves a mean error of 0.07 in ab.
+    light = jnp.clip(2 * target - lightness(luma(rgb)), 0, 100)
     rgb = lab_to_rgb(jnp.concatenate([light, ab], -1))
     difference = rgb - luma(rgb)[..., None]
     room = jnp.where(difference > 0, 1 - grey[..., None], grey[..., None])
