@@ -6,7 +6,7 @@
 one such process on every host; made for 32 chips of 16 GB. The learning rate follows
 the square root of the batch, the rule for Adam: 3e-5 * sqrt(4096 / 40) = 3e-4, after a
 warm-up of a tenth of the steps, then a cosine to 0. Not yet run on a pod: no result to
-expect. docs/tpu.md has all commands, and what compiling for a pod predicts.
+expect. docs/pods.md has all commands, and what compiling for a pod predicts.
 """
 
 import math

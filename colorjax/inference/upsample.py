@@ -10,7 +10,7 @@ L; so where L at full size departs from L as the coarse grid has it, ab is moved
 The gain is the coefficient a of the guided filter (He, Sun, Tang, "Guided Image
 Filtering", ECCV 2010, eq. 5). Unlike there ab itself is not smoothed: the filter's own
 form loses 1 to 3 dB of ab against bilinear upsampling. EPSILON keeps the gain small
-where L says little; with 200 none of five photographs lost (docs/performance.md).
+where L says little; with 200 none of five photographs lost (docs/notes/performance.md).
 """
 
 from typing import NamedTuple
