@@ -58,13 +58,18 @@ def files(folder):
     return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
 
 
+def load(path):
+    """The picture in a file."""
+    return images.read(path.read_bytes())
+
+
 def test_tree_is_kept_and_sizes(folder, command, tmp_path):
     out = tmp_path / "out"
     code, told, _ = command("colorize", folder, "--run", "x", "--out", out)
     assert code == 0 and f"3 of 3 pictures written to {out}" in told
     assert files(out) == files(folder)
     for name in files(folder):
-        before, after = (images.load(place / name) for place in (folder, out))
+        before, after = (load(place / name) for place in (folder, out))
         assert before.shape == after.shape
         error = np.abs(rgb2lab(before) - rgb2lab(after))[..., 0]
         assert np.percentile(error, 99) < (0.5 if name.endswith("png") else 3)
@@ -159,7 +164,7 @@ def test_windows_hold_so_many_pixels(monkeypatch):
     ]
     windows = list(pipeline._windows(works, count=4))
     assert [work for window in windows for work in window] == works
-    held = [[images.pixels(work.data) for work in window] for window in windows]
+    held = [[images.pixel_count(work.data) for work in window] for window in windows]
     assert held == [[100, 100], [900, 25], [1600], [25] * 4, [25]]
 
 
@@ -174,7 +179,7 @@ def test_distribution_saved_and_decoded_again(folder, command, tmp_path):
     code, told, _ = command("colorize", folder, *saved, "--out", again)
     assert code == 0 and "3 of 3" in told
     for name in files(folder):
-        first, second = (images.load(place / name) for place in (out, again))
+        first, second = (load(place / name) for place in (out, again))
         assert np.abs(np.int32(first) - second).mean() < 2
     samples = ["--samples", 2, "--seed", 7, "--format", "png"]
     command("colorize", folder, *saved, "--out", again / "many", *samples)
@@ -182,9 +187,9 @@ def test_distribution_saved_and_decoded_again(folder, command, tmp_path):
     assert names <= files(again / "many")
     one = ["colorize", folder / "tall.png", "--from-distribution"]
     command(*one, out / "tall.png.colors.npz", "--out", again / "8.png", "--seed", 8)
-    eighth = images.load(again / "8.png")
-    np.testing.assert_array_equal(eighth, images.load(again / "many/tall-2.png"))
-    assert (eighth != images.load(again / "many/tall-1.png")).any()
+    eighth = load(again / "8.png")
+    np.testing.assert_array_equal(eighth, load(again / "many/tall-2.png"))
+    assert (eighth != load(again / "many/tall-1.png")).any()
     code, _, err = command(
         *one, out / "wide.jpg.colors.npz", "--out", tmp_path / "x.png"
     )

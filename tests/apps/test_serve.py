@@ -97,7 +97,9 @@ def test_nothing_that_is_moved_runs_the_net(sessions, monkeypatch):
         look = Look("x", temperature, 1.0, 5)
         assert sessions.get("me", "x") is session
         for beside in ("grey", "original", "uncertainty"):
-            shown = [images.load(path) for path in session.pair(beside, look)]
+            shown = [
+                images.read(path.read_bytes()) for path in session.pair(beside, look)
+            ]
             assert shown[0].shape == shown[1].shape == (60, 80, 3)
         thumbnails = [path.read_bytes() for path in session.samples(look)]
         assert len(set(thumbnails)) == 5
@@ -502,7 +504,10 @@ def use(page, source, target):
         page.get_by_text("Download at full size").click()
     assert download.value.suggested_filename == "photo-colorized.png"
     download.value.save_as(target)
-    result, original = images.load(target), images.load(source)
+    result, original = (
+        images.read(target.read_bytes()),
+        images.read(source.read_bytes()),
+    )
     assert result.shape == original.shape and (result != original).any()
     error = np.abs(lightness(result) - lightness(original))
     assert np.percentile(error, 99) < 0.5

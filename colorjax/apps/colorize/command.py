@@ -123,7 +123,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.temperature is not None and not 0 < args.temperature < math.inf:
         raise UserError(f"--temperature is {args.temperature}, which must be positive")
     if args.format is not None:
-        images.writable(f"NAME.{args.format}")
+        images.output_format(f"NAME.{args.format}")
     if args.palette is not None:
         from colorjax.inference.palette import parse_palette
 

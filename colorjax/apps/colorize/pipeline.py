@@ -89,7 +89,7 @@ def _windows(works: Iterable[Work], count: int) -> Iterator[list[Work]]:
     """Lists of works that may be in memory together."""
     window, held = [], 0
     for work in works:
-        pixels = images.pixels(work.data) if work.data else 0
+        pixels = images.pixel_count(work.data) if work.data else 0
         if window and (len(window) == count or held + pixels > TOGETHER):
             yield window
             window, held = [], 0
@@ -118,7 +118,7 @@ def _write(
         if i == len(targets) - 1:
             work.picture = None
         if target is None:
-            kind = images.writable(job.base)
+            kind = images.output_format(job.base)
             sys.stdout.buffer.write(images.encode(colored, kind))
             sys.stdout.buffer.flush()
         else:

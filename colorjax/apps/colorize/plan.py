@@ -131,7 +131,7 @@ def _check(jobs: list[Job], wanted: Wanted) -> None:
     originals = {job.source.resolve() for job in jobs if job.source is not None}
     targets = {}
     for job in jobs:
-        images.writable(job.target)
+        images.output_format(job.target)
         for target in job.outputs(wanted):
             place = target.resolve()
             if place in originals:

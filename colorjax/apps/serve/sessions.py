@@ -101,7 +101,9 @@ class Session:
         picture = images.read_full(self.data, self.name, max_pixels)
         colored = decode(self.found[look.run], picture, **look.options)
         name = f"{Path(self.name).stem}-colorized{suffix}"
-        return self._write("full", name, images.encode(colored, images.writable(name)))
+        return self._write(
+            "full", name, images.encode(colored, images.output_format(name))
+        )
 
     def _decoded(self, picture: Shown, look: Look) -> Shown:
         """Another size of the picture in colour."""
