@@ -11,29 +11,32 @@ import zlib
 
 import numpy as np
 from jaxtyping import UInt16
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, TiffImagePlugin
 
 KINDS = ("PNG", "TIFF")  # Pillow's names of the formats
 PNG_LEVEL = 3  # of compression, the same as for 8 bits
 
 
-def is_deep(image: Image.Image, data: bytes) -> bool:
-    """Whether `decode` can read the file `data`, which Pillow opened as `image`.
+def deep_format(image: Image.Image, data: bytes) -> str | None:
+    """The format of the file `data`, opened as `image`, if `decode` can read it.
 
-    Pillow reads other files with 16-bit channels (CMYK, premultiplied alpha).
+    None for all others. Pillow reads the other files with 16-bit channels (CMYK,
+    premultiplied alpha).
     """
     if image.format == "PNG":  # byte 24 is the bit depth; no color key
-        return data[24] == 16 and "transparency" not in image.info
-    if image.format != "TIFF":
-        return False
-    tags, base = image.tag_v2, ExifTags.Base
-    bits = np.atleast_1d(tags.get(base.BitsPerSample, 1))
-    return bool(
-        (bits == 16).all()
-        and np.all(np.atleast_1d(tags.get(base.SampleFormat, 1)) == 1)
-        and tags.get(base.PhotometricInterpretation) in (0, 1, 2)
-        and tags.get(base.ExtraSamples, (2,)) in (2, (2,))
-    )
+        deep = data[24] == 16 and "transparency" not in image.info
+    elif isinstance(image, TiffImagePlugin.TiffImageFile):
+        tags, base = image.tag_v2, ExifTags.Base
+        bits = np.atleast_1d(tags.get(base.BitsPerSample, 1))
+        deep = bool(
+            (bits == 16).all()
+            and np.all(np.atleast_1d(tags.get(base.SampleFormat, 1)) == 1)
+            and tags.get(base.PhotometricInterpretation) in (0, 1, 2)
+            and tags.get(base.ExtraSamples, (2,)) in (2, (2,))
+        )
+    else:
+        deep = False
+    return image.format if deep else None
 
 
 def decode(
@@ -71,7 +74,7 @@ def _decode_tiff(data, size):
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        page = file.pages[0]
+        page = file.pages.first
         if page.size > 4 * size[0] * size[1]:  # tifffile read other tags than Pillow
             raise ValueError("its headers disagree about its size")
         pixels = page.asarray()
@@ -125,7 +128,7 @@ def encode(picture: UInt16[np.ndarray, "h w c"], kind: str, srgb: bytes) -> byte
 def _encode_png(picture):
     import imagecodecs
 
-    return imagecodecs.png_encode(np.ascontiguousarray(picture), level=PNG_LEVEL)
+    return bytes(imagecodecs.png_encode(np.ascontiguousarray(picture), level=PNG_LEVEL))
 
 
 def _tagged_png(png: bytes, profile: bytes) -> bytes:

@@ -25,12 +25,12 @@ def to_srgb(image: Image.Image, opaque: bool = True) -> Image.Image:
             alpha, image = image.getchannel("A"), image.convert("RGB")
     elif image.mode == "P":
         image = image.convert("RGB")
-    foreign = profile and profile != SRGB.tobytes()
-    if foreign and image.mode in ("RGB", "CMYK", "L"):
+    if profile and profile != SRGB.tobytes() and image.mode in ("RGB", "CMYK", "L"):
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            image = ImageCms.profileToProfile(image, source, SRGB, outputMode="RGB")
-        except (ImageCms.PyCMSError, OSError):
+            transform = ImageCms.buildTransform(source, SRGB, image.mode, "RGB")
+            image = transform.apply(image)
+        except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
             pass  # the profile is broken or belongs to another color space: ignore it
     if image.mode != "RGB":
         image = image.convert("RGB")
@@ -55,4 +55,4 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
             levels = 1 - levels  # 0 is white; Pillow inverts only 8-bit images
     elif levels.max() > 1:
         levels /= 255
-    return Image.fromarray(np.uint8(np.round(255 * levels.clip(0, 1))))
+    return Image.fromarray(np.round(255 * levels.clip(0, 1)).astype(np.uint8))

@@ -75,12 +75,10 @@ def read_full(
     picture or has more than `max_pixels` pixels.
     """
     with _open(data, name, max_pixels) as image:
-        if high_bit_depth.is_deep(image, data):
+        if kind := high_bit_depth.deep_format(image, data):
             profile = image.info.get("icc_profile")
             size = (image.height, image.width)
-            picture = high_bit_depth.decode(
-                data, image.format, size, profile, SRGB.tobytes()
-            )
+            picture = high_bit_depth.decode(data, kind, size, profile, SRGB.tobytes())
         else:
             image.load()
             picture = np.asarray(to_srgb(image, opaque=False))
@@ -120,7 +118,7 @@ def _open(data: bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
 def _upright(picture: np.ndarray, image: Image.Image) -> np.ndarray:
     """A view of the picture, turned upright by the file's EXIF orientation."""
     # ImageOps.exif_transpose fails if any other EXIF tag is broken.
-    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     if turn is None:
         return picture
     swapped, *reversed_ = turn

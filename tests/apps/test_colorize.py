@@ -241,7 +241,7 @@ small = np.random.default_rng(0).integers(0, 255, (75, 100, 3), np.uint8)
 guide = upsample.fit(np.full((75, 100), 50, 'f'), np.full((75, 100, 2), 20, 'f'))
 picture = images.read_full(open({str(tmp_path / "in.jpg")!r}, 'rb').read())
 assert picture.size == 360_000_000
-picture = compose.paint(picture, guide)
+picture = compose.replace_ab_guided(picture, guide)
 images.write({str(tmp_path / "out.jpg")!r}, picture)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

@@ -125,7 +125,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.format is not None:
         images.output_format(f"NAME.{args.format}")
     if args.palette is not None:
-        from colorjax.inference.palette import parse_palette
+        from colorjax.inference.distribution import parse_palette
 
         parse_palette(args.palette)
     if args.seed is None and args.samples is not None:
@@ -146,7 +146,7 @@ def _summary(jobs: int, undone: int, failed: int, out: str) -> str:
 def _net(args: argparse.Namespace, batch: int) -> Predict:
     """A function that has the net of the run predict pictures."""
     from colorjax.inference.colorizer import Colorizer
-    from colorjax.inference.distribution import no_logits
+    from colorjax.inference.distribution import no_logits_error
     from colorjax.train.workdir import STARTER
 
     workdir = args.workdir or STARTER
@@ -154,7 +154,7 @@ def _net(args: argparse.Namespace, batch: int) -> Predict:
     asked = (args.temperature, args.palette, args.samples, args.seed)
     of_logits = args.uncertainty or args.save_distribution
     if (of_logits or asked != (None,) * 4) and not colorizer.has_logits:
-        raise no_logits(workdir)
+        raise no_logits_error(workdir)
 
     def predict(works: list) -> None:
         pictures = [work.picture for work in works]

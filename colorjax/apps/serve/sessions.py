@@ -23,12 +23,12 @@ from jaxtyping import UInt8
 from colorjax import files, images
 from colorjax.errors import UserError
 from colorjax.inference.colorizer import Colorizer
-from colorjax.inference.compose import join
+from colorjax.inference.compose import replace_ab
 from colorjax.inference.decode import MAP, decode, uncertainty
 from colorjax.inference.distribution import Distribution
 
 PREVIEW = MAP  # pixels of the long side of what a page shows, as of `uncertainty`
-THUMBNAIL = 180  # and of a sample to choose: one of `paint`'s small tiles
+THUMBNAIL = 180  # and of a sample to choose: one of `compose`'s small tiles
 SAMPLES = 4
 HELD = 1 << 30  # bytes of all sessions; above, the one longest unused goes
 KEPT = 3  # files of a kind: a browser may still be fetching the last but one
@@ -115,7 +115,8 @@ class Session:
             return self.preview
         if beside == "uncertainty":
             return uncertainty(self.found[run])
-        return join(self.preview, np.zeros((*self.preview.shape[:2], 2), np.float32))
+        grey = np.zeros((*self.preview.shape[:2], 2), np.float32)
+        return replace_ab(self.preview, grey)
 
     def _file(self, kind: str, picture: Shown) -> Path:
         return self._write(kind, "picture.jpg", images.encode(picture, "JPEG"))

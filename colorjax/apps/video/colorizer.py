@@ -14,7 +14,7 @@ from colorjax.apps.video.writer import ColoredFrame, is_halved
 from colorjax.apps.video.ycbcr import chroma_planes
 from colorjax.inference import upsample
 from colorjax.inference.colorizer import Colorizer
-from colorjax.inference.distribution import Distribution, no_logits
+from colorjax.inference.distribution import Distribution, no_logits_error
 
 FINE = 256  # pixels of the short side, or more, that motion is sought on
 
@@ -43,7 +43,7 @@ class VideoColorizer:
         if colorizer.has_logits:
             self.temperature = options.temperature or colorizer.temperature
         elif options.temperature or options.palette:
-            raise no_logits(colorizer.source)
+            raise no_logits_error(colorizer.source)
 
     def __call__(
         self, pictures: Iterable[Picture], before: Followed | None
