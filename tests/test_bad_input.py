@@ -315,7 +315,7 @@ def test_colorize_skips_what_is_no_picture_file(mixed, colorize, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("out", "reason"), [("file", "is no folder"), ("shut", "Permission denied")]
+    ("out", "reason"), [("file", "is not a folder"), ("shut", "Permission denied")]
 )
 def test_colorize_cannot_write(out, reason, mixed, colorize, tmp_path):
     if out == "shut" and os.geteuid() == 0:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ from skimage.color import rgb2lab
 
 from colorjax import cli, images
 from colorjax.apps.colorize import pipeline
-from colorjax.apps.colorize.plan import Job
+from colorjax.apps.colorize.plan import Job, Wanted
 from colorjax.inference.colorizer import Colorizer
 
 JOB = Job(None, None, Path("picture.png"))
@@ -33,7 +34,7 @@ def colorizer():
 
 @pytest.fixture
 def command(colorizer, monkeypatch, capfd):
-    """`colorjax ARGS` with that run: its exit code, what it told, what went wrong."""
+    """`colorjax ARGS` with that colorizer: exit code, standard output, errors."""
 
     def call(*arguments):
         monkeypatch.setattr(Colorizer, "load", lambda *_: colorizer)
@@ -83,7 +84,9 @@ def test_what_is_done_is_skipped(folder, command, tmp_path):
     (out / "wide.jpg").write_bytes(b"mine")
     code, told, _ = command(*arguments)
     assert code == 0 and (out / "wide.jpg").read_bytes() == b"mine"
-    assert "1 of 3 pictures written" in told and "2 were there (--overwrite" in told
+    assert (
+        "1 of 3 pictures written" in told and "2 existed already (--overwrite" in told
+    )
     assert (out / "tall.png").exists()
     code, told, _ = command(*arguments, "--overwrite")
     assert "3 of 3" in told and (out / "wide.jpg").read_bytes() != b"mine"
@@ -148,7 +151,7 @@ def test_batches_of_any_number_compile_a_handful_of_programs(
         (tmp_path / f"in/{i}.png").write_bytes(encode(np.zeros(size, np.uint8)))
     counted = chex.assert_max_traces(colorizer._predict.__wrapped__, n=9)
     monkeypatch.setattr(colorizer, "_predict", jax.jit(counted))
-    monkeypatch.setattr(pipeline, "TOGETHER", 100_000)  # some windows of a few pictures
+    monkeypatch.setattr(pipeline, "MAX_WINDOW", 100_000)  # windows of a few pictures
     out = tmp_path / "out"
     code, told, _ = command(
         "colorize", tmp_path / "in", "--run", "x", "--out", out, "--batch", 3
@@ -157,14 +160,15 @@ def test_batches_of_any_number_compile_a_handful_of_programs(
 
 
 def test_windows_hold_so_many_pixels(monkeypatch):
-    monkeypatch.setattr(pipeline, "TOGETHER", 1000)
+    monkeypatch.setattr(pipeline, "MAX_WINDOW", 1000)
     sizes = [10, 10, 30, 5, 40, 5, 5, 5, 5, 5]
-    works = [
-        pipeline.Work(JOB, encode(np.zeros((size, size), np.uint8))) for size in sizes
+    items = [
+        pipeline.Encoded(JOB, encode(np.zeros((size, size), np.uint8)))
+        for size in sizes
     ]
-    windows = list(pipeline._windows(works, count=4))
-    assert [work for window in windows for work in window] == works
-    held = [[images.pixel_count(work.data) for work in window] for window in windows]
+    windows = list(pipeline._windows(items, count=4))
+    assert [item for window in windows for item in window] == items
+    held = [[images.pixel_count(item.data) for item in window] for window in windows]
     assert held == [[100, 100], [900, 25], [1600], [25] * 4, [25]]
 
 
@@ -230,9 +234,22 @@ def test_all_bad_files_are_listed_at_the_end(folder, command, tmp_path):
     assert len(files(out)) == 3
 
 
+def test_pixels_are_freed_before_the_last_result_is_written(colorizer):
+    """Beside a large result there is no room for its source."""
+    (predicted,) = pipeline.predict_with(
+        [pipeline.Photograph(JOB, scene(1, 40))], colorizer, batch=1
+    )
+    freed = weakref.ref(predicted.picture)
+    outputs = pipeline._decode(predicted, Wanted(), None, {})
+    del predicted
+    assert freed() is not None
+    assert next(outputs).content.shape == (40, 40, 3)
+    assert freed() is None
+
+
 @pytest.mark.slow
 def test_120_megapixels_in_3_gigabytes(tmp_path):
-    """The peak of a process of its own that reads, paints and writes, with its nets."""
+    """The peak memory of a process that reads, recolors and writes one picture."""
     code = f"""
 import resource, numpy as np, jax
 from colorjax import images
