@@ -80,9 +80,11 @@ def _drawings() -> sources.Source:
 
 
 READERS = {
-    "picture": Reader("x.png", images.load),
+    "picture": Reader("x.png", lambda p: images.read(images.load_bytes(p), str(p))),
     "picture in full": Reader("x.png", lambda p: images.read_full(p.read_bytes())),
-    "header of a picture": Reader("x.png", lambda p: images.pixels(p.read_bytes())),
+    "header of a picture": Reader(
+        "x.png", lambda p: images.pixel_count(p.read_bytes())
+    ),
     "pytorch": Reader("x.pth", torch_files.read),
     "safetensors": Reader("x.safetensors", torch_files.read),
     "caffemodel": Reader("x.caffemodel", torch_files.read),

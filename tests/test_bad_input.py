@@ -314,7 +314,7 @@ def test_colorize_skips_what_is_no_picture_file(mixed, colorize, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("out", "reason"), [("file", "is no folder"), ("shut", "Permission denied")]
+    ("out", "reason"), [("file", "is not a folder"), ("shut", "Permission denied")]
 )
 def test_colorize_cannot_write(out, reason, mixed, colorize, tmp_path):
     if out == "shut" and os.geteuid() == 0:
@@ -351,14 +351,14 @@ def test_colorize_on_a_full_disk(mixed, colorize, tmp_path):
         (["--seed", "-1"], "--seed is -1"),
         (["--temperature", "0"], "--temperature is 0.0, which must be positive"),
         (["--saturation", "-1"], "--saturation is -1.0"),
-        (["--palette", "red"], "palette: 'red' is no colour"),
+        (["--palette", "red"], "palette: 'red' is no color"),
         (["--format", "xyz"], "cannot write '.xyz' files"),
         (["--from-distribution", "y"], "either --run"),
         (["--device", "tpu"], "--device tpu: there is none"),
-        (["--temperature", "0.3"], "x: this method gives one colour a pixel"),
-        (["--samples", "2"], "x: this method gives one colour a pixel"),
-        (["--uncertainty"], "x: this method gives one colour a pixel"),
-        (["--save-distribution"], "x: this method gives one colour a pixel"),
+        (["--temperature", "0.3"], "x: this method gives one color per pixel"),
+        (["--samples", "2"], "x: this method gives one color per pixel"),
+        (["--uncertainty"], "x: this method gives one color per pixel"),
+        (["--save-distribution"], "x: this method gives one color per pixel"),
     ],
 )
 def test_colorize_options(options, message, mixed, colorize, tmp_path):

@@ -1,4 +1,4 @@
-"""Pictures to look at: a table of them, `grid`, and points in one, `mark`."""
+"""Drawing: a table of pictures (`grid`) and numbered points in a picture (`mark`)."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,11 @@ from PIL import Image, ImageDraw, ImageFont
 def grid(
     columns: list[tuple[str, list[UInt8[np.ndarray, "h w 3"]]]], margin: int = 4
 ) -> UInt8[np.ndarray, "h2 w2 3"]:
-    """A table of pictures of one size: its columns, each a title and its pictures."""
+    """A table of pictures of one size, on white.
+
+    Each column is a title and its pictures from top to bottom. `margin` is the distance
+    between pictures in pixels.
+    """
     height, width = columns[0][1][0].shape[:2]
     rows = max(len(pictures) for _, pictures in columns)
     top = 16
@@ -32,7 +36,7 @@ def grid(
 def mark(
     picture: UInt8[np.ndarray, "h w 3"], points: Sequence[tuple[int, int]]
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """The picture with a numbered ring about each point (row, column), from 1."""
+    """A copy of the picture with numbered rings around the points (row, column)."""
     image = Image.fromarray(picture)
     draw = ImageDraw.Draw(image)
     radius = max(4, round(max(image.size) / 60))

@@ -1,9 +1,8 @@
-"""Pictures of 16 bits a channel, PNG and TIFF: `is_deep`, `decode`, `encode`.
+"""Pictures of 16 bits per channel, PNG and TIFF.
 
-Pillow reads them as 8 bits and cannot write them.
-
-The files are tifffile's and imagecodecs' work, and so is the colour management in 16
-bits (Little CMS). Both are imported when the first such picture comes.
+Pillow reads them as 8 bits and cannot write them. tifffile and imagecodecs read and
+write the files, and imagecodecs converts their color profiles in 16 bits (Little CMS).
+Both libraries are imported when the first such picture is read or written.
 """
 
 import io
@@ -12,29 +11,32 @@ import zlib
 
 import numpy as np
 from jaxtyping import UInt16
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, TiffImagePlugin
 
-KINDS = ("PNG", "TIFF")  # the formats, by Pillow's names
-PNG_LEVEL = 3  # of compression, as of 8 bits
+KINDS = ("PNG", "TIFF")  # Pillow's names of the formats
+PNG_LEVEL = 3  # of compression, the same as for 8 bits
 
 
-def is_deep(image: Image.Image, data: bytes) -> bool:
-    """Whether the file `data`, opened as `image`, is one that `decode` understands.
+def deep_format(image: Image.Image, data: bytes) -> str | None:
+    """The format of the file `data`, opened as `image`, if `decode` can read it.
 
-    Other files with 16-bit channels (CMYK, premultiplied alpha) are Pillow's to read.
+    None for all others. Pillow reads the other files with 16-bit channels (CMYK,
+    premultiplied alpha).
     """
-    if image.format == "PNG":  # the ninth byte of the header chunk; no colour key
-        return data[24] == 16 and "transparency" not in image.info
-    if image.format != "TIFF":
-        return False
-    tags, base = image.tag_v2, ExifTags.Base
-    bits = np.atleast_1d(tags.get(base.BitsPerSample, 1))
-    return bool(
-        (bits == 16).all()
-        and np.all(np.atleast_1d(tags.get(base.SampleFormat, 1)) == 1)
-        and tags.get(base.PhotometricInterpretation) in (0, 1, 2)
-        and tags.get(base.ExtraSamples, (2,)) in (2, (2,))
-    )
+    if image.format == "PNG":  # byte 24 is the bit depth; no color key
+        deep = data[24] == 16 and "transparency" not in image.info
+    elif isinstance(image, TiffImagePlugin.TiffImageFile):
+        tags, base = image.tag_v2, ExifTags.Base
+        bits = np.atleast_1d(tags.get(base.BitsPerSample, 1))
+        deep = bool(
+            (bits == 16).all()
+            and np.all(np.atleast_1d(tags.get(base.SampleFormat, 1)) == 1)
+            and tags.get(base.PhotometricInterpretation) in (0, 1, 2)
+            and tags.get(base.ExtraSamples, (2,)) in (2, (2,))
+        )
+    else:
+        deep = False
+    return image.format if deep else None
 
 
 def decode(
@@ -44,16 +46,16 @@ def decode(
     profile: bytes | None,
     srgb: bytes,
 ) -> UInt16[np.ndarray, "h w c"]:
-    """The picture with 3 channels, or 4 where it has alpha, in sRGB, not yet turned.
+    """Decode a file to sRGB with 3 channels, or 4 if it has alpha; not turned upright.
 
-    `size` is the (height, width) that Pillow sees in the file, `profile` its ICC
-    profile, `srgb` that of the result. Raises whatever the file provokes.
+    `size` is the (height, width) that Pillow read from the file, `profile` its ICC
+    profile, `srgb` the ICC profile of the result. Raises exceptions of any kind.
     """
     pixels = _decode_png(data) if kind == "PNG" else _decode_tiff(data, size)
-    # As a set: some versions of Pillow turn the size of a TIFF by its orientation.
+    # In any order: some versions of Pillow turn the size of a TIFF by its orientation.
     if sorted(pixels.shape[:2]) != sorted(size):
         raise ValueError("its headers disagree about its size")
-    colors, alpha = np.split(pixels, [pixels.shape[2] - 1 | 1], axis=2)  # 1 or 3, rest
+    colors, alpha = np.split(pixels, [pixels.shape[2] - 1 | 1], axis=2)  # 1 or 3
     converted = None
     if profile and profile != srgb:
         converted = _convert(colors, profile, srgb)
@@ -72,8 +74,8 @@ def _decode_tiff(data, size):
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        page = file.pages[0]
-        if page.size > 4 * size[0] * size[1]:  # it believes other tags than Pillow
+        page = file.pages.first
+        if page.size > 4 * size[0] * size[1]:  # tifffile read other tags than Pillow
             raise ValueError("its headers disagree about its size")
         pixels = page.asarray()
         if pixels.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
@@ -85,7 +87,7 @@ def _decode_tiff(data, size):
 
 
 def _convert(colors, profile, srgb):
-    """Colours of a profile in sRGB, or None where the profile says nothing of them."""
+    """The colors converted from `profile` to sRGB; None if it does not apply."""
     import imagecodecs
 
     grey = colors.shape[2] == 1
@@ -102,7 +104,10 @@ def _convert(colors, profile, srgb):
 
 
 def encode(picture: UInt16[np.ndarray, "h w c"], kind: str, srgb: bytes) -> bytes:
-    """A picture of 3 or 4 channels as a file of one of `KINDS`, tagged with `srgb`."""
+    """The bytes of a file of one of `KINDS`, tagged with the ICC profile `srgb`.
+
+    The picture has 3 channels, or 4 with alpha.
+    """
     if kind == "PNG":
         return _tagged_png(_encode_png(picture), srgb)
     import tifffile
@@ -123,11 +128,11 @@ def encode(picture: UInt16[np.ndarray, "h w c"], kind: str, srgb: bytes) -> byte
 def _encode_png(picture):
     import imagecodecs
 
-    return imagecodecs.png_encode(np.ascontiguousarray(picture), level=PNG_LEVEL)
+    return bytes(imagecodecs.png_encode(np.ascontiguousarray(picture), level=PNG_LEVEL))
 
 
 def _tagged_png(png: bytes, profile: bytes) -> bytes:
-    """The file with a chunk iCCP behind its header chunk (PNG, 11.3.2.3)."""
+    """The file with an iCCP chunk after its header (PNG specification, 11.3.2.3)."""
     body = b"iCCPsRGB\0\0" + zlib.compress(profile)
     check = struct.pack(">I", zlib.crc32(body))
     chunk = struct.pack(">I", len(body) - 4) + body + check

@@ -1,4 +1,4 @@
-"""Other sizes of a picture: `resize`, `resize_short`, `short_size`."""
+"""Resizing."""
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -12,7 +12,7 @@ def resize(
 ) -> UInt8[np.ndarray, "h2 w2 *c"] | Float[np.ndarray, "h2 w2"]:
     """Bilinear resize to `size` = (height, width), antialiased where it shrinks.
 
-    Only the rectangle `part` = (top, left, height, width) of the result is made.
+    With `part` = (top, left, height, width), returns only that rectangle of the result.
     """
     top, left, height, width = part or (0, 0, *size)
     if picture.shape[:2] == tuple(size):
@@ -26,7 +26,10 @@ def resize(
 def short_size(
     picture: np.ndarray, side: int, longest: int | None = None
 ) -> tuple[int, int]:
-    """(height, width) with a short side of `side`, a long one of at most `longest`."""
+    """The (height, width) of a picture scaled to a short side of `side` pixels.
+
+    The scale is smaller where the long side would exceed `longest` pixels.
+    """
     h, w = picture.shape[:2]
     scale = side / min(h, w)
     if longest is not None:
@@ -37,5 +40,5 @@ def short_size(
 def resize_short(
     picture: UInt8[np.ndarray, "h w c"], side: int, longest: int | None = None
 ) -> UInt8[np.ndarray, "h2 w2 c"]:
-    """Resize to `short_size`."""
+    """Resize to `short_size(picture, side, longest)`."""
     return resize(picture, short_size(picture, side, longest))

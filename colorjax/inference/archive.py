@@ -1,11 +1,17 @@
-"""A distribution as a file: `save`, `load`.
+"""Saving a predicted distribution to a file, and loading it.
 
-The file is a NumPy archive, so that anybody can read it: `logits` in half precision
-[h2, w2, 313] over the bins that `bins` describes, for every `stride`-th working pixel;
-`lightness` (L, 0 to 100) of the working picture [h, w]; `size`, the height and width of
-the picture; the `temperature` at which the method decodes; `source`, the run.
+The file is a NumPy archive (.npz) with these arrays:
+
+- `logits`: float16 [h2, w2, 313] over the bins that `bins` describes, at every
+  `stride`-th working pixel;
+- `lightness`: L, 0 to 100, at working size, float16 [h, w];
+- `size`: height and width of the picture;
+- `temperature`: the softmax temperature of the method;
+- `source`: a name of the run;
+- `version`: of this format.
 """
 
+import dataclasses
 import io
 import zipfile
 from typing import Any
@@ -20,12 +26,14 @@ from colorjax.quantize import Q
 
 VERSION = 1
 BINS = "multiples of 10 in ab, sorted by a, then b (colorjax.quantize.ab_bins)"
-LARGEST = 1 << 28  # bytes of a file that is read: a working side of 2,600 pixels
+MAX_BYTES = 1 << 28  # of the arrays that are read: a working side of 2,600 pixels
 
 
 def save(path: epath.PathLike, distribution: Distribution) -> None:
-    """Write a distribution; whole or not at all. Raises `UserError` where it has no
-    logits."""
+    """Write a distribution; the file appears under its name only when it is complete.
+
+    Raises `UserError` if the distribution has no logits, or the file cannot be written.
+    """
     encoded = io.BytesIO()
     np.savez(
         encoded,
@@ -36,21 +44,23 @@ def save(path: epath.PathLike, distribution: Distribution) -> None:
         temperature=distribution.temperature,
         source=distribution.source,
         lightness=distribution.lightness.astype(np.float16),
-        logits=distribution.need_logits().astype(np.float16),
+        logits=distribution.require_logits().astype(np.float16),
     )
     files.write_bytes(path, encoded.getvalue())
 
 
 def load(path: epath.PathLike) -> Distribution:
-    """Read what `save` wrote; nothing in the file is executed. Raises `UserError`,
-    naming the file, where it is no such file."""
+    """Read a file that `save` wrote. Nothing in the file is executed.
+
+    Raises `UserError` if the file is missing or was not written by `save`.
+    """
     try:
-        return _checked(_read(epath.Path(path)))
+        return _validated(_read(epath.Path(path)))
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file; --save-distribution writes it") from (
             error
         )
-    except Exception as error:  # an archive raises whatever its bytes provoke
+    except Exception as error:  # the readers raise exceptions of any kind
         raise UserError(f"{path}: not a saved distribution ({reason(error)})") from (
             error
         )
@@ -59,20 +69,21 @@ def load(path: epath.PathLike) -> Distribution:
 def _read(path: epath.Path) -> dict[str, Any]:
     with path.open("rb") as file:
         with zipfile.ZipFile(file) as members:
-            if sum(member.file_size for member in members.infolist()) > LARGEST:
+            if sum(member.file_size for member in members.infolist()) > MAX_BYTES:
                 raise ValueError("too large")
         file.seek(0)
         with np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
 
 
-def _checked(content: dict[str, Any]) -> Distribution:
+def _validated(content: dict[str, Any]) -> Distribution:
+    """The distribution of the arrays. Raises `ValueError` if they are inconsistent."""
     if content["version"] != VERSION or content["bins"] != BINS:
-        raise ValueError("of another version of colorjax")
+        raise ValueError("written by another version of colorjax")
     logits, lightness = content["logits"], content["lightness"]
     height, width = (int(n) for n in content["size"].reshape(2))
     stride, temperature = int(content["stride"]), float(content["temperature"])
-    fitting = (
+    consistent = (
         logits.dtype == lightness.dtype == np.float16
         and logits.ndim == 3
         and logits.shape[2] == Q
@@ -83,15 +94,14 @@ def _checked(content: dict[str, Any]) -> Distribution:
             for samples, pixels in zip(logits.shape, lightness.shape, strict=False)
         )
     )
-    if not (fitting and np.isfinite(logits).all() and np.isfinite(lightness).all()):
+    if not (consistent and np.isfinite(logits).all() and np.isfinite(lightness).all()):
         raise ValueError("its arrays do not fit each other")
     if not 0 < temperature < np.inf:
         raise ValueError("its temperature is not positive")
     lightness = lightness.astype(np.float32)
     ab = np.zeros((*lightness.shape, 2), np.float32)
     source = str(content["source"])[:200]
-    kept = Distribution(
+    distribution = Distribution(
         (height, width), lightness, ab, logits, stride, temperature, source
     )
-    ab[:] = kept.decode(temperature)
-    return kept
+    return dataclasses.replace(distribution, ab=distribution.decode(temperature))

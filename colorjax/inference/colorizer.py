@@ -1,11 +1,12 @@
-"""Colour for pictures of any size with a trained run: `Colorizer`, `image_grid`.
+"""Color for images of any size with a trained run.
 
-L is taken from the picture as it is; ab is predicted from L at the run's working
-resolution, brought back to the size of the picture and joined with the original L.
+The L of a picture is kept. ab is predicted from L at working size (the run's short
+side), upsampled to the size of the picture, and combined with the original L.
 """
 
 import os
 from collections.abc import Sequence
+from typing import Unpack, overload
 
 import jax
 import jax.numpy as jnp
@@ -18,33 +19,38 @@ from colorjax.color import rgb_to_lab
 from colorjax.data.pipeline import ImageDataset
 from colorjax.images import Picture
 from colorjax.inference import decode
-from colorjax.inference.compose import join
-from colorjax.inference.decode import as_picture
+from colorjax.inference.compose import replace_ab
+from colorjax.inference.decode import Options, as_picture
 from colorjax.inference.distribution import Distribution
 from colorjax.method import Method, Nets
 from colorjax.train.workdir import STARTER, load_run
 
-ASPECTS = (1.0, 4 / 3, 3 / 2, 2.0, 4.0)  # working pictures are padded to one of these
-STRIDE = 8  # and to multiples of the networks' stride
-BATCH = 8  # pictures of a list that go through the net together
+ASPECTS = (1.0, 4 / 3, 3 / 2, 2.0, 4.0)  # images are padded to one of these aspects
+STRIDE = 8  # and to a multiple of the networks' stride
+BATCH = 8  # images of a sequence that go through the network together
+
+Source = np.ndarray | str | os.PathLike  # pixels, or the name of a file
 
 
 class Colorizer:
-    """Colorizes pictures; make one with `Colorizer.load()` or
-    `Colorizer.load(workdir)`.
+    """Colorizes pictures with a trained run.
 
-    A picture is a file's name, or uint8 or uint16 [h, w], [h, w, 3] or, with alpha,
-    [h, w, 4]; its colours are ignored. Calling predicts and decodes:
+    A picture is a file name, or an array: uint8 or uint16 [h, w], [h, w, 3] or, with
+    alpha, [h, w, 4]. Its colors are ignored. A call predicts and decodes:
 
+        colorizer = Colorizer.load()
         picture = colorizer("photo.jpg")
-        one, two = colorizer([first, second], saturation=1.2)
+        first, second = colorizer(["first.jpg", "second.jpg"], saturation=1.2)
 
-    `predict` runs the net, `decode` is as often as you like in no time.
+    `predict` runs the network; `decode` turns its prediction into a picture in
+    milliseconds, as often as needed.
     """
 
     def __init__(self, method: Method, nets: Nets, side: int, source: str = ""):
-        """`side` is the short side, in pixels, of the picture that the net sees;
-        `source` says where the nets come from."""
+        """`side` is the short side, in pixels, of the images that the network sees.
+
+        `source` is a name of the run, for messages.
+        """
 
         def predict(nets, rgb):
             lightness = rgb_to_lab(rgb.astype(jnp.float32) / 255)[..., :1]
@@ -59,94 +65,113 @@ class Colorizer:
     def load(
         cls, workdir: epath.PathLike = STARTER, step: int | None = None
     ) -> "Colorizer":
-        """The colorizer of a run's last checkpoint, or of that of `step`.
+        """The colorizer of a run, by default the one that comes with colorjax.
 
-        Without a run it is the one that comes with colorjax.
+        It uses the checkpoint of `step`, by default the last one. Raises `UserError` if
+        there is no such run or checkpoint.
         """
-        loaded = load_run(workdir, step)
-        source = f"{epath.Path(workdir).name}, step {loaded.step}"
-        return cls(loaded.method, loaded.nets, loaded.dataset.resize, source)
+        run = load_run(workdir, step)
+        source = f"{epath.Path(workdir).name}, step {run.step}"
+        return cls(run.method, run.nets, run.dataset.resize, source)
 
     @property
     def has_logits(self) -> bool:
-        """Whether the method gives a distribution, not one colour a pixel only."""
+        """Whether the method predicts a distribution, not only one color per pixel."""
         rgb = jax.ShapeDtypeStruct((1, STRIDE, STRIDE, 3), jnp.uint8)
         return jax.eval_shape(self._predict, self.nets, rgb)[2] is not None
 
+    # A file name, as every str, is also a sequence of str: the first overload wins.
+    @overload
+    def __call__(  # pyright: ignore[reportOverlappingOverload]
+        self, picture: Source, **options: Unpack[Options]
+    ) -> Picture: ...
+
+    @overload
     def __call__(
-        self,
-        picture: np.ndarray | str | os.PathLike | Sequence,
-        *,
-        temperature: float | None = None,
-        saturation: float = 1.0,
-        palette: str | None = None,
-        seed: int | None = None,
+        self, picture: Sequence[Source], **options: Unpack[Options]
+    ) -> list[Picture]: ...
+
+    def __call__(
+        self, picture: Source | Sequence[Source], **options: Unpack[Options]
     ) -> Picture | list[Picture]:
-        """Colorize a picture, or each of a sequence; the options are `decode`'s."""
-        options = dict(
-            temperature=temperature, saturation=saturation, palette=palette, seed=seed
-        )
-        if not _is_one(picture):
-            pictures = [_loaded(one) for one in picture]
-            found = zip(self.predict(pictures), pictures, strict=True)
-            return [self.decode(*pair, **options) for pair in found]
-        picture = _loaded(picture)
-        return self.decode(self.predict(picture), picture, **options)
+        """Colorize a picture, or each one of a sequence.
+
+        Returns pictures of the same size and depth. The options (`temperature`,
+        `saturation`, `palette`, `seed`) and the errors are those of `decode`; a file
+        that cannot be read also raises `UserError`.
+        """
+        if isinstance(picture, Source):
+            pixels = _read(picture)
+            return self.decode(self.predict(pixels), pixels, **options)
+        pictures = [_read(source) for source in picture]
+        pairs = zip(self.predict(pictures), pictures, strict=True)
+        return [self.decode(*pair, **options) for pair in pairs]
 
     decode = staticmethod(decode.decode)
 
-    def predict(
-        self,
-        picture: np.ndarray | str | os.PathLike | Sequence,
-        batch: int = BATCH,
-    ) -> Distribution | list[Distribution]:
-        """What the net says of a picture, or of each of a sequence of any sizes.
+    @overload
+    def predict(  # pyright: ignore[reportOverlappingOverload]
+        self, picture: Source, batch: int = ...
+    ) -> Distribution: ...
 
-        Of a sequence, `batch` pictures of the same padded size go through the net
-        together; the last ones of a size are joined by empty ones, so that there is
-        one program a size, and sizes are nine at most.
+    @overload
+    def predict(
+        self, picture: Sequence[Source], batch: int = ...
+    ) -> list[Distribution]: ...
+
+    def predict(
+        self, picture: Source | Sequence[Source], batch: int = BATCH
+    ) -> Distribution | list[Distribution]:
+        """The predicted distribution of a picture, or of each one of a sequence.
+
+        The pictures of a sequence may have any sizes. Those of the same padded size go
+        through the network `batch` at a time. The last batch of a size is filled up
+        with black images, so that one program per size is compiled, nine at most.
         """
-        if _is_one(picture):
-            return self.predict([picture], batch=1)[0]
-        small, sizes, groups = [], [], {}
-        for index, one in enumerate(picture):
-            one = _loaded(one)
-            sizes.append(one.shape[:2])
-            small.append(self._working(one))
-            groups.setdefault(self._padded(*small[-1].shape[:2]), []).append(index)
-        found = {}
+        if isinstance(picture, Source):
+            return self._predict_all([picture], batch=1)[0]
+        return self._predict_all(picture, batch)
+
+    def _predict_all(self, sources: Sequence[Source], batch: int) -> list[Distribution]:
+        sizes, working, groups = [], [], {}
+        for index, source in enumerate(sources):
+            pixels = _read(source)
+            sizes.append(pixels.shape[:2])
+            working.append(self._to_working_size(pixels))
+            groups.setdefault(self._padded_size(*working[-1].shape[:2]), []).append(
+                index
+            )
+        predictions = {}
         for size, members in groups.items():
             for start in range(0, len(members), batch):
                 part = members[start : start + batch]
-                lightness, *rest = self._run(size, [small[i] for i in part], batch)
+                outputs = self._run(size, [working[i] for i in part], batch)
                 for row, i in enumerate(part):
-                    given = (None if x is None else x[row] for x in rest)
-                    found[i] = self._cropped(
-                        sizes[i], small[i].shape[:2], lightness[row], *given
-                    )
-        return [found[index] for index in range(len(small))]
+                    own = (None if x is None else x[row] for x in outputs)
+                    predictions[i] = self._crop(sizes[i], working[i].shape[:2], *own)
+        return [predictions[index] for index in range(len(working))]
 
-    def _working(self, picture: Picture) -> UInt8[np.ndarray, "h2 w2 3"]:
-        """The picture at working size, laid on white."""
+    def _to_working_size(self, picture: Picture) -> UInt8[np.ndarray, "h2 w2 3"]:
+        """The picture at working size, in 8 bits, laid on white."""
         longest = round(self.side * ASPECTS[-1])
         small = images.resize_short(images.to_8_bits(picture), self.side, longest)
         return images.on_white(small)
 
     def _run(self, size, pictures, batch):
-        """L, ab and logits of working pictures, padded to one size and `batch`."""
+        """L, ab and logits of a batch of images at working size, padded to `size`."""
         stacked = np.zeros((batch, *size, 3), np.uint8)
-        for padded, one in zip(stacked, pictures, strict=False):
-            missing = [(0, n - m) for n, m in zip(size, one.shape[:2], strict=True)]
-            padded[:] = np.pad(one, [*missing, (0, 0)], mode="edge")
+        for padded, image in zip(stacked, pictures, strict=False):
+            missing = [(0, n - m) for n, m in zip(size, image.shape[:2], strict=True)]
+            padded[:] = np.pad(image, [*missing, (0, 0)], mode="edge")
         return jax.device_get(self._predict(self.nets, stacked))
 
-    def _cropped(self, size, working, lightness, ab, logits):
-        """The distribution of one picture, without what it was padded with."""
+    def _crop(self, size, working, lightness, ab, logits):
+        """The distribution of one image, without the padding."""
         height, width = working
         stride = 1
         if logits is not None:
             stride = len(ab) // len(logits)
-            # One sample beyond the last pixel, because colours are interpolated.
+            # One sample beyond the last pixel, because colors are interpolated.
             logits = logits[: (height - 1) // stride + 2, : (width - 1) // stride + 2]
         return Distribution(
             size,
@@ -158,40 +183,39 @@ class Colorizer:
             self.source,
         )
 
-    def _padded(self, height: int, width: int) -> tuple[int, int]:
-        """The working size that a picture is padded to: one of nine, whatever comes."""
+    def _padded_size(self, height: int, width: int) -> tuple[int, int]:
+        """The size that an image is padded to, one of nine."""
         longer = max(height, width)
         sides = [-(-round(self.side * a) // STRIDE) * STRIDE for a in ASPECTS]
         long = next(side for side in sides if side >= longer)
         return (long, sides[0]) if height > width else (sides[0], long)
 
 
-def _is_one(picture: object) -> bool:
-    return isinstance(picture, (np.ndarray, str, os.PathLike))
-
-
-def _loaded(picture: np.ndarray | str | os.PathLike) -> Picture:
-    if not isinstance(picture, np.ndarray):
-        picture = images.read_full(images.load_bytes(picture), str(picture))
-    return as_picture(picture)
+def _read(source: Source) -> Picture:
+    """The pixels of a picture. Raises `UserError` for a file that cannot be read."""
+    if not isinstance(source, np.ndarray):
+        source = images.read_full(images.load_bytes(source), str(source))
+    return as_picture(source)
 
 
 def image_grid(
-    colorizer: Colorizer, pictures: ImageDataset, split: str, count: int = 24
+    colorizer: Colorizer, dataset: ImageDataset, split: str, count: int = 24
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Grey input, colorized and original, of pictures spread evenly over a split, in
-    two halves side by side."""
-    source = pictures.source(split)
-    chosen = np.linspace(0, len(source) - 1, min(count, len(source)), dtype=int)
-    columns = []
-    for half in np.array_split(chosen, 2) if len(chosen) > 1 else [chosen]:
-        shown = {"grey input": [], "colorized": [], "original": []}
+    """A table of images of a split: grey input, colorized and original.
+
+    It shows `count` images, spread evenly over the split, in two halves side by side.
+    """
+    source = dataset.source(split)
+    indices = np.linspace(0, len(source) - 1, min(count, len(source)), dtype=int)
+    table = []
+    for half in np.array_split(indices, 2) if len(indices) > 1 else [indices]:
+        columns = {"grey input": [], "colorized": [], "original": []}
         for index in half:
-            original = pictures.picture(source, int(index))
-            grey = join(original, np.zeros((*original.shape[:2], 2), np.float32))
+            original = dataset.picture(source, int(index))
+            grey = replace_ab(original, np.zeros((*original.shape[:2], 2), np.float32))
             triple = (grey, colorizer(original), original)
-            for column, picture in zip(shown.values(), triple, strict=True):
-                size = max(128, pictures.resize)
-                column.append(images.resize(picture, (size, size)))
-        columns += shown.items()
-    return images.grid(columns)
+            for column, picture in zip(columns.values(), triple, strict=True):
+                side = max(128, dataset.resize)
+                column.append(images.resize(picture, (side, side)))
+        table += columns.items()
+    return images.grid(table)

@@ -1,8 +1,7 @@
-"""L of a picture and other colours as a picture of the same size and depth: `join`,
-`paint`.
+"""A picture with its own L and a predicted ab, at its own size and bit depth.
 
-The picture is gone over in tiles, so that beside it and the result little is held, and
-so that two programs do for all sizes.
+The picture is processed in tiles of two fixed sizes: little memory is needed beside the
+picture and the result, and two compiled programs serve every size.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,31 +15,32 @@ from colorjax.color import into_gamut, lab_to_rgb, rgb_to_lab
 from colorjax.images import Picture
 from colorjax.inference.upsample import PLANES, Guide
 
-SMALL, LARGE = 1 << 15, 1 << 18  # pixels of a tile: one program for each
-Part = tuple[int, int, int, int]  # top, left, height, width
+SMALL, LARGE = 1 << 15, 1 << 18  # pixels of a tile; one compiled program for each
+Rectangle = tuple[int, int, int, int]  # top, left, height, width
 
 
-def join(picture: Picture, ab: Float[np.ndarray, "h w 2"]) -> Picture:
-    """The L of a picture and another ab of its size as an sRGB picture."""
+def replace_ab(picture: Picture, ab: Float[np.ndarray, "h w 2"]) -> Picture:
+    """The picture with its own L and with `ab`, which has its size.
+
+    L is kept to the rounding of 8 or 16 bits. Colors outside the sRGB gamut lose
+    chroma. A fourth channel, alpha, is kept.
+    """
 
     def planes(part):
         top, left, height, width = part
         colors = ab[top : top + height, left : left + width]
         return np.pad(colors, ((0, 0), (0, 0), (0, PLANES - 2)))
 
-    return _over_tiles(picture, planes)
+    return _map_tiles(picture, planes)
 
 
-def paint(picture: Picture, guide: Guide) -> Picture:
-    """The L of a picture and the ab that `guide` has for it as an sRGB picture.
-
-    L is kept to the rounding of the picture's 8 or 16 bits, and so is a fourth channel,
-    alpha; colours outside the sRGB gamut lose chroma.
-    """
-    return _over_tiles(picture, lambda part: guide.planes(picture.shape[:2], part))
+def replace_ab_guided(picture: Picture, guide: Guide) -> Picture:
+    """`replace_ab` with the ab that `guide` upsamples along the picture's edges."""
+    return _map_tiles(picture, lambda part: guide.planes(picture.shape[:2], part))
 
 
-def _over_tiles(picture: Picture, planes: Callable[[Part], np.ndarray]) -> Picture:
+def _map_tiles(picture: Picture, planes: Callable[[Rectangle], np.ndarray]) -> Picture:
+    """The result of `_recolor_tile` on all tiles; `planes` gives those of a tile."""
     height, width = picture.shape[:2]
     pixels = SMALL if height * width <= SMALL else LARGE
     result = np.empty_like(picture)
@@ -48,17 +48,17 @@ def _over_tiles(picture: Picture, planes: Callable[[Part], np.ndarray]) -> Pictu
         top, left, rows, columns = part
         place = np.s_[top : top + rows, left : left + columns]
         levels = picture[place][..., :3].reshape(-1, 3)
-        extra = ((0, pixels - len(levels)), (0, 0))
-        given = planes(part).reshape(-1, PLANES)
-        painted = _paint(np.pad(levels, extra), np.pad(given, extra))
-        painted = np.asarray(painted)[: len(levels)]
-        result[place][..., :3] = painted.reshape(rows, columns, 3)
+        padding = ((0, pixels - len(levels)), (0, 0))
+        values = planes(part).reshape(-1, PLANES)
+        colored = _recolor_tile(np.pad(levels, padding), np.pad(values, padding))
+        colored = np.asarray(colored)[: len(levels)]
+        result[place][..., :3] = colored.reshape(rows, columns, 3)
         result[place][..., 3:] = picture[place][..., 3:]
     return result
 
 
-def _tiles(height: int, width: int, pixels: int) -> Iterator[Part]:
-    """Rectangles of at most so many pixels that cover the picture, row by row."""
+def _tiles(height: int, width: int, pixels: int) -> Iterator[Rectangle]:
+    """Rectangles of at most `pixels` pixels that cover the picture, row by row."""
     columns = min(width, pixels)
     rows = pixels // columns
     for top in range(0, height, rows):
@@ -67,7 +67,8 @@ def _tiles(height: int, width: int, pixels: int) -> Iterator[Part]:
 
 
 @jax.jit
-def _paint(levels, planes):
+def _recolor_tile(levels, planes):
+    """sRGB levels [n 3] with the ab of the planes [n 5], see `upsample`."""
     top = jnp.iinfo(levels.dtype).max
     lightness = rgb_to_lab(levels.astype(jnp.float32) / top)[:, :1]
     ab, gain, coarse = jnp.split(planes, (2, 4), axis=-1)

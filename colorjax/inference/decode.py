@@ -1,7 +1,7 @@
-"""From a distribution and its picture to a picture in colour: `decode`,
-`uncertainty`."""
+"""From a predicted distribution and its picture to a picture in color."""
 
 import math
+from typing import TypedDict
 
 import numpy as np
 from jaxtyping import UInt8
@@ -10,20 +10,29 @@ from colorjax import images
 from colorjax.errors import UserError
 from colorjax.images import Picture
 from colorjax.inference import upsample
-from colorjax.inference.compose import join, paint
+from colorjax.inference.compose import replace_ab, replace_ab_guided
 from colorjax.inference.distribution import Distribution
 from colorjax.quantize import Q
 
-MAP = 1024  # pixels of the long side of a map of uncertainty, at most
+MAP = 1024  # largest long side, in pixels, of a map of uncertainty
+
+
+class Options(TypedDict, total=False):
+    """The keyword arguments of `decode`."""
+
+    temperature: float | None
+    saturation: float
+    palette: str | None
+    seed: int | None
 
 
 def as_picture(array: np.ndarray) -> Picture:
-    """A picture of three or four channels; of grey [h, w] the same three times.
+    """The array as a picture of three or four channels; grey [h, w] is repeated.
 
-    Raises `TypeError` for what is not uint8 or uint16, or of another shape.
+    Raises `TypeError` if it is not uint8 or uint16, is empty, or has another shape.
     """
-    fitting = array.dtype in (np.uint8, np.uint16) and array.size
-    if not fitting or array.shape[2:] not in ((), (3,), (4,)) or array.ndim < 2:
+    valid = array.dtype in (np.uint8, np.uint16) and array.size
+    if not valid or array.shape[2:] not in ((), (3,), (4,)) or array.ndim < 2:
         raise TypeError(
             "a picture is uint8 or uint16 [h, w], [h, w, 3] or, with alpha, [h, w, 4], "
             f"not {array.dtype} of shape {array.shape}"
@@ -40,14 +49,13 @@ def decode(
     palette: str | None = None,
     seed: int | None = None,
 ) -> Picture:
-    """The picture in the colours of its distribution, at its size and depth.
+    """The picture in the colors of its distribution, with its own L, size and depth.
 
     `picture` is the one that the distribution was predicted from: uint8 or uint16
-    [h, w], [h, w, 3] or, with alpha, [h, w, 4]; the result has three channels, or four.
-    Its L is kept. `saturation` multiplies the chroma; the others are explained at
-    `Distribution.decode`; left out, the method decodes in its own way. Raises
-    `UserError` for another picture, an option out of range, or one that needs logits
-    that the method does not give.
+    [h, w], [h, w, 3] or, with alpha, [h, w, 4]. The result has three channels, or four
+    with alpha. `saturation` multiplies the chroma; `Distribution.decode` explains the
+    other options. Raises `UserError` if the picture has another size, if an option is
+    out of range, or if an option needs logits and there are none.
     """
     picture = as_picture(picture)
     if picture.shape[:2] != distribution.size:
@@ -59,24 +67,25 @@ def decode(
     if not 0 <= saturation < math.inf:
         raise UserError(f"saturation is {saturation}, which must be 0 or more")
     ab = np.float32(saturation) * distribution.decode(temperature, palette, seed)
-    return paint(picture, upsample.fit(distribution.lightness, ab))
+    return replace_ab_guided(picture, upsample.fit(distribution.lightness, ab))
 
 
 def uncertainty(
-    distribution: Distribution, hints: int = 5
+    distribution: Distribution, locations: int = 5
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """The entropy of a distribution as a picture: from dark blue, sure of the colour,
-    to bright yellow, any of all bins.
+    """A map of the entropy of a distribution, from dark blue (0) to bright yellow.
 
-    Numbered rings show where hints would help most. The long side has at most `MAP`
-    pixels.
+    Bright yellow is log 313, the entropy of the uniform distribution. Numbered rings
+    mark the first `locations` of `Distribution.hint_locations`. The long side has at
+    most `MAP` pixels. Raises `UserError` if there are no logits.
     """
     scale = min(1.0, MAP / max(distribution.size))
-    size = tuple(max(1, round(scale * n)) for n in distribution.size)
-    share = images.resize(distribution.entropy() / np.float32(math.log(Q)), size)
-    share = np.clip(share, 0, 1)
-    grey = np.repeat(np.uint8(255 * share)[..., None], 3, axis=2)
-    blue_to_yellow = 80 * (2 * share - 1)
-    colored = join(grey, np.stack([np.zeros_like(share), blue_to_yellow], axis=-1))
-    points = [(int(scale * y), int(scale * x)) for y, x in distribution.hints(hints)]
-    return images.mark(colored, points)
+    height, width = (max(1, round(scale * n)) for n in distribution.size)
+    relative = distribution.entropy() / np.float32(math.log(Q))
+    relative = np.clip(images.resize(relative, (height, width)), 0, 1)
+    grey = np.repeat((255 * relative).astype(np.uint8)[..., None], 3, axis=2)
+    blue_to_yellow = 80 * (2 * relative - 1)
+    ab = np.stack([np.zeros_like(relative), blue_to_yellow], axis=-1)
+    points = distribution.hint_locations(locations)
+    points = [(int(scale * row), int(scale * column)) for row, column in points]
+    return images.mark(replace_ab(grey, ab), points)

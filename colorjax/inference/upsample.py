@@ -1,16 +1,17 @@
-"""Bringing ab to the size of a picture along the picture's edges: `Guide`.
+"""Upsampling of ab from working size to the size of the picture, along its edges.
 
-Bilinear upsampling smears colours over edges that L shows. Near an edge ab changes with
-L; so where L at full size departs from L as the coarse grid has it, ab is moved by a
-`gain`, the regression of ab on L in 3x3 samples of that grid:
+Bilinear upsampling blurs colors across edges that L shows. Near an edge ab changes with
+L, so ab is corrected where L at full size differs from the coarse L. The correction is
+the difference times a `gain`, the regression of ab on L over 3x3 coarse samples:
 
     ab(x) = up(ab)(x) + up(gain)(x) (L(x) - up(L_coarse)(x)),
     gain = cov(L, ab) / (var(L) + EPSILON).
 
 The gain is the coefficient a of the guided filter (He, Sun, Tang, "Guided Image
-Filtering", ECCV 2010, eq. 5). Unlike there ab itself is not smoothed: the filter's own
-form loses 1 to 3 dB of ab against bilinear upsampling. EPSILON keeps the gain small
-where L says little; with 200 none of five photographs lost (docs/notes/performance.md).
+Filtering", ECCV 2010, eq. 5). The guided filter also smooths ab itself, which loses 1
+to 3 dB of ab against bilinear upsampling; here ab is not smoothed. EPSILON keeps the
+gain small where L varies little; with 200 none of five photographs lost
+(docs/notes/performance.md).
 """
 
 from typing import NamedTuple
@@ -20,13 +21,16 @@ from jaxtyping import Float
 
 from colorjax.images import resize
 
-EPSILON = 200.0  # in square units of L: edges of less than 14 units move ab little
-COARSE = 4  # working pixels a sample of the coarse grid: the resolution of ab
+EPSILON = 200.0  # in squared units of L: edges of less than 14 units move ab little
+COARSE = 4  # working pixels per coarse sample: the resolution of ab
 PLANES = 5  # two of ab, two of the gain, one of L
 
 
 class Guide(NamedTuple):
-    """What ab at full size is made from, given L at full size."""
+    """What ab at full size is computed from, together with L at full size.
+
+    `ab` is at working size; `gain` and `lightness`, the coarse L, are at coarse size.
+    """
 
     ab: Float[np.ndarray, "h w 2"]
     gain: Float[np.ndarray, "h2 w2 2"]
@@ -35,15 +39,17 @@ class Guide(NamedTuple):
     def planes(
         self, size: tuple[int, int], part: tuple[int, int, int, int] | None = None
     ) -> Float[np.ndarray, "h3 w3 5"]:
-        """ab, gain and coarse L, each bilinear, of a picture of `size` = (height,
-        width), or of its rectangle `part` = (top, left, height, width)."""
+        """ab, gain and coarse L, upsampled bilinearly to `size` = (height, width).
+
+        With `part` = (top, left, height, width), returns only that rectangle.
+        """
         planes = [*np.moveaxis(self.ab, 2, 0), *np.moveaxis(self.gain, 2, 0)]
         planes.append(self.lightness)
         return np.stack([resize(plane, size, part) for plane in planes], axis=-1)
 
 
 def fit(lightness: Float[np.ndarray, "h w"], ab: Float[np.ndarray, "h w 2"]) -> Guide:
-    """The guide for a picture, from its L and ab at working size."""
+    """The guide of a picture, from its L (0 to 100) and ab at working size."""
     height, width = lightness.shape
     size = (max(1, round(height / COARSE)), max(1, round(width / COARSE)))
     coarse = resize(lightness, size)
@@ -56,14 +62,17 @@ def fit(lightness: Float[np.ndarray, "h w"], ab: Float[np.ndarray, "h w 2"]) -> 
 
 
 def _mean(x: Float[np.ndarray, "h w c"]) -> Float[np.ndarray, "h w c"]:
-    """The mean of every sample and its neighbours; beyond the border the border goes
-    on."""
+    """The mean over 3x3 samples; the border is repeated outward.
+
+    `scipy.ndimage.uniform_filter` rounds its running sum differently: one in a million
+    levels of the test pictures changes by 1.
+    """
     for axis in (0, 1):
         edges = [(0, 0)] * 3
         edges[axis] = (1, 1)
-        padded = np.pad(x, edges, mode="edge")
-        taken = [
-            np.take(padded, range(i, i + x.shape[axis]), axis=axis) for i in range(3)
-        ]
-        x = sum(taken) / 3
+        padded, length = np.pad(x, edges, mode="edge"), x.shape[axis]
+        first, second, third = (
+            padded.take(range(i, i + length), axis) for i in range(3)
+        )
+        x = (first + second + third) / 3
     return x

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ from skimage.color import rgb2lab
 
 from colorjax import cli, images
 from colorjax.apps.colorize import pipeline
-from colorjax.apps.colorize.plan import Job
+from colorjax.apps.colorize.plan import Job, Wanted
 from colorjax.inference.colorizer import Colorizer
 
 JOB = Job(None, None, Path("picture.png"))
@@ -33,7 +34,7 @@ def colorizer():
 
 @pytest.fixture
 def command(colorizer, monkeypatch, capfd):
-    """`colorjax ARGS` with that run: its exit code, what it told, what went wrong."""
+    """`colorjax ARGS` with that colorizer: exit code, standard output, errors."""
 
     def call(*arguments):
         monkeypatch.setattr(Colorizer, "load", lambda *_: colorizer)
@@ -58,13 +59,18 @@ def files(folder):
     return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
 
 
+def load(path):
+    """The picture in a file."""
+    return images.read(path.read_bytes())
+
+
 def test_tree_is_kept_and_sizes(folder, command, tmp_path):
     out = tmp_path / "out"
     code, told, _ = command("colorize", folder, "--run", "x", "--out", out)
     assert code == 0 and f"3 of 3 pictures written to {out}" in told
     assert files(out) == files(folder)
     for name in files(folder):
-        before, after = (images.load(place / name) for place in (folder, out))
+        before, after = (load(place / name) for place in (folder, out))
         assert before.shape == after.shape
         error = np.abs(rgb2lab(before) - rgb2lab(after))[..., 0]
         assert np.percentile(error, 99) < (0.5 if name.endswith("png") else 3)
@@ -78,7 +84,9 @@ def test_what_is_done_is_skipped(folder, command, tmp_path):
     (out / "wide.jpg").write_bytes(b"mine")
     code, told, _ = command(*arguments)
     assert code == 0 and (out / "wide.jpg").read_bytes() == b"mine"
-    assert "1 of 3 pictures written" in told and "2 were there (--overwrite" in told
+    assert (
+        "1 of 3 pictures written" in told and "2 existed already (--overwrite" in told
+    )
     assert (out / "tall.png").exists()
     code, told, _ = command(*arguments, "--overwrite")
     assert "3 of 3" in told and (out / "wide.jpg").read_bytes() != b"mine"
@@ -143,7 +151,7 @@ def test_batches_of_any_number_compile_a_handful_of_programs(
         (tmp_path / f"in/{i}.png").write_bytes(encode(np.zeros(size, np.uint8)))
     counted = chex.assert_max_traces(colorizer._predict.__wrapped__, n=9)
     monkeypatch.setattr(colorizer, "_predict", jax.jit(counted))
-    monkeypatch.setattr(pipeline, "TOGETHER", 100_000)  # some windows of a few pictures
+    monkeypatch.setattr(pipeline, "MAX_WINDOW", 100_000)  # windows of a few pictures
     out = tmp_path / "out"
     code, told, _ = command(
         "colorize", tmp_path / "in", "--run", "x", "--out", out, "--batch", 3
@@ -152,14 +160,15 @@ def test_batches_of_any_number_compile_a_handful_of_programs(
 
 
 def test_windows_hold_so_many_pixels(monkeypatch):
-    monkeypatch.setattr(pipeline, "TOGETHER", 1000)
+    monkeypatch.setattr(pipeline, "MAX_WINDOW", 1000)
     sizes = [10, 10, 30, 5, 40, 5, 5, 5, 5, 5]
-    works = [
-        pipeline.Work(JOB, encode(np.zeros((size, size), np.uint8))) for size in sizes
+    items = [
+        pipeline.Encoded(JOB, encode(np.zeros((size, size), np.uint8)))
+        for size in sizes
     ]
-    windows = list(pipeline._windows(works, count=4))
-    assert [work for window in windows for work in window] == works
-    held = [[images.pixels(work.data) for work in window] for window in windows]
+    windows = list(pipeline._windows(items, count=4))
+    assert [item for window in windows for item in window] == items
+    held = [[images.pixel_count(item.data) for item in window] for window in windows]
     assert held == [[100, 100], [900, 25], [1600], [25] * 4, [25]]
 
 
@@ -174,7 +183,7 @@ def test_distribution_saved_and_decoded_again(folder, command, tmp_path):
     code, told, _ = command("colorize", folder, *saved, "--out", again)
     assert code == 0 and "3 of 3" in told
     for name in files(folder):
-        first, second = (images.load(place / name) for place in (out, again))
+        first, second = (load(place / name) for place in (out, again))
         assert np.abs(np.int32(first) - second).mean() < 2
     samples = ["--samples", 2, "--seed", 7, "--format", "png"]
     command("colorize", folder, *saved, "--out", again / "many", *samples)
@@ -182,9 +191,9 @@ def test_distribution_saved_and_decoded_again(folder, command, tmp_path):
     assert names <= files(again / "many")
     one = ["colorize", folder / "tall.png", "--from-distribution"]
     command(*one, out / "tall.png.colors.npz", "--out", again / "8.png", "--seed", 8)
-    eighth = images.load(again / "8.png")
-    np.testing.assert_array_equal(eighth, images.load(again / "many/tall-2.png"))
-    assert (eighth != images.load(again / "many/tall-1.png")).any()
+    eighth = load(again / "8.png")
+    np.testing.assert_array_equal(eighth, load(again / "many/tall-2.png"))
+    assert (eighth != load(again / "many/tall-1.png")).any()
     code, _, err = command(
         *one, out / "wide.jpg.colors.npz", "--out", tmp_path / "x.png"
     )
@@ -225,9 +234,22 @@ def test_all_bad_files_are_listed_at_the_end(folder, command, tmp_path):
     assert len(files(out)) == 3
 
 
+def test_pixels_are_freed_before_the_last_result_is_written(colorizer):
+    """Beside a large result there is no room for its source."""
+    (predicted,) = pipeline.predict_with(
+        [pipeline.Photograph(JOB, scene(1, 40))], colorizer, batch=1
+    )
+    freed = weakref.ref(predicted.picture)
+    outputs = pipeline._decode(predicted, Wanted(), None, {})
+    del predicted
+    assert freed() is not None
+    assert next(outputs).content.shape == (40, 40, 3)
+    assert freed() is None
+
+
 @pytest.mark.slow
 def test_120_megapixels_in_3_gigabytes(tmp_path):
-    """The peak of a process of its own that reads, paints and writes, with its nets."""
+    """The peak memory of a process that reads, recolors and writes one picture."""
     code = f"""
 import resource, numpy as np, jax
 from colorjax import images
@@ -236,7 +258,7 @@ small = np.random.default_rng(0).integers(0, 255, (75, 100, 3), np.uint8)
 guide = upsample.fit(np.full((75, 100), 50, 'f'), np.full((75, 100, 2), 20, 'f'))
 picture = images.read_full(open({str(tmp_path / "in.jpg")!r}, 'rb').read())
 assert picture.size == 360_000_000
-picture = compose.paint(picture, guide)
+picture = compose.replace_ab_guided(picture, guide)
 images.write({str(tmp_path / "out.jpg")!r}, picture)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

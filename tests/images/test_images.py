@@ -459,8 +459,8 @@ def test_truncated_16_bits(kind):
 
 
 def test_pixels_of_the_header():
-    assert images.pixels(png(40_000, 40_000)) == 40_000**2
-    assert images.pixels(b"Dear diary,") == images.pixels(b"") == 0
+    assert images.pixel_count(png(40_000, 40_000)) == 40_000**2
+    assert images.pixel_count(b"Dear diary,") == images.pixel_count(b"") == 0
 
 
 # ---- Sizes.

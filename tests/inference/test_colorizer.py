@@ -22,7 +22,7 @@ import colorjax
 from colorjax import images
 from colorjax.inference import compose
 from colorjax.inference.colorizer import Colorizer
-from colorjax.inference.compose import join
+from colorjax.inference.compose import replace_ab
 
 SIZES = [(1, 1), (1, 700), (17, 90), (32, 32), (48, 40), (200, 90), (333, 500)]
 
@@ -84,15 +84,15 @@ def test_colours_are_those_of_the_prediction(colorizer, size):
     np.testing.assert_allclose(colorizer(grey), lab2rgb(lab) * 255, atol=1.01)
 
 
-def test_join_of_a_picture_with_its_own_colours_is_the_picture():
+def test_replacing_ab_of_a_picture_with_its_own_colours_is_the_picture():
     picture = scene(3, 64)
     ab = rgb2lab(picture)[..., 1:].astype(np.float32)
-    assert np.abs(join(picture, ab).astype(int) - picture).max() <= 1
+    assert np.abs(replace_ab(picture, ab).astype(int) - picture).max() <= 1
 
 
 def test_colours_of_the_input_do_not_matter_but_lightness_does(colorizer):
     picture = scene(3, 32)
-    grey = join(picture, np.zeros((32, 32, 2), np.float32))
+    grey = replace_ab(picture, np.zeros((32, 32, 2), np.float32))
     ab = colorizer.predict(picture).ab
     rounding = np.abs(colorizer.predict(grey).ab - ab).max()  # of L, to 8 bits
     assert rounding < np.abs(colorizer.predict(255 - grey).ab - ab).max() / 2
@@ -129,13 +129,13 @@ def test_a_folder_of_any_sizes_compiles_a_handful_of_programs(trained):
     colorizer._predict = jax.jit(counted)
     random = np.random.default_rng(0)
     sizes = random.integers(1, 400, (60, 2))
-    before = compose._paint._cache_size()
+    before = compose._recolor_tile._cache_size()
     for some in np.array_split(sizes, 7):
         pictures = [np.zeros(size, np.uint8) for size in some]
         found = colorizer.predict(pictures, batch=3)
         for distribution, picture in zip(found, pictures, strict=True):
             colorizer.decode(distribution, picture, seed=1)
-    assert compose._paint._cache_size() - before <= 2
+    assert compose._recolor_tile._cache_size() - before <= 2
 
 
 @pytest.mark.parametrize(

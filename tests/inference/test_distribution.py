@@ -13,8 +13,8 @@ from skimage.color import rgb2lab
 from colorjax.errors import UserError
 from colorjax.inference import archive
 from colorjax.inference.decode import decode, uncertainty
-from colorjax.inference.distribution import RESTLESS, Distribution, total_variation
-from colorjax.inference.sampling import smooth_noise
+from colorjax.inference.distribution import Distribution
+from colorjax.inference.sampling import MAX_VARIATION, smooth_noise, total_variation
 from colorjax.nets.layers import upsample
 from colorjax.quantize import Q, ab_bins, annealed_mean
 
@@ -90,7 +90,7 @@ def test_samples_differ_and_each_is_coherent(picture, sharp):
     mean = found.decode(TEMPERATURE)
     samples = [found.decode(seed=seed) for seed in range(6)]
     for sample in samples:
-        assert total_variation(sample) <= RESTLESS * 1.001 * total_variation(mean)
+        assert total_variation(sample) <= MAX_VARIATION * 1.001 * total_variation(mean)
         assert np.abs(sample).max() < 128
     np.testing.assert_array_equal(found.decode(seed=3), samples[3])
     apart = [np.abs(a - b).mean() for a in samples for b in samples if a is not b]
@@ -123,7 +123,7 @@ def test_uncertainty_is_the_entropy_and_hints_go_where_it_is_highest():
     assert entropy.shape == (32, 48)
     np.testing.assert_allclose(entropy[:, :16], np.log(Q), rtol=1e-4)
     assert np.abs(entropy[:, 20:]).max() < 1e-3
-    hints = found.hints(4)
+    hints = found.hint_locations(4)
     assert len(set(hints)) == 4
     assert all(0 <= y < SIZE[0] and 0 <= x < SIZE[1] * 20 / 48 for y, x in hints)
     away = np.hypot(*(np.array(hints)[0] - np.array(hints)[1]))
@@ -139,10 +139,14 @@ def test_a_method_without_logits_says_so():
     found = Distribution(given.size, given.lightness, given.ab, source="runs/l2")
     assert decode(found, PICTURE, saturation=0.5).shape == PICTURE.shape
     for options in (dict(temperature=0.3), dict(palette="#aa5533"), dict(seed=1)):
-        with pytest.raises(UserError, match="^runs/l2: .*one colour a pixel"):
+        with pytest.raises(UserError, match="^runs/l2: .*one color per pixel"):
             decode(found, PICTURE, **options)
-    for use in (found.entropy, found.hints, lambda: archive.save("x.npz", found)):
-        with pytest.raises(UserError, match="one colour a pixel"):
+    for use in (
+        found.entropy,
+        found.hint_locations,
+        lambda: archive.save("x.npz", found),
+    ):
+        with pytest.raises(UserError, match="one color per pixel"):
             use()
 
 
@@ -152,8 +156,8 @@ def test_a_method_without_logits_says_so():
         (dict(temperature=0.0), "temperature is 0.0, which must be positive"),
         (dict(temperature=float("nan")), "temperature is nan"),
         (dict(saturation=-1.0), "saturation is -1.0"),
-        (dict(palette="red"), "palette: 'red' is no colour; write colours as"),
-        (dict(palette=""), "palette: '' is no colour"),
+        (dict(palette="red"), "palette: 'red' is no color; write colors as"),
+        (dict(palette=""), "palette: '' is no color"),
         (dict(palette="#12345"), "palette: '#12345'"),
     ],
 )
@@ -235,7 +239,7 @@ def test_other_files_are_refused(tmp_path, monkeypatch):
     bomb = saved(source=np.array([Bomb()], dtype=object))
     zeros = io.BytesIO()
     with zipfile.ZipFile(zeros, "w", zipfile.ZIP_DEFLATED) as members:
-        members.writestr("logits.npy", bytes(archive.LARGEST + 1))
+        members.writestr("logits.npy", bytes(archive.MAX_BYTES + 1))
     huge = io.BytesIO()
     with zipfile.ZipFile(huge, "w") as members:
         header = io.BytesIO()

@@ -8,7 +8,7 @@ from skimage.color import rgb2lab
 from sklearn.datasets import load_sample_image
 
 from colorjax import images
-from colorjax.inference.compose import join, paint
+from colorjax.inference.compose import replace_ab, replace_ab_guided
 from colorjax.inference.upsample import COARSE, fit
 
 PHOTOGRAPHS = {
@@ -93,7 +93,7 @@ def test_lightness_is_kept(name):
     guide = true_guide(picture, 64)
     wild = fit(guide_lightness(picture), 4 * guide.ab)
     for colors in (guide, wild):
-        result = paint(picture, colors)
+        result = replace_ab_guided(picture, colors)
         error = np.abs(lab(result)[0] - lab(picture)[0])
         assert np.percentile(error, 99) <= STEP
 
@@ -106,7 +106,7 @@ def guide_lightness(picture):
 @pytest.mark.parametrize("size", [(1000, 1000), (3000, 4000), (6000, 8000)])
 def test_lightness_is_kept_at_any_size(size):
     picture = images.resize(PHOTOGRAPHS["china"](), size)
-    result = paint(picture, true_guide(picture, 64))
+    result = replace_ab_guided(picture, true_guide(picture, 64))
     for top in range(0, size[0], 1000):  # in floats it would fill the memory
         rows = np.s_[top : top + 1000]
         error = np.abs(lab(result[rows])[0] - lab(picture[rows])[0])
@@ -118,8 +118,8 @@ def test_tiles_leave_no_seam():
     rows, columns = 700, 900  # more than two of the larger tiles
     picture = images.resize(scene(1, 256), (rows, columns))
     guide = true_guide(picture, 64)
-    whole = paint(picture, guide)
+    whole = replace_ab_guided(picture, guide)
     ab = guided_ab(guide, lab(picture)[0])
-    assert np.abs(np.int32(join(picture, ab)) - whole).max() <= 1
+    assert np.abs(np.int32(replace_ab(picture, ab)) - whole).max() <= 1
     wide = images.resize(picture, (2, 400_000))  # one row is more than a tile
-    assert paint(wide, guide).shape == wide.shape
+    assert replace_ab_guided(wide, guide).shape == wide.shape

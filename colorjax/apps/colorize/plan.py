@@ -1,5 +1,4 @@
-"""Which pictures a command reads and which files it writes: `plan`, `Job`,
-`check_folder`."""
+"""The plan of a command: the pictures that it reads and the files that it writes."""
 
 import os
 from collections.abc import Iterator
@@ -10,13 +9,16 @@ from colorjax import images
 from colorjax.data.sources import image_files
 from colorjax.errors import UserError
 
-STANDARD = "-"  # names standard input and standard output
+STANDARD = "-"  # the name of standard input and standard output
 UNCERTAINTY = ".uncertainty.png"
 DISTRIBUTION = ".colors.npz"
 
 
 class Wanted(NamedTuple):
-    """What is to be written of each picture besides itself."""
+    """The files to write for each picture.
+
+    `samples` is the number of samples, or None for one picture in color.
+    """
 
     samples: int | None = None
     distribution: bool = False
@@ -24,11 +26,11 @@ class Wanted(NamedTuple):
 
 
 class Job(NamedTuple):
-    """A picture and what becomes of it.
+    """One picture to colorize.
 
-    `source` is None for standard input, `target` for standard output. Files beside the
-    result have the name of `base` and a suffix; it is under the output folder what the
-    source is under the input folder.
+    `source` is None for standard input, and `target` is None for standard output.
+    `base` has the place below the output folder that the source has below the input
+    folder; files beside the result have its name plus a suffix.
     """
 
     source: Path | None
@@ -37,11 +39,11 @@ class Job(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What messages call the picture."""
+        """The name of the picture in messages."""
         return "standard input" if self.source is None else str(self.source)
 
     def results(self, samples: int | None) -> list[Path | None]:
-        """The pictures to write: the target, or of samples target-1, target-2, ..."""
+        """The pictures to write: the target, or, of N samples, target-1 to target-N."""
         if samples is None or self.target is None:
             return [self.target]
         stem, suffix = self.target.stem, self.target.suffix
@@ -49,25 +51,25 @@ class Job(NamedTuple):
         return [self.target.with_name(name) for name in names]
 
     def beside(self, suffix: str) -> Path:
-        """The file of another kind beside the result."""
+        """The path of a file beside the result."""
         return self.base.with_name(self.base.name + suffix)
 
     def outputs(self, wanted: Wanted) -> list[Path]:
-        """All files to write; none where the picture goes to standard output."""
-        found = [path for path in self.results(wanted.samples) if path is not None]
+        """All files to write; none if the picture goes to standard output."""
+        paths = [path for path in self.results(wanted.samples) if path is not None]
         if wanted.distribution:
-            found.append(self.beside(DISTRIBUTION))
+            paths.append(self.beside(DISTRIBUTION))
         if wanted.uncertainty:
-            found.append(self.beside(UNCERTAINTY))
-        return found
+            paths.append(self.beside(UNCERTAINTY))
+        return paths
 
 
 def plan(inputs: list[str], out: str, kind: str | None, wanted: Wanted) -> list[Job]:
-    """The jobs of a command; the tree of a folder is kept.
+    """The jobs of a command. The results keep the folder tree of their sources.
 
-    `kind` is the suffix of all results, or None for that of their sources. Raises
-    `UserError` where an input is missing, nothing can be written, or a file would be
-    lost: an input, or one of two results of the same name.
+    `kind` is the suffix of all results; None keeps those of the sources. Raises
+    `UserError` if an input is missing, if the output cannot be written, or if a result
+    would replace an input or another result.
     """
     if out == STANDARD:
         return [_to_standard_output(inputs, kind, wanted)]
@@ -76,10 +78,10 @@ def plan(inputs: list[str], out: str, kind: str | None, wanted: Wanted) -> list[
     for name in inputs:
         source = Path(name)
         if name != STANDARD and source.is_dir():
-            found = sorted(_pictures(source, folder))
-            if not found:
+            paths = sorted(_pictures(source, folder))
+            if not paths:
                 raise UserError(f"{source}: no pictures in this folder")
-            jobs += [_job(p, folder / p.relative_to(source), kind) for p in found]
+            jobs += [_job(p, folder / p.relative_to(source), kind) for p in paths]
             continue
         if name == STANDARD:
             source, below = None, "picture.png"
@@ -103,7 +105,7 @@ def _job(source: Path | None, base: Path, kind: str | None) -> Job:
 
 
 def _to_standard_output(inputs: list[str], kind: str | None, wanted: Wanted) -> Job:
-    """The one job whose result goes to standard output."""
+    """The job whose result goes to standard output."""
     source = None if inputs[0] == STANDARD else Path(inputs[0])
     if len(inputs) > 1 or (source is not None and source.is_dir()):
         raise UserError("--out - takes one picture only; give a folder instead")
@@ -118,7 +120,7 @@ def _to_standard_output(inputs: list[str], kind: str | None, wanted: Wanted) -> 
 
 
 def _pictures(folder: Path, out: Path) -> Iterator[Path]:
-    """The picture files below a folder, without the results of an earlier command."""
+    """The picture files below a folder, except those below `out`, earlier results."""
     root, results = folder.resolve(), out.resolve()
     inside = results != root and results.is_relative_to(root)
     for name in image_files(folder):
@@ -127,11 +129,11 @@ def _pictures(folder: Path, out: Path) -> Iterator[Path]:
 
 
 def _check(jobs: list[Job], wanted: Wanted) -> None:
-    """Raise `UserError` for a result of no known format or in the place of another."""
+    """Raise `UserError` if a result has an unknown format or would replace a file."""
     originals = {job.source.resolve() for job in jobs if job.source is not None}
     targets = {}
     for job in jobs:
-        images.writable(job.target)
+        images.output_format(job.target or job.base)
         for target in job.outputs(wanted):
             place = target.resolve()
             if place in originals:
@@ -145,18 +147,18 @@ def _check(jobs: list[Job], wanted: Wanted) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise `UserError` where no file can be written to a folder, which may be new."""
+    """Raise `UserError` if no file can be written to a folder, which may be new."""
     existing = folder
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent
     if not existing.is_dir():
-        raise UserError(f"{folder}: cannot be written ({existing} is no folder)")
+        raise UserError(f"{folder}: cannot be written ({existing} is not a folder)")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise UserError(f"{folder}: cannot be written (Permission denied)")
 
 
 def _check_links(jobs: list[Job], folder: Path) -> None:
-    """Raise `UserError` where a link in the output folder leads out of it."""
+    """Raise `UserError` if a link in the output folder leads out of it."""
     root = folder.resolve()
     for parent in {job.base.parent for job in jobs}:
         if not parent.resolve().is_relative_to(root):

@@ -63,7 +63,7 @@ class Measures(NamedTuple):
 
 def look(data: bytes, name: str, side: int) -> Looked:
     """Decode a picture. Raises `UserError`, naming it, where that cannot be."""
-    if images.pixels(data) > LARGE:
+    if images.pixel_count(data) > LARGE:
         with _one_large:
             return _look(data, name, side)
     return _look(data, name, side)

@@ -23,7 +23,7 @@ from jaxtyping import UInt8
 from colorjax import files, images
 from colorjax.errors import UserError
 from colorjax.inference.colorizer import Colorizer
-from colorjax.inference.compose import join
+from colorjax.inference.compose import replace_ab
 from colorjax.inference.decode import MAP, decode, uncertainty
 from colorjax.inference.distribution import Distribution
 
@@ -110,7 +110,9 @@ class Session:
         image = images.read_full(self.data, self.name, max_pixels)
         colored = decode(self.predictions[settings.run], image, **settings.options)
         name = f"{Path(self.name).stem}-colorized{suffix}"
-        return self._write("full", name, images.encode(colored, images.writable(name)))
+        return self._write(
+            "full", name, images.encode(colored, images.output_format(name))
+        )
 
     def _decode(self, image: Image, settings: Settings) -> Image:
         """The image, which has another size than the prediction, in color."""
@@ -122,7 +124,8 @@ class Session:
             return self.preview
         if comparison == "uncertainty":
             return uncertainty(self.predictions[run])
-        return join(self.preview, np.zeros((*self.preview.shape[:2], 2), np.float32))
+        grey = np.zeros((*self.preview.shape[:2], 2), np.float32)
+        return replace_ab(self.preview, grey)
 
     def _write_jpeg(self, kind: str, image: Image) -> Path:
         return self._write(kind, "picture.jpg", images.encode(image, "JPEG"))

@@ -15,7 +15,7 @@ from colorjax.apps.video.writer import ColoredFrame, is_subsampled
 from colorjax.apps.video.ycbcr import chroma_planes
 from colorjax.inference import upsample
 from colorjax.inference.colorizer import Colorizer
-from colorjax.inference.distribution import Distribution, no_logits
+from colorjax.inference.distribution import Distribution, no_logits_error
 
 FLOW_SIDE = 256  # the least short side, in pixels, at which optical flow is computed
 
@@ -46,7 +46,7 @@ class VideoColorizer:
         if colorizer.has_logits:
             self.temperature = options.temperature or colorizer.temperature
         elif options.temperature or options.palette:
-            raise no_logits(colorizer.source)
+            raise no_logits_error(colorizer.source)
 
     def colorize(self, frames: Iterable[Frame]) -> Iterator[ColoredFrame]:
         """The frames with their chroma planes, in the same order."""

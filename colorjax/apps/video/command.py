@@ -70,6 +70,6 @@ def _check(args: argparse.Namespace) -> None:
     if args.temperature is not None and not 0 < args.temperature < math.inf:
         raise UserError(f"--temperature is {args.temperature}, which must be positive")
     if args.palette is not None:
-        from colorjax.inference.palette import parse_palette
+        from colorjax.inference.distribution import parse_palette
 
         parse_palette(args.palette)
