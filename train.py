@@ -29,7 +29,13 @@ from colorjax.errors import UserError
 from colorjax.evaluation import protocol
 from colorjax.evaluation.engine import grey_predictor, method_predictor
 from colorjax.evaluation.metrics import Context, make_metrics
-from colorjax.evaluation.results import comparison, text_table
+from colorjax.evaluation.results import (
+    THIS_RUN,
+    Results,
+    best_metric,
+    write_results,
+)
+from colorjax.evaluation.tables import text_table
 from colorjax.inference.colorizer import Colorizer, image_grid
 from colorjax.method import abstract_batch
 from colorjax.progress import warn
@@ -168,17 +174,19 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
         """Figures of the nets as they are, beside those of grey, held out."""
         here = Run(config, pictures, prior, method, state.nets, int(state.step))
         rows = {
-            "this run": method_predictor(method.predict, state.nets),
+            THIS_RUN: method_predictor(method.predict, state.nets),
             "grey": grey_predictor(),
         }
-        measured = evaluation(rows, metrics, pictures, pictures.test_split, mesh)
+        conditions, evaluated = evaluation(
+            rows, metrics, pictures, pictures.test_split, mesh
+        )
         if first_process:
-            values = measured.rows["this run"].figures.items()
+            values = evaluated[THIS_RUN].metrics.items()
             for line in monitor.collapse_warnings(
                 {name: v.value for name, v in values}
             ):
                 warn(f"after step {here.step}, {line}")
-        return comparison(measured, {"this run": here, "grey": None})
+        return Results.of(conditions, evaluated, {THIS_RUN: here})
 
     colorizer = Colorizer(method, state.nets, pictures.resize)
 
@@ -223,8 +231,8 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
             figure = None
             if evaluating:
                 results = evaluate(state)
-                figure = protocol.best_figure(results)
-                if first_process and evaluation.pictured(step, steps):
+                figure = best_metric(results)
+                if first_process and evaluation.writes_grid(step, steps):
                     picture(state, workdir / "grids" / f"{step:08d}.png")
             checkpoints.save(step, state, figure)
             log.pause()
@@ -238,7 +246,7 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
     if results is None:
         results = evaluate(state)
     if first_process:
-        files.write_json(workdir / "metrics.json", results)
+        write_results(workdir / "metrics.json", results)
         picture(state, workdir / "grid.png")
         print(text_table(results))
         for one in watched:
