@@ -1,129 +1,161 @@
 """Evaluate runs beside baselines: python evaluate.py --workdir=RUN [--workdir=RUN2].
 
-All rows see the same pictures in one pass: the runs' held-out ones, or those of
---data.name or --data.root, and --split. Prints a table with the columns of the paper's
-Table 1 and today's metrics, and writes it with its protocol and provenance as
-evaluation.json, .md and .html into --out (the first run's directory if left out), with
-a line a picture in evaluation.csv.
+All models are evaluated on the same images in one pass: the held-out images of the
+runs, or those that --data.name or --data.root and --split name. The program prints a
+table with the columns of the paper's Table 1 and newer metrics. It writes the table,
+its protocol and the provenance of each model to evaluation.json, .md and .html in --out
+(the directory of the first run), and the scores of each image to evaluation.csv.
 
-Closed-form metrics are the default; others are asked for by name, with their files:
+By default only closed-form metrics are computed. Name others with their files:
 --metrics=standard,classification,lpips,fid --classifier=FILE --inception=FILE.
 """
 
 import sys
+from typing import Any
 
 from absl import flags
 from etils import epath
+from jax.sharding import Mesh
 
 from colorjax import files, runtime
-from colorjax.data.statistics import estimate_prior
+from colorjax.data.pipeline import ImageDataset
+from colorjax.data.statistics import estimate_prior, mean_colors
 from colorjax.distributed import make_mesh
 from colorjax.errors import UserError
 from colorjax.evaluation import protocol
-from colorjax.evaluation.baselines import NAMES, baselines, mean_colors
+from colorjax.evaluation.baselines import NAMES, baselines
 from colorjax.evaluation.engine import method_predictor
 from colorjax.evaluation.gallery import gallery
-from colorjax.evaluation.metrics import Context, make_metrics, shown_metrics
-from colorjax.evaluation.metrics.fid import original_moments
-from colorjax.evaluation.results import comparison, markdown_table, merge, text_table
+from colorjax.evaluation.metrics import Context, make_metrics, page_metrics
+from colorjax.evaluation.metrics.fid import Moments, original_moments
+from colorjax.evaluation.results import Results, merge, write_results
+from colorjax.evaluation.tables import markdown_table, text_table
 from colorjax.runtime import enable_compilation_cache
 from colorjax.train.workdir import load_runs
 
 WORKDIR = flags.DEFINE_multi_string(
     "workdir", [], "The directory of a run; repeatable."
 )
-STEP = flags.DEFINE_integer("step", None, "A checkpoint other than the last one.")
-SPLIT = flags.DEFINE_string("split", None, "Any split, or else the held-out one.")
+STEP = flags.DEFINE_integer("step", None, "A checkpoint's step; default: the last.")
+SPLIT = flags.DEFINE_string("split", None, "The split; default: the held-out one.")
 DATA = {
     name: flags.DEFINE_string(f"data.{name}", None, f"As in a config: data.{name}.")
     for name in ("name", "root", "data_dir", "train_split", "holdout", "list")
 } | {
     "resize": flags.DEFINE_integer("data.resize", None, "As in a config: data.resize.")
 }
-BASELINES = flags.DEFINE_list("baselines", list(NAMES), "Rows that need no run.")
+BASELINES = flags.DEFINE_list("baselines", list(NAMES), "Baselines to compare with.")
 METRICS = flags.DEFINE_list("metrics", ["standard"], "Families of metrics.")
-CLASSIFIER = flags.DEFINE_string("classifier", None, "A file with VGG-16's weights.")
+CLASSIFIER = flags.DEFINE_string("classifier", None, "The file of VGG-16's weights.")
 INCEPTION = flags.DEFINE_string(
-    "inception", None, "A file with Inception-v3's weights."
+    "inception", None, "The file of Inception-v3's weights."
 )
-ADD = flags.DEFINE_string("add", None, "An earlier evaluation.json, to add its rows.")
-OUT = flags.DEFINE_string("out", None, "Where the results go.")
+ADD = flags.DEFINE_string(
+    "add", None, "An earlier evaluation.json whose models to add."
+)
+OUT = flags.DEFINE_string("out", None, "The directory for the results.")
 
 
 def main() -> int:
+    """Evaluate what the flags name.
+
+    Returns 1 where a metric cannot be computed or a prediction is not finite, else 0.
+    """
     runtime.configure_malloc()
     enable_compilation_cache()
-    # ---- The runs, and the pictures to compare them on.
+    # ---- The runs, and the data set to compare them on.
     if not WORKDIR.value:
         raise UserError("give the directory of a run: --workdir=runs/quick")
-    loaded = load_runs(WORKDIR.value, STEP.value)
-    given = {key: flag.value for key, flag in DATA.items() if flag.value is not None}
-    pictures, prior = protocol.common_dataset(loaded, given)
-    split = SPLIT.value or pictures.test_split
-    source = pictures.source(split)
-    first = next(iter(loaded.values()))
+    runs = load_runs(WORKDIR.value, STEP.value)
+    overrides = {key: x.value for key, x in DATA.items() if x.value is not None}
+    dataset, prior = protocol.common_dataset(runs, overrides)
+    split = SPLIT.value or dataset.test_split
+    source = dataset.source(split)
+    first = next(iter(runs.values()))
     evaluation = protocol.make_evaluation(first.config["evaluation"])
     mesh = make_mesh()
     batch = evaluation.whole_batch(mesh)
 
     def training_pass(label):
-        train = pictures.source(pictures.train_split)
-        return protocol.single_pass(pictures, train, batch, label)
+        train = dataset.source(dataset.train_split)
+        return protocol.single_pass(dataset, train, batch, label)
 
     if prior is None:
         prior = estimate_prior(training_pass("estimating the prior"), mesh)
 
-    # ---- The metrics; one that cannot be had is told, and the others still come.
+    # ---- The metrics. One that cannot be computed does not stop the others.
     def originals(net, variables):
-        """Features of the evaluated pictures, and of as many of the training split."""
-        others = protocol.disjoint(pictures, split, len(source))
-        same, disjoint = (
-            original_moments(
-                net, variables, protocol.single_pass(pictures, x, batch, label), mesh
-            )
-            for x, label in ((source, "originals"), (others, "disjoint originals"))
-        )
-        settings = {"disjoint": pictures.train_split, "pictures": len(others)}
-        return same, disjoint, settings
+        return fid_moments(net, variables, dataset, split, batch, mesh)
 
     context = Context(
-        prior, pictures.resize, CLASSIFIER.value, INCEPTION.value, originals
+        prior, dataset.resize, CLASSIFIER.value, INCEPTION.value, originals
     )
     metrics, problems = make_metrics(context, METRICS.value)
-    for problem in problems:
-        print(f"evaluate.py: {problem}", file=sys.stderr)
+    warn(problems)
 
-    # ---- One pass over the pictures, for all rows.
-    rows = {
-        name: method_predictor(x.method.predict, x.nets) for name, x in loaded.items()
+    # ---- One pass over the images, for all models and baselines.
+    predictors = {
+        name: method_predictor(run.method.predict, run.nets)
+        for name, run in runs.items()
     }
-    rows = rows | baselines(
-        BASELINES.value, lambda: mean_colors(training_pass("the mean picture"), mesh)
+    predictors |= baselines(
+        BASELINES.value, lambda: mean_colors(training_pass("the mean image"), mesh)
     )
-    others = None
-    if "random" in rows:
-        others = pictures.source(pictures.train_split)
-    metrics |= shown_metrics()
-    measured = evaluation(rows, metrics, pictures, split, mesh, others)
-    if "classification" in metrics and not measured.labelled():
-        problems.append("classification: left out; the pictures have no labels")
-        print(f"evaluate.py: {problems[-1]}", file=sys.stderr)
-    results = comparison(measured, {name: loaded.get(name) for name in rows})
+    others = dataset.source(dataset.train_split) if "random" in predictors else None
+    conditions, evaluated = evaluation(
+        predictors, metrics | page_metrics(), dataset, split, mesh, others
+    )
+    labelled = any("top1" in x.metrics for x in evaluated.values())
+    if "classification" in metrics and not labelled:
+        problems.append("classification: left out; the images have no labels")
+        warn(problems[-1:])
+
+    # ---- The results.
+    results = Results.of(conditions, evaluated, runs)
     if ADD.value:
         results = merge(results, ADD.value)
+    page, scores, not_finite = gallery(predictors, evaluated, results, dataset, source)
+    warn(not_finite)
+    write(results, page, scores)
+    return 1 if problems or not_finite else 0
 
-    # ---- What a person reads.
+
+def fid_moments(
+    net: Any,
+    variables: Any,
+    dataset: ImageDataset,
+    split: str,
+    batch: int,
+    mesh: Mesh,
+) -> tuple[Moments, Moments, dict[str, Any]]:
+    """Moments of a network's features on the evaluated images, the same on as many
+    images of the training split, and the settings that describe the latter."""
+    source = dataset.source(split)
+    others = protocol.disjoint(dataset, split, len(source))
+    same, disjoint = (
+        original_moments(
+            net, variables, protocol.single_pass(dataset, x, batch, label), mesh
+        )
+        for x, label in ((source, "originals"), (others, "disjoint originals"))
+    )
+    return same, disjoint, {"disjoint": dataset.train_split, "pictures": len(others)}
+
+
+def write(results: Results, page: str, scores: str) -> None:
+    """Write the files, print the table and where the files are."""
     out = epath.Path(OUT.value or WORKDIR.value[0])
-    page, scores, strange = gallery(rows, measured, results, pictures, source)
-    for problem in strange:
-        print(f"evaluate.py: {problem}", file=sys.stderr)
-    files.write_json(out / "evaluation.json", results)
+    write_results(out / "evaluation.json", results)
     files.write_bytes(out / "evaluation.md", f"{markdown_table(results)}\n".encode())
     files.write_bytes(out / "evaluation.html", page.encode())
     files.write_bytes(out / "evaluation.csv", scores.encode())
     print(text_table(results))
-    print(f"figures: {out}/evaluation.json, .md and .csv; page: {out}/evaluation.html")
-    return 1 if problems or strange else 0
+    print(f"metrics: {out}/evaluation.json, .md and .csv; page: {out}/evaluation.html")
+
+
+def warn(messages: list[str]) -> None:
+    """Print messages to the error stream."""
+    for message in messages:
+        print(f"evaluate.py: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":

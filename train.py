@@ -19,13 +19,19 @@ from jax.experimental import multihost_utils
 from ml_collections import config_flags
 
 from colorjax import config as configs
-from colorjax import distributed, files, images, runtime
+from colorjax import distributed, images, runtime
 from colorjax.distributed import make_mesh, replicated, shard_batch
 from colorjax.errors import UserError
 from colorjax.evaluation import protocol
 from colorjax.evaluation.engine import grey_predictor, method_predictor
 from colorjax.evaluation.metrics import Context, make_metrics
-from colorjax.evaluation.results import Comparison, comparison, text_table
+from colorjax.evaluation.results import (
+    THIS_RUN,
+    Results,
+    best_metric,
+    write_results,
+)
+from colorjax.evaluation.tables import text_table
 from colorjax.inference.colorizer import Colorizer, image_grid
 from colorjax.progress import report, warn
 from colorjax.train import monitor
@@ -104,7 +110,7 @@ def main() -> int:
             if stopping or evaluating or step % checkpoints.every == 0:
                 logger.flush()
                 results = evaluate(state) if evaluating else None
-                checkpoints.save(step, state, results and protocol.best_figure(results))
+                checkpoints.save(step, state, results and best_metric(results))
                 logger.pause()
             if stopping:
                 checkpoints.close()
@@ -115,7 +121,7 @@ def main() -> int:
         # ---- The end.
         results = results or evaluate(state)
         if jax.process_index() == 0:
-            files.write_json(path / "metrics.json", results)
+            write_results(path / "metrics.json", results)
             evaluate.write_grid(state, path / "grid.png")
             print_summary(workdir, state, results)
     return 0
@@ -149,7 +155,7 @@ class Evaluator:
             report(f"train.py: {problem}")
         self._colorizer = Colorizer(method, {}, dataset.resize)
 
-    def __call__(self, state: TrainState) -> Comparison:
+    def __call__(self, state: TrainState) -> Results:
         """The metrics after a step, as `metrics.json` has them.
 
         Warns if the colors have collapsed. Some evaluations write a grid of images.
@@ -161,20 +167,20 @@ class Evaluator:
             experiment.config,
         )
         predictors = {
-            "this run": method_predictor(method.predict, state.nets),
+            THIS_RUN: method_predictor(method.predict, state.nets),
             "grey": grey_predictor(),
         }
-        measured = self.evaluation(
+        protocol, evaluated = self.evaluation(
             predictors, self.metrics, dataset, dataset.test_split, experiment.mesh
         )
-        values = measured.rows["this run"].figures
+        values = evaluated[THIS_RUN].metrics
         metrics = {name: value.value for name, value in values.items()}
         for warning in monitor.collapse_warnings(metrics):
             warn(f"after step {step}, {warning}")
-        if jax.process_index() == 0 and self.evaluation.pictured(step, config["steps"]):
+        if jax.process_index() == 0 and self.evaluation.writes_grid(step, config["steps"]):
             self.write_grid(state, self.workdir.path / "grids" / f"{step:08d}.png")
         run = Run(config, dataset, self.workdir.prior, method, state.nets, step)
-        return comparison(measured, {"this run": run, "grey": None})
+        return Results.of(protocol, evaluated, {THIS_RUN: run})
 
     def write_grid(self, state: TrainState, path: epath.Path) -> None:
         """Write held-out images beside what the nets make of them."""
@@ -195,7 +201,7 @@ def watch_preemption() -> Callable[[int], bool]:
     return lambda step: bool(caught)
 
 
-def print_summary(workdir: Workdir, state: TrainState, results: Comparison) -> None:
+def print_summary(workdir: Workdir, state: TrainState, results: Results) -> None:
     """Print what a finished run has come to, and how to use it."""
     path = workdir.path
     print(text_table(results))

@@ -12,7 +12,7 @@ import pathlib
 import subprocess
 import sys
 
-from colorjax.evaluation.results import table
+from colorjax.evaluation.tables import table
 
 CPU = {
     "soft_encode": ["soft_encode"],

@@ -1,10 +1,10 @@
-"""What metrics cost beside the prediction that they are of.
+"""The time of metrics, compared with that of the prediction which they measure.
 
     python -m benchmarks.evaluation [--side 32] [--batch 250] [--repeats 20]
 
-A quarter-width net over batches in memory, as `evaluate` goes over them, after
-compilation. "prediction" is everything but metrics (colour conversion, bootstrap
-weights, the net); each other way adds one family. Networks have random weights.
+`evaluate` runs a network of a quarter of the width over batches in memory. Compilation
+is not timed. "prediction" is everything but metrics: color conversion, bootstrap
+weights and the network. Each other line adds one family. Networks have random weights.
 """
 
 import time
@@ -39,10 +39,10 @@ def main() -> None:
     }
     method = methods.builder("zhang2016")(width=0.25)
     nets = jax.jit(method.init)(jax.random.key(0), to_examples(batch))
-    rows = {"row": method_predictor(method.predict, nets)}
+    predictors = {"model": method_predictor(method.predict, nets)}
 
     def seconds(metrics: dict[str, Metric]) -> list[float]:
-        """Of each batch after the first, which compiles."""
+        """The time of each batch but the first, which compiles."""
         times = []
 
         def batches():
@@ -50,7 +50,7 @@ def main() -> None:
                 times.append(time.perf_counter())
                 yield batch
 
-        evaluate(rows, metrics, batches(), make_mesh())
+        evaluate(predictors, metrics, batches(), make_mesh())
         return np.diff(times)[1:].tolist()
 
     context = Context(prior, args.side)
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def random_classifier(side: int) -> Metric:
-    """VGG-16 in the form for CIFAR-10."""
+    """The classifier for CIFAR-10, with random weights."""
     layout = LAYOUTS[-1]
     net = VGG16(layout.classes, layout.hidden, layout.norm, layout.dense_norm)
     x = np.zeros((1, layout.side, layout.side, 3), np.float32)

@@ -36,7 +36,7 @@ from benchmarks import hlo
 from benchmarks.timing import machine
 from benchmarks.useful import useful_flops
 from colorjax import config as configs
-from colorjax.evaluation.results import table
+from colorjax.evaluation.tables import table
 from colorjax.quantize import Q
 from colorjax.train.experiment import Experiment
 from configs import imagenet_pod

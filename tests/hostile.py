@@ -38,6 +38,7 @@ from colorjax.data import sources
 from colorjax.errors import UserError
 from colorjax.evaluation import protocol
 from colorjax.evaluation import results as evaluation_results
+from colorjax.evaluation.tables import text_table
 from colorjax.inference import archive
 from colorjax.inference.distribution import Distribution
 from colorjax.pretrained import torch_files
@@ -59,9 +60,10 @@ class Reader(NamedTuple):
 
 
 def _evaluation(path: Path) -> object:
-    results = {"protocol": {}, "rows": {}, "provenance": {}}
-    merged = evaluation_results.merge(results, path)
-    return merged["rows"] and evaluation_results.text_table(merged)
+    merged = evaluation_results.merge(
+        evaluation_results.Results(evaluation_results.Protocol(**PROTOCOL), {}), path
+    )
+    return merged.models and text_table(merged)
 
 
 def _config(path: Path) -> object:
@@ -203,13 +205,28 @@ def distribution(**changes) -> bytes:
 
 
 CONFIG = {**TINY, "data": {"root": "pictures", "resize": 16, "crop": 16}}
+PROTOCOL = {
+    "dataset": "drawings",
+    "split": "test",
+    "pictures": 3,
+    "sha256": "0",
+    "side": 16,
+    "resize": "",
+    "replicates": 2,
+    "metrics": {},
+}
+_VALUE = {"value": 0.9, "low": 0.8, "high": 0.95}
 EVALUATION = {
-    "protocol": {},
-    "rows": {"grey": {"auc": {"value": 0.9, "low": 0.8, "high": 0.95}}},
+    "protocol": PROTOCOL,
+    "rows": {"grey": {"auc": _VALUE}},
     "provenance": {"grey": {"baseline": "grey"}},
 }
-_ROW = {key: {"value": 0.9} for key in ("auc", "auc_balanced", "psnr")}
-FIGURES = {"protocol": {"pictures": 3}, "rows": {"this run": _ROW, "grey": _ROW}}
+_ROW = dict.fromkeys(("auc", "auc_balanced", "psnr"), _VALUE)
+FIGURES = {
+    "protocol": PROTOCOL,
+    "rows": {"this run": _ROW, "grey": _ROW},
+    "provenance": {name: {"baseline": name} for name in ("this run", "grey")},
+}
 
 
 @functools.cache

@@ -34,11 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the run, whole or not at all, and print what is known of it."""
     files.check_new(args.out)
-    from colorjax.evaluation.results import (
-        hash_nets,  # heavy; mistakes above need no waiting
-    )
-    from colorjax.pretrained.torch_files import read
+    from colorjax.pretrained.torch_files import read  # heavy; mistakes show before
     from colorjax.train.checkpoint import save_nets
+    from colorjax.train.checksums import hash_nets
     from colorjax.train.workdir import SOURCE
 
     weights = read(args.file)

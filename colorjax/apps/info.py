@@ -1,11 +1,11 @@
 """Say what a run is: method, pictures, training, weights, figures, licence."""
 
 import argparse
+import math
 from typing import Any
 
 from etils import epath
 
-from colorjax import files
 from colorjax.errors import UserError
 
 CARD = "README.md"  # of a run that is given away: what a person should know of it
@@ -24,9 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line on each, and all that is known of weights that others trained."""
-    from colorjax.evaluation.results import (
-        hash_nets,  # heavy, and --help needs no waiting
-    )
+    from colorjax.train.checksums import hash_nets  # heavy, and --help does not need it
     from colorjax.train.workdir import STARTER, load_run
 
     workdir = epath.Path(args.workdir or STARTER)
@@ -68,22 +66,25 @@ def _training(config: dict[str, Any]) -> str:
 
 
 def _figures(workdir: epath.Path) -> str:
-    """The main figures at the end of training, beside those of grey."""
+    """The main metrics at the end of training, beside those of grey."""
+    from colorjax.evaluation.metrics import columns
+    from colorjax.evaluation.results import THIS_RUN, read_results
+
     path = workdir / "metrics.json"
-    metrics = files.read_json(path)
-    if metrics is None:
+    results = read_results(path)
+    if results is None:
         return f"none yet; python evaluate.py --workdir={workdir}"
-    from colorjax.evaluation.results import COLUMNS
 
-    def shown(row, key):
-        value = metrics["rows"][row][key]["value"]
-        return "-" if value is None else f"{value:.3f}"
+    def text(model: str, key: str) -> str:
+        value = results.models[model].metrics[key].value
+        return f"{value:.3f}" if math.isfinite(value) else "-"
 
+    titles = {key: column.title for key, column in columns().items()}
     try:
-        figures = [
-            f"{COLUMNS[key].title} {shown('this run', key)} (grey {shown('grey', key)})"
+        metrics = [
+            f"{titles[key]} {text(THIS_RUN, key)} (grey {text('grey', key)})"
             for key in ("auc", "auc_balanced", "psnr")
         ]
-        return f"{', '.join(figures)} on {metrics['protocol']['pictures']} pictures"
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: has no figures of training ({error!r})") from error
+    except KeyError as error:
+        raise UserError(f"{path}: has no metrics of training ({error!r})") from error
+    return f"{', '.join(metrics)} on {results.protocol.pictures} pictures"

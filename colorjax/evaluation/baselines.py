@@ -1,4 +1,4 @@
-"""Rows that need no run: `baselines`, those of the paper's Table 1 and two more."""
+"""Baselines, which need no run: those of the paper's Table 1 and two more."""
 
 from collections.abc import Callable, Iterable
 
@@ -16,25 +16,31 @@ NAMES = ("grey", "random", "mean", "original")
 def baselines(
     names: Iterable[str], mean: Callable[[], Float[np.ndarray, "h w 2"]]
 ) -> dict[str, Predictor]:
-    """Rows by name, in the order of `NAMES`; `mean()` is asked for its map if needed.
+    """The baselines of these names, in the order of `NAMES`.
 
-    `grey` predicts no colour; `random` the colours of another picture, which the
-    batches bring as "other"; `mean` those of the mean picture; `original` the truth.
+    `grey` predicts no color. `random` predicts the ab of another image, which the
+    batches bring as "other". `mean` predicts the mean ab of a data set, which `mean()`
+    computes; it is called only then. `original` predicts the ground truth. Raises
+    `UserError` for an unknown name.
     """
     if unknown := set(names) - set(NAMES):
         raise UserError(
             f"--baselines: no '{unknown.pop()}'; there are {', '.join(NAMES)}"
         )
-    rows = {}
+    predictors = {}
     if "grey" in names:
-        rows["grey"] = grey_predictor()
+        predictors["grey"] = grey_predictor()
     if "random" in names:
-        rows["random"] = Predictor(lambda nets, e, key: Prediction(e["other_ab"]), {})
+        predictors["random"] = Predictor(_other, {})
     if "mean" in names:
-        rows["mean"] = Predictor(_mean, {"ab": mean()})
+        predictors["mean"] = Predictor(_mean, {"ab": mean()})
     if "original" in names:
-        rows["original"] = original_predictor()
-    return rows
+        predictors["original"] = original_predictor()
+    return predictors
+
+
+def _other(nets, examples, key):
+    return Prediction(examples["other_ab"])
 
 
 def _mean(nets, examples, key):

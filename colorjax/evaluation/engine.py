@@ -1,11 +1,12 @@
-"""Evaluation: `evaluate` gives every metric of every row in one pass over pictures.
+"""One pass over a data set that measures models: `evaluate`.
 
-A `Metric` is a sum, then a function of the sum. `stats` gives, for each picture of a
-batch, what is to be added up; the sums are taken under the batch's mask, across devices
-and batches, so no result depends on batch size, padding or the number of devices. Every
-sum is taken once plainly and once for each bootstrap replicate, with Poisson weights
-that are a function of the picture's index, and `finalize` turns each into numbers. A
-metric that is no sum (FID) has its stats kept, picture by picture, instead.
+A `Metric` is a sum over images and a function of that sum. `stats` gives the terms of
+each image in a batch. `evaluate` adds them up under the batch's mask, over all devices
+and batches, so that no value depends on batch size, padding or the number of devices.
+
+Each sum is computed once plainly and once for each bootstrap replicate. A replicate
+weighs each image by a Poisson count that depends only on the index of the image. A
+metric that is not a function of a sum (FID) gets the stats of every image instead.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jax.tree_util import Partial
-from jaxtyping import Array
+from jaxtyping import Array, Float, Int
 
 from colorjax.data.statistics import add_sums, weighted_sums
 from colorjax.distributed import batch_sharding, replicated, shard_batch
@@ -28,30 +29,36 @@ Sums = dict[str, np.ndarray]
 
 
 class Metric(NamedTuple):
-    """`stats(prediction, examples)`: leaves [b ...]; `finalize(sums)`: numbers by name.
+    """`stats(prediction, examples)` gives leaves [b ...], `finalize(sums)` the values.
 
-    `stats` may be a `jax.tree_util.Partial` whose arguments are the weights of a net.
-    It gives {} for a prediction that it does not apply to. With `kept`, `finalize` gets
-    the leaves of all pictures, [n ...] in their order, instead of sums. `settings` is
-    what a reader must know to get the same figures.
+    `finalize` returns values by name. `stats` may be a `jax.tree_util.Partial` whose
+    arguments are the weights of a network, and returns {} for a prediction that the
+    metric does not apply to. With `per_image`, `finalize` gets the stats of all images,
+    leaves [n ...] in the order of their index, instead of sums. `settings` is what a
+    reader must know to reproduce the values.
     """
 
-    stats: Callable[[Prediction, Examples], Stats]
-    finalize: Callable[[Sums], dict[str, float]]
-    kept: bool = False
+    stats: Callable[..., Stats]
+    finalize: Callable[[Sums], dict[str, Any]]
+    per_image: bool = False
     settings: Mapping[str, Any] = {}
 
 
 class Predictor(NamedTuple):
-    """One line of a table: a predictor from examples, and the nets it reads."""
+    """A model or a baseline: `predict(nets, examples, key)`, and its `nets`.
+
+    A model reads only L of the examples; a baseline may read more.
+    """
 
     predict: Callable[[Any, Examples, Array], Prediction]
     nets: Any
 
 
 class Value(NamedTuple):
-    """A figure and its 95 % bootstrap interval over pictures (nan where it has
-    none)."""
+    """The value of a metric and its 95 % bootstrap interval over images.
+
+    NaN stands for a value that is undefined and for an interval that does not exist.
+    """
 
     value: float
     low: float
@@ -59,29 +66,34 @@ class Value(NamedTuple):
 
 
 class Evaluated(NamedTuple):
-    """What a row came to: its figures, and by metric the plain sums or kept stats."""
+    """The metrics of one predictor, and by metric its plain sums or per-image stats."""
 
-    figures: dict[str, Value]
+    metrics: dict[str, Value]
     stats: dict[str, Sums]
 
 
 def method_predictor(predict: Callable, nets: Any) -> Predictor:
-    """The row of a method: it sees L only."""
+    """The predictor of a method, `predict(nets, lightness, key)`: it sees only L."""
     return Predictor(lambda nets, e, key: predict(nets, e["lightness"], key), nets)
 
 
 def grey_predictor() -> Predictor:
-    """The baseline that predicts no colour at all."""
+    """The baseline that predicts no color."""
     return Predictor(lambda nets, e, key: Prediction(jnp.zeros_like(e["ab"])), {})
 
 
 def original_predictor() -> Predictor:
-    """The truth, which every figure is measured against."""
+    """The baseline that predicts the ground truth."""
     return Predictor(lambda nets, e, key: Prediction(e["ab"]), {})
 
 
-def bootstrap_weights(index: Array, replicates: int) -> Array:
-    """[1 + replicates, b]: ones, then Poisson(1) counts that only the index decides."""
+def bootstrap_weights(
+    index: Int[Array, "b"], replicates: int
+) -> Float[Array, "{replicates}+1 b"]:
+    """Weights of images: a row of ones, then a row of Poisson(1) counts a replicate.
+
+    The counts depend only on the index of an image.
+    """
     key = jax.random.key(0)
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(index)
     draw = jax.vmap(lambda k: jax.random.poisson(k, 1.0, (replicates,)))(keys)
@@ -90,15 +102,16 @@ def bootstrap_weights(index: Array, replicates: int) -> Array:
 
 
 def evaluate(
-    rows: dict[str, Predictor],
+    predictors: dict[str, Predictor],
     metrics: dict[str, Metric],
     batches: Iterable[dict[str, np.ndarray]],
     mesh: Mesh,
     replicates: int = 200,
 ) -> dict[str, Evaluated]:
-    """Every metric of every row, in one pass over the batches.
+    """Every metric of every predictor, in one pass over the batches.
 
-    Names of a row's figures are those that the metrics' `finalize` give.
+    The names of the values are those that the metrics' `finalize` returns. Raises
+    `UserError` where no image of the batches can be read.
     """
     whole, split = replicated(mesh), batch_sharding(mesh)
 
@@ -108,64 +121,76 @@ def evaluate(
 
     prepare = jax.jit(prepare, in_shardings=split, out_shardings=(split, None, whole))
     predict = {
-        name: jax.jit(row.predict, in_shardings=(whole, split, None))
-        for name, row in rows.items()
+        name: jax.jit(x.predict, in_shardings=(whole, split, None))
+        for name, x in predictors.items()
     }
-    # One program for all rows; the weights of a metric's net are arguments of it.
-    measure = jax.jit(_measure, static_argnames="kept", out_shardings=whole)
+    # All predictors share one program; the weights of a metric's network are arguments.
+    measure = jax.jit(_measure, static_argnames="per_image", out_shardings=whole)
     stats = {name: Partial(metric.stats) for name, metric in metrics.items()}
-    kept = tuple(name for name, metric in metrics.items() if metric.kept)
-    nets = {name: jax.device_put(row.nets, whole) for name, row in rows.items()}
-    sums: dict[str, Any] = dict.fromkeys(rows)
-    parts: dict[str, list[Any]] = {name: [] for name in rows}
-    order = []
+    per_image = tuple(name for name, metric in metrics.items() if metric.per_image)
+    nets = {name: jax.device_put(x.nets, whole) for name, x in predictors.items()}
+    sums: dict[str, Any] = dict.fromkeys(predictors)
+    parts: dict[str, list[Any]] = {name: [] for name in predictors}
+    indices = []
     for batch in batches:
         examples, weights, (index, mask) = prepare(shard_batch(batch, mesh))
-        read = np.asarray(mask) > 0
-        order.append(np.asarray(index)[read])
-        for name in rows:
+        valid = np.asarray(mask) > 0
+        indices.append(np.asarray(index)[valid])
+        for name in predictors:
             prediction = predict[name](nets[name], examples, jax.random.key(0))
-            added, single = measure(stats, weights, prediction, examples, kept=kept)
-            sums[name] = add_sums(sums[name], added)
-            single = jax.device_get(single)
-            parts[name].append(jax.tree.map(lambda x, read=read: x[read], single))
-    if not sum(map(len, order)):
-        raise UserError("evaluation: the split has no picture that can be read")
-
-    by_index = np.argsort(np.concatenate(order))
-    result = {}
-    for name in rows:
-        joined = jax.tree.map(lambda *x: np.concatenate(x)[by_index], *parts[name])
-        figures = {}
-        for key, metric in metrics.items():
-            if metric.kept and joined[key]:
-                figures |= {
-                    figure: Value(float(value), np.nan, np.nan)
-                    for figure, value in metric.finalize(joined[key]).items()
-                }
-            elif not metric.kept and sums[name][key]:
-                figures |= _values(metric, sums[name][key])
-        plain = jax.tree.map(lambda x: x[0], sums[name])
-        result[name] = Evaluated(figures, {**plain, **joined})
-    return result
+            batch_sums, part = measure(
+                stats, weights, prediction, examples, per_image=per_image
+            )
+            sums[name] = add_sums(sums[name], batch_sums)
+            part = jax.device_get(part)
+            parts[name].append(jax.tree.map(lambda x, valid=valid: x[valid], part))
+    if not sum(map(len, indices)):
+        raise UserError("evaluation: the split has no image that can be read")
+    order = np.argsort(np.concatenate(indices))
+    return {
+        name: _finalize(
+            metrics,
+            sums[name],
+            jax.tree.map(lambda *x: np.concatenate(x)[order], *parts[name]),
+        )
+        for name in predictors
+    }
 
 
-def _measure(stats, weights, prediction, examples, kept):
-    found = {name: stat(prediction, examples) for name, stat in stats.items()}
-    single = {name: found.pop(name) for name in kept}
-    return weighted_sums(weights, found), single
+def _measure(stats, weights, prediction, examples, per_image):
+    """Weighted sums of a batch's stats, and the stats of the `per_image` metrics."""
+    computed = {name: stat(prediction, examples) for name, stat in stats.items()}
+    single = {name: computed.pop(name) for name in per_image}
+    return weighted_sums(weights, computed), single
 
 
-def _values(metric: Metric, sums: Sums) -> dict[str, Value]:
-    replicates = len(next(iter(sums.values())))
-    with np.errstate(divide="ignore", invalid="ignore"):  # a figure may have no pixel
-        figures = [
-            metric.finalize({k: v[r] for k, v in sums.items()})
-            for r in range(replicates)
+def _finalize(
+    metrics: dict[str, Metric], sums: dict[str, Sums], per_image: dict[str, Sums]
+) -> Evaluated:
+    """The values of one predictor; leaves of `sums` are [1 + replicates ...]."""
+    values = {}
+    for name, metric in metrics.items():
+        if metric.per_image and per_image[name]:
+            values |= {
+                key: Value(float(value), np.nan, np.nan)
+                for key, value in metric.finalize(per_image[name]).items()
+            }
+        elif not metric.per_image and sums[name]:
+            values |= _bootstrap(metric, sums[name])
+    plain = jax.tree.map(lambda x: x[0], sums)
+    return Evaluated(values, {**plain, **per_image})
+
+
+def _bootstrap(metric: Metric, sums: Sums) -> dict[str, Value]:
+    """The values of the first row of the sums, with intervals over the other rows."""
+    rows = len(next(iter(sums.values())))
+    with np.errstate(divide="ignore", invalid="ignore"):  # a sum of no pixel is 0
+        estimates = [
+            metric.finalize({k: v[row] for k, v in sums.items()}) for row in range(rows)
         ]
     values = {}
-    for name, value in figures[0].items():
-        spread = np.array([f[name] for f in figures[1:]] or [value])
+    for name, value in estimates[0].items():
+        spread = np.array([x[name] for x in estimates[1:]] or [value])
         known = spread[np.isfinite(spread)]
         low, high = np.percentile(known, [2.5, 97.5]) if known.size else (np.nan,) * 2
         values[name] = Value(float(value), float(low), float(high))

@@ -1,6 +1,6 @@
-"""What a person looks at after an evaluation: `gallery` makes the page and the scores.
+"""What a reader looks at after an evaluation: the page and the scores of single images.
 
-It predicts again the few pictures that are shown.
+The models predict the few images that the page shows again.
 """
 
 import csv
@@ -9,93 +9,100 @@ import io
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, UInt8
 
 from colorjax.data.pipeline import ImageDataset
 from colorjax.data.sources import Source
-from colorjax.evaluation.engine import Predictor
+from colorjax.evaluation.engine import Evaluated, Predictor, Sums
 from colorjax.evaluation.metrics import HISTOGRAM, SCORES
 from colorjax.evaluation.metrics.image import recolor
-from colorjax.evaluation.protocol import Measured
 from colorjax.evaluation.report import Strip, page
-from colorjax.evaluation.results import Comparison
+from colorjax.evaluation.results import Results
 from colorjax.method import to_examples
 
-SPREAD, EXTREME = 8, 4  # pictures shown: evenly over the split; worst and best of a run
-LISTED = 500  # pictures whose scores stand on the page; all are in the CSV file
+SPREAD, EXTREME = 8, 4  # images shown: over the split; worst and best of a model
+LISTED = 500  # images whose scores stand on the page; the CSV file has all
 
 
 def gallery(
-    rows: dict[str, Predictor],
-    measured: Measured,
-    results: Comparison,
-    pictures: ImageDataset,
+    predictors: dict[str, Predictor],
+    evaluated: dict[str, Evaluated],
+    results: Results,
+    dataset: ImageDataset,
     source: Source,
 ) -> tuple[str, str, list[str]]:
-    """The page, the scores of all pictures as CSV, and what is wrong with rows.
+    """The page, the scores of all images as CSV, and a message for each predictor that
+    predicts NaN or infinity.
 
-    `rows` are those of `measured`, in which the names of runs come before baselines;
-    `results` may have more.
+    `evaluated` are the predictors' metrics on `source`, a split of `dataset`; `results`
+    may contain more models.
     """
-    scores = {name: row.stats[SCORES] for name, row in measured.rows.items()}
+    scores = {name: x.stats[SCORES] for name, x in evaluated.items()}
     index = next(iter(scores.values()))["index"]
-    runs = [name for name in rows if "sha256" in results["provenance"][name]]
+    runs = [name for name in results.runs if name in predictors]
     spread = index[np.linspace(0, len(index) - 1, min(SPREAD, len(index)), dtype=int)]
-    chosen = {"Spread over the split": spread}
+    sections = {"Spread over the split": spread}
     for name in runs:
-        order = index[np.argsort(scores[name]["auc"])]  # what is no number comes last
-        chosen[f"Worst of {name}"] = order[:EXTREME]
-        chosen[f"Best of {name}"] = order[::-1][:EXTREME]
-    wanted = sorted({int(i) for indices in chosen.values() for i in indices})
-    strips = _strips({name: rows[name] for name in runs}, pictures, source, wanted)
+        order = index[np.argsort(scores[name]["auc"])]  # NaN is last
+        sections[f"Worst of {name}"] = order[:EXTREME]
+        sections[f"Best of {name}"] = order[::-1][:EXTREME]
+    shown = sorted({int(i) for indices in sections.values() for i in indices})
+    strips = _strips({name: predictors[name] for name in runs}, dataset, source, shown)
     table = _table(scores, index, source)
-    titles = {title: [strips[int(i)] for i in found] for title, found in chosen.items()}
-    histograms = {
-        name: row.stats[HISTOGRAM]["pixels"] for name, row in measured.rows.items()
-    }
     html = page(
-        f"Evaluation of {', '.join(runs)}", results, titles, histograms, table[:LISTED]
+        f"Evaluation of {', '.join(runs)}",
+        results,
+        {title: [strips[int(i)] for i in part] for title, part in sections.items()},
+        {name: x.stats[HISTOGRAM]["pixels"] for name, x in evaluated.items()},
+        table[:LISTED],
     )
-    return html, _csv(table), _strange(scores, index, source)
+    return html, _csv(table), _not_finite(scores, index, source)
 
 
 def _strips(
-    rows: dict[str, Predictor],
-    pictures: ImageDataset,
+    predictors: dict[str, Predictor],
+    dataset: ImageDataset,
     source: Source,
-    wanted: list[int],
+    indices: list[int],
 ) -> dict[int, Strip]:
-    """Grey, what each of `rows` makes of it, and the original, by index."""
-    examples = jax.jit(to_examples)(pictures.chosen(source, wanted))
-    colors = {"grey": jnp.zeros_like(examples["ab"])}
-    for name, row in rows.items():
-        predict = jax.jit(row.predict)
-        colors[name] = predict(row.nets, examples, jax.random.key(0)).ab
-    shown = {
-        name: np.uint8(np.round(255 * np.nan_to_num(recolor(examples, ab))))
-        for name, ab in {**colors, "original": examples["ab"]}.items()
+    """By index of an image: grey, what each predictor makes of it, and the original."""
+    examples = jax.jit(to_examples)(dataset.chosen(source, indices))
+    ab = {"grey": jnp.zeros_like(examples["ab"])}
+    for name, predictor in predictors.items():
+        predict = jax.jit(predictor.predict)
+        ab[name] = predict(predictor.nets, examples, jax.random.key(0)).ab
+    images = {
+        name: _to_uint8(recolor(examples, colors))
+        for name, colors in {**ab, "original": examples["ab"]}.items()
     }
     errors = {
-        name: np.linalg.norm(np.asarray(ab - examples["ab"]), axis=-1)
-        for name, ab in colors.items()
+        name: np.linalg.norm(np.asarray(colors - examples["ab"]), axis=-1)
+        for name, colors in ab.items()
     }
     return {
         index: Strip(
             source.name(index),
-            {name: made[n] for name, made in shown.items()},
-            {name: error[n] for name, error in errors.items()},
+            {name: batch[n] for name, batch in images.items()},
+            {name: batch[n] for name, batch in errors.items()},
         )
-        for n, index in enumerate(wanted)
+        for n, index in enumerate(indices)
     }
 
 
-def _table(scores, index, source) -> list[dict[str, str]]:
-    """A line a picture: its name, and the scores of every row."""
+def _to_uint8(rgb: Float[Array, "b h w 3"]) -> UInt8[np.ndarray, "b h w 3"]:
+    return np.round(255 * np.nan_to_num(rgb)).astype(np.uint8)
+
+
+def _table(
+    scores: dict[str, Sums], index: np.ndarray, source: Source
+) -> list[dict[str, str]]:
+    """A line for each image: its name, and its scores by predictor."""
     return [
         {"index": str(i), "picture": source.name(int(i))}
         | {
-            f"{row} {score}": f"{found[score][n]:.5g}"
+            f"{name} {score}": f"{stats[score][n]:.5g}"
             for score in ("auc", "psnr", "colourfulness")
-            for row, found in scores.items()
+            for name, stats in scores.items()
         }
         for n, i in enumerate(index)
     ]
@@ -109,15 +116,17 @@ def _csv(table: list[dict[str, str]]) -> str:
     return text.getvalue()
 
 
-def _strange(scores, index, source) -> list[str]:
-    """A line for every row with predictions that are not numbers."""
-    lines = []
-    for row, found in scores.items():
-        bad = [source.name(int(i)) for i in index[found["nan"] > 0]]
-        if bad:
-            listed = ", ".join(bad[:3]) + (", ..." if len(bad) > 3 else "")
-            lines.append(
-                f"{row}: the prediction of {len(bad)} pictures is not a number "
-                f"({listed}); its figures that need them are left empty"
+def _not_finite(
+    scores: dict[str, Sums], index: np.ndarray, source: Source
+) -> list[str]:
+    """A message for each predictor with predictions that are not finite."""
+    messages = []
+    for predictor, stats in scores.items():
+        names = [source.name(int(i)) for i in index[stats["nan"] > 0]]
+        if names:
+            listed = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+            messages.append(
+                f"{predictor}: the prediction of {len(names)} images is not finite "
+                f"({listed}); metrics that need them are left empty"
             )
-    return lines
+    return messages

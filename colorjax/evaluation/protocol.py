@@ -1,5 +1,5 @@
-"""How runs are measured: `Evaluation`, the `evaluation` section of a config, on which
-pictures (`common_dataset`, `disjoint`), and what it gives, `Measured`."""
+"""How runs are evaluated: `Evaluation`, the `evaluation` section of a config, and on
+which images (`common_dataset`, `disjoint`)."""
 
 import hashlib
 import math
@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -20,18 +20,24 @@ from colorjax.data.pipeline import Batch, ImageDataset, UnreadableCounter
 from colorjax.data.sources import Source, Subset
 from colorjax.errors import UserError
 from colorjax.evaluation.engine import Evaluated, Metric, Predictor, evaluate
+from colorjax.evaluation.results import Protocol
 from colorjax.progress import tracked
-from colorjax.train.checkpoint import BEST
 from colorjax.train.experiment import make_dataset
 from colorjax.train.workdir import Run
+
+RESIZE = "short side, bilinear, antialiased (Pillow), centre square"
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The `evaluation` section: every `every` steps (0: only at the end of training),
-    in batches of `batch`, intervals from `replicates` bootstrap samples of the
-    pictures. Of at most `grids` of the evaluations before the last one, evenly spread,
-    pictures are kept."""
+    """The `evaluation` section of a config.
+
+    - `every`: steps between evaluations during training; 0: only after the last step;
+    - `batch`: images in a batch;
+    - `replicates`: bootstrap samples of the images, for the intervals;
+    - `grids`: how many of the evaluations before the last one write a grid of images,
+      at most; these are spread evenly.
+    """
 
     every: int = 0
     batch: int = 100
@@ -44,80 +50,60 @@ class Evaluation:
         if self.grids < 0:
             raise UserError(f"evaluation.grids is {self.grids}, less than 0")
 
-    def pictured(self, step: int, steps: int) -> bool:
-        """Whether the evaluation after `step` of `steps` keeps pictures."""
+    def due(self, step: int) -> bool:
+        """Whether training evaluates after `step`."""
+        return self.every > 0 and step % self.every == 0
+
+    def writes_grid(self, step: int, steps: int) -> bool:
+        """Whether the evaluation after `step` of `steps` writes a grid of images."""
         if not (self.grids and self.due(step) and step < steps):
             return False
         spacing = math.ceil((steps - 1) // self.every / self.grids)
         return step // self.every % spacing == 0
 
-    def due(self, step: int) -> bool:
-        """Whether training evaluates after `step`."""
-        return self.every > 0 and step % self.every == 0
-
     def whole_batch(self, mesh: Mesh) -> int:
-        """`batch`, rounded up to what the devices divide; padding changes no figure."""
+        """`batch`, rounded up to a multiple of the devices.
+
+        The additional examples are padding, which changes no metric.
+        """
         return math.ceil(self.batch / mesh.size) * mesh.size
 
     def __call__(
         self,
-        rows: dict[str, Predictor],
+        predictors: dict[str, Predictor],
         metrics: dict[str, Metric],
-        pictures: ImageDataset,
+        dataset: ImageDataset,
         split: str,
         mesh: Mesh,
         others: Source | None = None,
-    ) -> "Measured":
-        """Evaluate `rows` on a split; `others` are where `random` draws from."""
-        source = pictures.source(split)
+    ) -> tuple[Protocol, dict[str, Evaluated]]:
+        """Evaluate predictors on a split; the protocol, and by name what they achieve.
+
+        The baseline `random` draws its images from `others`.
+        """
+        source = dataset.source(split)
         batch = self.whole_batch(mesh)
         unreadable, fingerprint = UnreadableCounter(source, 1.0), Fingerprint()
-        batches = single_pass(pictures, source, batch, f"evaluating {split}", others)
-        batches = fingerprint.watch(unreadable.watch(batches))
-        result = evaluate(rows, metrics, batches, mesh, self.replicates)
+        batches = single_pass(dataset, source, batch, f"evaluating {split}", others)
+        batches = fingerprint.update(unreadable.watch(batches))
+        evaluated = evaluate(predictors, metrics, batches, mesh, self.replicates)
         if unreadable.indices:
             print(unreadable, file=sys.stderr)
-        settings = {}
+        settings: dict[str, Any] = {}
         for metric in metrics.values():
             settings |= metric.settings
         count, digest = _over_processes(fingerprint)
-        protocol = {
-            "dataset": pictures.name or pictures.root,
-            "split": split,
-            "pictures": count,
-            "sha256": f"{digest:016x}",
-            "side": pictures.resize,
-            "resize": "short side, bilinear, antialiased (Pillow), centre square",
-            "replicates": self.replicates,
-            "metrics": settings,
-        }
-        return Measured(protocol, result)
-
-
-class Measured(NamedTuple):
-    """What an evaluation found: how it was made, and of every row what it came to."""
-
-    protocol: dict[str, Any]
-    rows: dict[str, Evaluated]
-
-    def labelled(self) -> bool:
-        """Whether a classifier had labels to be judged by."""
-        return any("top1" in row.figures for row in self.rows.values())
-
-    def plain(self) -> dict[str, Any]:
-        """The figures as JSON has them: what is not a number is null."""
-
-        def number(value):
-            return value if math.isfinite(value) else None
-
-        rows = {
-            name: {
-                figure: {key: number(x) for key, x in value._asdict().items()}
-                for figure, value in row.figures.items()
-            }
-            for name, row in self.rows.items()
-        }
-        return {"protocol": self.protocol, "rows": rows}
+        protocol = Protocol(
+            dataset=dataset.name or dataset.root,
+            split=split,
+            pictures=count,
+            sha256=f"{digest:016x}",
+            side=dataset.resize,
+            resize=RESIZE,
+            replicates=self.replicates,
+            metrics=settings,
+        )
+        return protocol, evaluated
 
 
 def make_evaluation(section: dict[str, Any]) -> Evaluation:
@@ -126,14 +112,14 @@ def make_evaluation(section: dict[str, Any]) -> Evaluation:
 
 
 def single_pass(
-    pictures: ImageDataset,
+    dataset: ImageDataset,
     source: Source,
     batch: int,
     label: str,
     others: Source | None = None,
-):
-    """This process's batches of every picture of `source`, with a progress line."""
-    batches = pictures.single_pass(
+) -> Iterator[Batch]:
+    """This process's batches of all images of `source`, with a progress line."""
+    batches = dataset.single_pass(
         source,
         batch=batch,
         process=jax.process_index(),
@@ -143,101 +129,96 @@ def single_pass(
     return tracked(batches, label, math.ceil(len(source) / batch))
 
 
-def common_dataset(
-    runs: dict[str, Run], given: dict[str, Any]
-) -> tuple[ImageDataset, Float[np.ndarray, "313"] | None]:
-    """The pictures to compare runs on, and their prior (None: it is to be estimated).
+# Keys of a `data` section that must be equal where runs are compared.
+COMPARED = ("name", "root", "train_split", "test_split", "holdout", "resize", "list")
 
-    They are the runs' own, which must be the same for all, unless `given`, keys of a
-    `data` section, names others. Raises `UserError` where the runs' own differ.
+
+def common_dataset(
+    runs: dict[str, Run], overrides: dict[str, Any]
+) -> tuple[ImageDataset, Float[np.ndarray, "313"] | None]:
+    """The data set on which to compare runs, and its prior.
+
+    It is the data set of the runs, with `overrides` of keys of their `data` section. If
+    the overrides name another data set, only `resize` comes from the runs. The prior is
+    None where no run has that of this data set. Raises `UserError` where the runs
+    differ in a key that is not overridden, or in their prior.
     """
     first = next(iter(runs.values()))
-    sections = {name: run.config["data"] for name, run in runs.items()}
-    keys = (
-        "name",
-        "root",
-        "train_split",
-        "test_split",
-        "holdout",
-        "resize",
-        "list",
-    )
-    foreign = "name" in given or "root" in given
-    own = {k: v for k, v in first.config["data"].items() if k in (*keys, "data_dir")}
-    if foreign:
-        own = {key: own[key] for key in ("resize",) if key in own}
-    pictures = make_dataset({**own, **given, "crop": 8})
-    wanted = ("resize",) if foreign else keys
-    for name, section in sections.items():
-        theirs = make_dataset(section)
-        for key in wanted:
-            ours = getattr(pictures, key)
-            if key not in given and getattr(theirs, key) != ours:
+    foreign = "name" in overrides or "root" in overrides
+    compared = ("resize",) if foreign else COMPARED
+    inherited = compared if foreign else (*compared, "data_dir")
+    section = {k: v for k, v in first.config["data"].items() if k in inherited}
+    dataset = make_dataset({**section, **overrides, "crop": 8})
+    for name, run in runs.items():
+        other = make_dataset(run.config["data"])
+        for key in compared:
+            ours, theirs = getattr(dataset, key), getattr(other, key)
+            if key not in overrides and theirs != ours:
                 raise UserError(
-                    f"the runs have different pictures (data.{key} is {ours} for "
-                    f"{next(iter(runs))}, {getattr(theirs, key)} for {name}); say "
-                    f"which to compare them on: --data.{key}=..."
+                    f"the runs have different data sets (data.{key} is {ours} for "
+                    f"{next(iter(runs))}, {theirs} for {name}); say which to compare "
+                    f"them on: --data.{key}=..."
                 )
-    if foreign or {"resize", "train_split", "holdout"} & given.keys():
-        return pictures, None
-    priors = {name: x.prior for name, x in runs.items() if x.prior is not None}
+    if foreign or {"resize", "train_split", "holdout"} & overrides.keys():
+        return dataset, None
+    return dataset, _common_prior(runs)
+
+
+def _common_prior(runs: dict[str, Run]) -> Float[np.ndarray, "313"] | None:
+    """The prior of all runs that have one; `UserError` where two runs differ."""
+    priors = {name: run.prior for name, run in runs.items() if run.prior is not None}
     if not priors:
-        return pictures, None
-    known = next(iter(priors))
+        return None
+    first, expected = next(iter(priors.items()))
     for name, prior in priors.items():
-        if not np.array_equal(prior, priors[known]):
+        if not np.array_equal(prior, expected):
             raise UserError(
-                f"{name} has another prior than {known}: the pictures changed between "
-                "them; train one anew"
+                f"{name} has another prior than {first}: the images changed between "
+                "them; train one of them again"
             )
-    return pictures, priors[known]
+    return expected
 
 
-def disjoint(pictures: ImageDataset, split: str, count: int) -> Source:
-    """At most `count` pictures spread over the training split, which is not `split`."""
-    # Slices of one split may be disjoint, but that is not told from their names.
-    train, own = (
-        set(re.findall(r"[a-z]\w*", s)) for s in (pictures.train_split, split)
-    )
+def disjoint(dataset: ImageDataset, split: str, count: int) -> Source:
+    """At most `count` images, spread evenly over the training split.
+
+    Raises `UserError` where `split` may contain images of the training split.
+    """
+    # Slices of one split may be disjoint, but their names do not show it.
+    train, own = (set(re.findall(r"[a-z]\w*", s)) for s in (dataset.train_split, split))
     if train & own or split == "all":
         raise UserError(
-            f"fid: the disjoint set is the training split '{pictures.train_split}', of "
-            f"which '{split}' may have pictures; choose another --split"
+            f"fid: the disjoint set is the training split '{dataset.train_split}', and "
+            f"'{split}' may contain some of its images; choose another --split"
         )
-    source = pictures.source(pictures.train_split)
+    source = dataset.source(dataset.train_split)
     count = min(count, len(source))
     return Subset(source, np.linspace(0, len(source) - 1, count, dtype=int).tolist())
 
 
-def best_figure(metrics: dict[str, Any]) -> dict[str, float] | None:
-    """What the best checkpoint is chosen by, or None where too few pixels gave it."""
-    value = metrics["rows"]["this run"][BEST]["value"]
-    return None if value is None else {BEST: value}
-
-
 class Fingerprint:
-    """A hash of the pixels of all pictures that pass, in whatever order they come."""
+    """A hash of the pixels of all images, which does not depend on their order."""
 
     def __init__(self):
-        self.digest, self.pictures = 0, 0  # a sum, of 64 bits
+        self.digest, self.images = 0, 0  # a sum of 64 bits
 
-    def watch(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """Hand the batches on, taking note of them."""
+    def update(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Yield the batches, adding their images to the hash."""
         for batch in batches:
             for i in np.flatnonzero(batch["mask"]):
-                place = int(batch["index"][i]).to_bytes(8, "little")
-                digest = hashlib.sha256(place + batch["image"][i].tobytes()).digest()
+                index = int(batch["index"][i]).to_bytes(8, "little")
+                digest = hashlib.sha256(index + batch["image"][i].tobytes()).digest()
                 self.digest += int.from_bytes(digest[:8], "little")
-                self.pictures += 1
+                self.images += 1
             self.digest %= 2**64
             yield batch
 
 
 def _over_processes(fingerprint: Fingerprint) -> tuple[int, int]:
-    """Count and hash of the pictures that all processes have seen."""
+    """The number and the hash of the images of all processes."""
     words = [fingerprint.digest >> shift & 0xFFFF for shift in (0, 16, 32, 48)]
-    parts = np.array([fingerprint.pictures, *words], np.int32)
-    if jax.process_count() > 1:  # arrays have 32 bits
+    parts = np.array([fingerprint.images, *words], np.int32)
+    if jax.process_count() > 1:  # JAX's arrays have 32 bits
         parts = multihost_utils.process_allgather(parts).sum(axis=0)
     count, *words = (int(x) for x in parts)
     return count, sum(word << 16 * i for i, word in enumerate(words)) % 2**64

@@ -1,120 +1,234 @@
-"""Results of several rows side by side: `comparison`, `merge`, and tables of them.
+"""Results of an evaluation: `Results`, the typed record in metrics.json and
+evaluation.json.
 
-A comparison is what `metrics.json` and `evaluation.json` hold: "protocol", how the
-figures were made, the same for all; "rows", from a name to figures with intervals;
-"provenance", what each row is.
+Fields of the records are named after the keys in these files.
 """
 
+import dataclasses
 import importlib.metadata
 import json
-from typing import Any, NamedTuple
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 from etils import epath
 
 from colorjax import files
 from colorjax.errors import UserError
-from colorjax.evaluation.protocol import Measured
+from colorjax.evaluation.engine import Evaluated, Value
+from colorjax.train.checkpoint import BEST
 from colorjax.train.checksums import hash_nets
 from colorjax.train.workdir import Run
 
-Comparison = dict[str, Any]
+THIS_RUN = "this run"  # the name of the trained model in metrics.json
+PACKAGES = ("colorjax", "jax", "flax", "numpy", "pillow")
 
 
-class Column(NamedTuple):
-    """A figure in a table: its title, its decimals, and what a reader should know."""
+@dataclass(frozen=True)
+class Protocol:
+    """How the metrics were computed; only equal protocols give comparable values.
 
-    title: str
-    decimals: int
-    meaning: str
-
-
-COLUMNS = {  # the paper's Table 1 first, then today's
-    "megabytes": Column("model MB", 1, "parameters, as float32"),
-    "auc": Column("AuC", 4, "area under the share of pixels within an ab distance"),
-    "auc_rebalanced": Column("AuC rebal.", 4, "the same, weighted by 1 / prior"),
-    "auc_left_out": Column("left out", 4, "share of pixels that AuC rebal. leaves out"),
-    "top1": Column("top-1", 4, "of the classifier, on the recoloured pictures"),
-    "top5": Column("top-5", 4, "the same, among its five likeliest classes"),
-    "auc_balanced": Column("AuC bal.", 4, "mean over classes of 100 pixels or more"),
-    "psnr": Column("PSNR", 2, "dB, mean over pictures"),
-    "ssim": Column("SSIM", 4, "mean over pictures"),
-    "rmse_ab": Column("RMSE ab", 2, "ab units, per channel"),
-    "lpips": Column("LPIPS", 4, "learned distance to the original"),
-    "chroma_ratio": Column("chroma", 3, "mean distance from grey / the originals'"),
-    "colourfulness": Column("colourf.", 2, "Hasler and Suesstrunk, as published"),
-    "colourfulness_absolute": Column("abs. colourf.", 2, "its absolute variant"),
-    "colourfulness_difference": Column("d colourf.", 2, "published, minus originals'"),
-    "fid_same": Column("FID same", 2, "to the originals of the same pictures"),
-    "fid_disjoint": Column("FID disj.", 2, "to a disjoint set of originals"),
-    "nll": Column("NLL", 3, "nats a pixel, of the distribution before decoding"),
-    "ece": Column("ECE", 3, "calibration error of that distribution"),
-}
-
-
-def comparison(measured: Measured, runs: dict[str, Run | None]) -> Comparison:
-    """Figures with their protocol and provenance; `runs` has None for baselines."""
-    found = measured.plain()
-    return {
-        **found,
-        "provenance": {
-            name: {"baseline": name} if run is None else provenance(run)
-            for name, run in runs.items()
-        },
-    }
-
-
-def provenance(run: Run) -> dict[str, Any]:
-    """What a run's figures are of: weights, method, data, versions, device."""
-    digest, parameters = hash_nets(run.nets)
-    packages = ("colorjax", "jax", "flax", "numpy", "pillow")
-    return {
-        "step": run.step,
-        "sha256": digest,
-        "parameters": parameters,
-        "method": run.config["method"],
-        "trained_on": run.config["data"],
-        "init_from": run.config["init_from"],
-        "versions": {name: importlib.metadata.version(name) for name in packages},
-        "device": jax.devices()[0].device_kind,
-        **({} if run.source is None else {"source": run.source}),
-    }
-
-
-def merge(results: Comparison, path: epath.PathLike) -> Comparison:
-    """`results` with the rows of an earlier comparison, whose protocol is the same.
-
-    Of rows of one name those of `results` stay. Raises `UserError`, listing the
-    differences, where the protocols differ.
+    `pictures` is the number of evaluated images, `sha256` the hash of their pixels,
+    `side` their size in pixels, `metrics` the settings of each metric.
     """
-    earlier = files.read_json(path)
-    if earlier is None:
-        raise UserError(f"--add: {path}: No such file")
+
+    dataset: str | None
+    split: str
+    pictures: int
+    sha256: str
+    side: int
+    resize: str
+    replicates: int
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RunProvenance:
+    """What a model from a run is: its weights, method, training data and software.
+
+    `sha256` is the hash of the weights, `source` the source.json of a converted run.
+    """
+
+    step: int
+    sha256: str
+    parameters: int
+    method: dict[str, Any]
+    trained_on: dict[str, Any]
+    init_from: str
+    versions: dict[str, str]
+    device: str
+    source: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, run: Run) -> "RunProvenance":
+        """The provenance of a run that is evaluated by this process."""
+        digest, parameters = hash_nets(run.nets)
+        return cls(
+            step=run.step,
+            sha256=digest,
+            parameters=parameters,
+            method=run.config["method"],
+            trained_on=run.config["data"],
+            init_from=run.config["init_from"],
+            versions={name: importlib.metadata.version(name) for name in PACKAGES},
+            device=jax.devices()[0].device_kind,
+            source=run.source,
+        )
+
+
+@dataclass(frozen=True)
+class BaselineProvenance:
+    """Which baseline a predictor is."""
+
+    baseline: str
+
+
+@dataclass(frozen=True)
+class ModelResults:
+    """The metrics of a model or a baseline, and what it is."""
+
+    metrics: dict[str, Value]
+    provenance: RunProvenance | BaselineProvenance
+
+
+@dataclass(frozen=True)
+class Results:
+    """The metrics of models and baselines, by name, under one protocol."""
+
+    protocol: Protocol
+    models: dict[str, ModelResults]
+
+    @classmethod
+    def of(
+        cls,
+        protocol: Protocol,
+        evaluated: Mapping[str, Evaluated],
+        runs: Mapping[str, Run],
+    ) -> "Results":
+        """The results of predictors; those that are not among `runs` are baselines."""
+        models = {}
+        for name, x in evaluated.items():
+            run = runs.get(name)
+            models[name] = ModelResults(
+                x.metrics,
+                BaselineProvenance(name) if run is None else RunProvenance.of(run),
+            )
+        return cls(protocol, models)
+
+    @property
+    def runs(self) -> list[str]:
+        """The names of the models that come from runs."""
+        return [
+            name
+            for name, model in self.models.items()
+            if isinstance(model.provenance, RunProvenance)
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of the file; a value that is not finite is null."""
+        models = self.models.items()
+        return {
+            "protocol": dataclasses.asdict(self.protocol),
+            "rows": {
+                name: {key: _value_to_json(x) for key, x in model.metrics.items()}
+                for name, model in models
+            },
+            "provenance": {name: _provenance_to_json(x) for name, x in models},
+        }
+
+    @classmethod
+    def from_json(cls, content: Any) -> "Results":
+        """The record of a file's content.
+
+        Raises `AttributeError`, `KeyError`, `TypeError` or `ValueError` where it is
+        something else.
+        """
+        provenance = content["provenance"]
+        models = {
+            name: ModelResults(
+                {key: _value_from_json(x) for key, x in metrics.items()},
+                _provenance_from_json(provenance[name]),
+            )
+            for name, metrics in content["rows"].items()
+        }
+        return cls(Protocol(**content["protocol"]), models)
+
+
+def _value_to_json(value: Value) -> dict[str, float | None]:
+    return {
+        key: number if math.isfinite(number) else None
+        for key, number in value._asdict().items()
+    }
+
+
+def _value_from_json(value: Mapping[str, Any]) -> Value:
+    numbers = (value[key] for key in Value._fields)
+    return Value(*(math.nan if x is None else float(x) for x in numbers))
+
+
+def _provenance_to_json(model: ModelResults) -> dict[str, Any]:
+    content = dataclasses.asdict(model.provenance)
+    if content.get("source", ...) is None:
+        del content["source"]
+    return content
+
+
+def _provenance_from_json(
+    content: Mapping[str, Any],
+) -> RunProvenance | BaselineProvenance:
+    if "baseline" in content:
+        return BaselineProvenance(**content)
+    provenance = RunProvenance(**content)
+    if not isinstance(provenance.parameters, int):
+        raise TypeError(f"parameters is {provenance.parameters!r}")
+    return provenance
+
+
+def write_results(path: epath.PathLike, results: Results) -> None:
+    """Write metrics.json or evaluation.json."""
+    files.write_json(path, results.to_json())
+
+
+def read_results(path: epath.PathLike) -> Results | None:
+    """Read metrics.json or evaluation.json; None where there is no such file.
+
+    Raises `UserError` where the file holds something else.
+    """
+    content = files.read_json(path)
+    if content is None:
+        return None
     try:
-        before, rows = earlier["protocol"], earlier["rows"]
-        origins = dict(earlier["provenance"])
-        for name, row in rows.items():
-            origins[name].get("parameters")
-            for value in row.values():
-                _text(value, 1, interval=True)
+        return Results.from_json(content)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
-            f"--add: {path}: not a result of evaluate.py ({error})"
+            f"{path}: not a result of train.py or evaluate.py ({error!r})"
         ) from error
-    now = json.loads(json.dumps(results["protocol"]))
+
+
+def merge(results: Results, path: epath.PathLike) -> Results:
+    """`results` with the models of an earlier evaluation.json, listed before its own.
+
+    A model in both keeps its place in the file and has the metrics of `results`. Raises
+    `UserError` where the file cannot be read, or its protocol differs; the message
+    lists the differences.
+    """
+    earlier = read_results(path)
+    if earlier is None:
+        raise UserError(f"--add: {path}: No such file")
+    before = dataclasses.asdict(earlier.protocol)
+    now = json.loads(json.dumps(dataclasses.asdict(results.protocol)))
     if differences := _differences(before, now):
         raise UserError(
             f"--add: {path} was made by another protocol ({'; '.join(differences)}); "
-            "evaluate its rows again"
+            "evaluate its models again"
         )
-    return {
-        **results,
-        "rows": {**rows, **results["rows"]},
-        "provenance": {**origins, **results["provenance"]},
-    }
+    return Results(results.protocol, {**earlier.models, **results.models})
 
 
 def _differences(before: Any, now: Any, name: str = "") -> list[str]:
+    """One text a value that differs, with its path in the protocol."""
     if isinstance(before, dict) and isinstance(now, dict):
         return [
             line
@@ -124,55 +238,10 @@ def _differences(before: Any, now: Any, name: str = "") -> list[str]:
     return [] if before == now else [f"{name.removeprefix('.')}: {before} / {now}"]
 
 
-def text_table(results: Comparison) -> str:
-    """The comparison as text: rows as in Table 1, a column for each known figure."""
-    return table(cells(results, intervals=False))
+def best_metric(results: Results) -> dict[str, float] | None:
+    """The metric that chooses the best checkpoint of this run, by name.
 
-
-def markdown_table(results: Comparison) -> str:
-    """The same with half of each 95 % interval."""
-    return table(cells(results, intervals=True))
-
-
-def cells(results: Comparison, intervals: bool) -> dict[str, dict[str, str]]:
-    """The figures as text, by row, then by the title of the column; a column that no
-    row fills is left out."""
-
-    def cell(row, key):
-        if key == "megabytes":
-            count = results["provenance"].get(row, {}).get("parameters")
-            return "" if count is None else f"{4 * count / 1e6:.1f}"
-        value = results["rows"][row].get(key)
-        if value is None:
-            return ""
-        return _text(value, COLUMNS[key].decimals, intervals)
-
-    columns = {
-        column.title: {row: cell(row, key) for row in results["rows"]}
-        for key, column in COLUMNS.items()
-    }
-    shown = [title for title, values in columns.items() if any(values.values())]
-    return {
-        row: {title: columns[title][row] for title in shown} for row in results["rows"]
-    }
-
-
-def _text(value: dict[str, Any], decimals: int, interval: bool) -> str:
-    if value["value"] is None:
-        return "-"
-    text = f"{value['value']:.{decimals}f}"
-    if interval and value["low"] is not None:
-        text += f" ±{(value['high'] - value['low']) / 2:.1g}"
-    return text
-
-
-def table(rows: dict[str, dict[str, str]]) -> str:
-    """Rows of named cells as an aligned text table that is Markdown too."""
-    header = ["", *next(iter(rows.values()))]
-    lines = [header, *([name, *cells.values()] for name, cells in rows.items())]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-    lines.insert(1, ["-" * width for width in widths])
-    return "\n".join(
-        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |"
-        for line in lines
-    )
+    None where it is undefined, because no class has enough pixels.
+    """
+    value = results.models[THIS_RUN].metrics[BEST].value
+    return {BEST: value} if math.isfinite(value) else None

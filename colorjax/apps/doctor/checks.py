@@ -1,12 +1,12 @@
-"""What is wrong with pictures that a net would learn from: `look` at one, `measure`
-many, `judge` all of them.
+"""Checks of single images: `decode` one, `measure` many, and `find_problems` in all.
 
-Thresholds were set on the 919 photographs of the quick config, as they are and altered
-on purpose; tests/test_doctor.py says what is found of the altered ones.
+The thresholds were set on the 919 photographs of the quick config, unchanged and
+altered on purpose; tests/apps/test_doctor.py says how many of each are found.
 """
 
 import hashlib
 import threading
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -15,12 +15,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
 from colorjax import images
-from colorjax.apps.doctor.near_duplicates import repeats
+from colorjax.apps.doctor.near_duplicates import find_repetitions
 from colorjax.color import rgb_to_lab
 from colorjax.data.statistics import mean_code
 from colorjax.evaluation.metrics.image import colorfulness_of
 
-FINDINGS = {  # in the order in which a report has them, each with what it means
+FINDINGS = {  # the kinds of findings, in the order of the report, and what they mean
     "unreadable": "cannot be decoded; in training it counts for nothing",
     "constant": "nearly one colour everywhere: nothing to learn from",
     "tiny": "a short side of less than half of data.resize: enlarged, it is a blur",
@@ -29,19 +29,22 @@ FINDINGS = {  # in the order in which a report has them, each with what it means
     "duplicate": "the pixels of another one",
     "near-duplicate": "looks like another one: scaled, compressed, a little cropped",
 }
+# By kind, the indices of the images that have it, each with a detail: the reason, the
+# size of the image, or the index of the image that it repeats.
+Findings = dict[str, dict[int, str | int]]
 
-THUMB = 16  # side of the small pictures that tones and likeness are judged by
-LARGE = 24_000_000  # pixels: only one picture of more is in memory at a time
-COLOURED, CONSTANT = 0.005, 3.0  # share of pixels with colour; deviation in Lab units
-LEVELS, WARM = 32, (20.0, 110.0)  # of L that have a tone each; its hue angle, degrees
-TONE, CHROMA = 2.0, 5.0  # deviation from that tone, and how strong it is, in ab units
+THUMB = 16  # side of the thumbnails that tones and repetitions are judged by
+LARGE = 24_000_000  # pixels; only one image of more is in memory at a time
+COLORED, CONSTANT = 0.005, 3.0  # share of colored pixels; deviation in Lab units
+LEVELS, WARM = 32, (20.0, 110.0)  # levels of L, each with a tone; its hue in degrees
+TONE, CHROMA = 2.0, 5.0  # deviation from the tone, chroma of the tone, in ab units
 
 _one_large = threading.Lock()
 
 
-class Looked(NamedTuple):
-    """A decoded picture: its (height, width), the hash of its pixels, a thumbnail of
-    all of it, and its centre square as evaluation sees it."""
+class Decoded(NamedTuple):
+    """A decoded image: its (height, width), the hash of its pixels, a thumbnail of all
+    of it, and the centre square that evaluation sees."""
 
     size: tuple[int, int]
     digest: bytes
@@ -50,39 +53,67 @@ class Looked(NamedTuple):
 
 
 class Measures(NamedTuple):
-    """Figures of squares: mean chroma in ab units, the share of pixels that has colour
-    (|a| or |b| above 5, as the loss has it), the deviation from the mean in Lab, the
-    colourfulness (Hasler and Suesstrunk), the mean soft code."""
+    """What `measure` computes of each square.
+
+    - `chroma`: mean, in ab units;
+    - `colored`: share of pixels with |a| or |b| above 5, as in the loss;
+    - `deviation`: from the mean color, root mean square in Lab units;
+    - `colorfulness`: of Hasler and Suesstrunk;
+    - `code`: mean soft code.
+    """
 
     chroma: Float[Array, "b"]
-    coloured: Float[Array, "b"]
+    colored: Float[Array, "b"]
     deviation: Float[Array, "b"]
-    colourfulness: Float[Array, "b"]
+    colorfulness: Float[Array, "b"]
     code: Float[Array, "b 313"]
 
 
-def look(data: bytes, name: str, side: int) -> Looked:
-    """Decode a picture. Raises `UserError`, naming it, where that cannot be."""
+@dataclass(frozen=True)
+class Examination:
+    """The measures of a data set of `count` images.
+
+    `unreadable` gives the reason by index. The arrays have the n readable images in
+    order; `index` is where each stands in the data set. `prior` is the mean soft code
+    of the training split.
+    """
+
+    count: int
+    unreadable: dict[int, str]
+    index: Int[np.ndarray, "n"]
+    sizes: Int[np.ndarray, "n 2"]
+    digests: list[bytes]
+    thumbs: UInt8[np.ndarray, "n 16 16 3"]
+    chroma: Float[np.ndarray, "n"]
+    colored: Float[np.ndarray, "n"]
+    deviation: Float[np.ndarray, "n"]
+    colorfulness: Float[np.ndarray, "n"]
+    prior: Float[np.ndarray, "313"]
+
+
+def decode(data: bytes, name: str, side: int) -> Decoded:
+    """Decode an image file. Raises `UserError`, naming it, where that fails."""
     if images.pixel_count(data) > LARGE:
         with _one_large:
-            return _look(data, name, side)
-    return _look(data, name, side)
+            return _decode(data, name, side)
+    return _decode(data, name, side)
 
 
-def _look(data: bytes, name: str, side: int) -> Looked:
-    picture = images.read(data, name)
-    height, width = images.short_size(picture, side)
-    part = ((height - side) // 2, (width - side) // 2, side, side)
-    square = images.resize(picture, (height, width), part)
-    shape = np.array(picture.shape[:2], "<i8").tobytes()
-    digest = hashlib.blake2b(shape + picture.tobytes(), digest_size=16).digest()
-    thumb = images.resize(picture, (THUMB, THUMB))
-    return Looked(picture.shape[:2], digest, thumb, np.ascontiguousarray(square))
+def _decode(data: bytes, name: str, side: int) -> Decoded:
+    image = images.read(data, name)
+    height, width = images.short_size(image, side)
+    centre = ((height - side) // 2, (width - side) // 2, side, side)
+    square = images.resize(image, (height, width), centre)
+    shape = np.array(image.shape[:2], "<i8").tobytes()
+    digest = hashlib.blake2b(shape + image.tobytes(), digest_size=16).digest()
+    thumb = images.resize(image, (THUMB, THUMB))
+    size = (image.shape[0], image.shape[1])
+    return Decoded(size, digest, thumb, np.ascontiguousarray(square))
 
 
 @jax.jit
 def measure(squares: UInt8[Array, "b side side 3"]) -> Measures:
-    """The figures of squares."""
+    """The measures of each square."""
     rgb = squares.astype(jnp.float32) / 255
     lab = rgb_to_lab(rgb)
     ab = lab[..., 1:]
@@ -97,14 +128,9 @@ def measure(squares: UInt8[Array, "b side side 3"]) -> Measures:
 
 
 @jax.jit
-def tones(
+def _tones(
     thumbs: UInt8[Array, "n 16 16 3"],
 ) -> tuple[Float[Array, "n"], Float[Array, "n"], Float[Array, "n"]]:
-    """How far ab is from being a function of L (rms, in ab units), and the chroma and
-    the hue angle (degrees) of its mean.
-
-    Grey under a tone, whatever the tone's curve, has an ab for each L.
-    """
     lab = rgb_to_lab(thumbs.reshape(len(thumbs), -1, 3).astype(jnp.float32) / 255)
 
     def one(lab):
@@ -119,65 +145,54 @@ def tones(
     return jax.vmap(one)(lab)
 
 
-class Facts(NamedTuple):
-    """What was found of all pictures; arrays have those that could be read, in order.
+def tones(
+    thumbs: UInt8[np.ndarray, "n 16 16 3"], chunk: int = 4096
+) -> list[Float[np.ndarray, "n"]]:
+    """By thumbnail, how far ab is from a function of L (root mean square, in ab units),
+    and the chroma (ab units) and the hue (degrees) of its mean.
 
-    `place` is where each stands among all `count`; `unreadable` has the reasons of the
-    others. `prior` is the mean soft code of the first `first` places.
+    An image that is grey under a tone, whatever the curve of the tone, has one ab for
+    each L. All chunks have one size, so that one program is compiled.
     """
-
-    count: int
-    unreadable: dict[int, str]
-    place: Int[np.ndarray, "n"]
-    sizes: Int[np.ndarray, "n 2"]
-    digests: list[bytes]
-    thumbs: UInt8[np.ndarray, "n 16 16 3"]
-    chroma: Float[np.ndarray, "n"]
-    coloured: Float[np.ndarray, "n"]
-    deviation: Float[np.ndarray, "n"]
-    colourfulness: Float[np.ndarray, "n"]
-    prior: Float[np.ndarray, "313"]
-
-
-def judge(facts: Facts, side: int) -> dict[str, dict[int, str | int]]:
-    """By finding, the places of pictures that have it, each with what is to be said:
-    the reason, the size, or the place of the picture that it repeats.
-
-    A picture that cannot be read, or is constant, has no other finding; what is judged
-    by looks is told of others only.
-    """
-    places = facts.place
-    found = {kind: {} for kind in FINDINGS}
-    found["unreadable"] = dict(facts.unreadable)
-    constant = facts.deviation < CONSTANT
-    grey = ~constant & (facts.coloured < COLOURED)
-    rest, chroma, hue = (np.asarray(x) for x in tones_of(facts.thumbs))
-    warm = (WARM[0] < hue) & (hue < WARM[1])
-    toned = ~constant & ~grey & warm & (rest < TONE) & (chroma > CHROMA)
-    tiny = ~constant & (2 * facts.sizes.min(axis=1, initial=side) < side)
-    for kind, which in {
-        "constant": constant,
-        "tiny": tiny,
-        "grey": grey,
-        "toned": toned,
-    }.items():
-        for i in np.flatnonzero(which):
-            height, width = facts.sizes[i]
-            found[kind][int(places[i])] = f"{width}x{height}"
-    told = np.flatnonzero(~constant)
-    exact, near = repeats([facts.digests[i] for i in told], facts.thumbs[told])
-    for kind, repeated in {"duplicate": exact, "near-duplicate": near}.items():
-        found[kind] = {
-            int(places[told[i]]): int(places[told[j]]) for i, j in repeated.items()
-        }
-    return found
-
-
-def tones_of(thumbs: UInt8[np.ndarray, "n 16 16 3"], chunk: int = 4096):
-    """`tones`, of any number of thumbnails with one compilation."""
     parts = []
     for start in range(0, len(thumbs), chunk):
         part = thumbs[start : start + chunk]
         padded = np.pad(part, ((0, chunk - len(part)), (0, 0), (0, 0), (0, 0)))
-        parts.append([np.asarray(x)[: len(part)] for x in tones(padded)])
+        parts.append([np.asarray(x)[: len(part)] for x in _tones(padded)])
     return [np.concatenate(x) for x in zip(*parts, strict=True)] or [np.zeros(0)] * 3
+
+
+def find_problems(examination: Examination, side: int) -> Findings:
+    """The findings in a data set whose images are resized to `side` pixels.
+
+    An unreadable or constant image has no other finding. An image may be toned and tiny
+    at once; a grey one is not toned.
+    """
+    constant = examination.deviation < CONSTANT
+    grey = ~constant & (examination.colored < COLORED)
+    rest, chroma, hue = tones(examination.thumbs)
+    warm = (WARM[0] < hue) & (hue < WARM[1])
+    toned = ~constant & ~grey & warm & (rest < TONE) & (chroma > CHROMA)
+    short = examination.sizes.min(axis=1, initial=side)
+    masks = {
+        "constant": constant,
+        "tiny": ~constant & (2 * short < side),
+        "grey": grey,
+        "toned": toned,
+    }
+    index = examination.index.tolist()
+    findings: Findings = {kind: {} for kind in FINDINGS}
+    findings["unreadable"] = dict(examination.unreadable)
+    for kind, mask in masks.items():
+        for i in np.flatnonzero(mask):
+            height, width = examination.sizes[i]
+            findings[kind][index[i]] = f"{width}x{height}"
+    rows = np.flatnonzero(~constant)
+    exact, near = find_repetitions(
+        [examination.digests[i] for i in rows], examination.thumbs[rows]
+    )
+    for kind, repetitions in {"duplicate": exact, "near-duplicate": near}.items():
+        findings[kind] = {
+            index[rows[i]]: index[rows[j]] for i, j in repetitions.items()
+        }
+    return findings

@@ -1,9 +1,9 @@
 """Examine pictures before training on them: what is wrong, what to expect.
 
-Counts and lists pictures that are grey, toned like sepia, nearly constant, tiny,
-repeated or unreadable; shows the prior and the colourfulness; --fix lists the others
-for data.list of a config. Exit code: 0 where nothing is wrong, 1 where something is, 2
-after a mistake.
+The command counts and lists pictures that are grey, toned like sepia, nearly constant,
+tiny, repeated or unreadable. It shows the prior and the colorfulness. --fix lists the
+other pictures, for data.list of a config. Exit code: 0 if nothing is wrong, 1 if
+something is, 2 after a mistake.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from colorjax import files
 from colorjax.apps.colorize.plan import check_folder
@@ -20,8 +21,11 @@ from colorjax.data.sources import Concat, Source, write_list
 from colorjax.errors import UserError, printable
 from colorjax.progress import Progress
 
-THREADS = os.cpu_count()  # that read and decode
-BATCH = 64  # pictures that are measured together
+if TYPE_CHECKING:  # heavy, and --help does not need it
+    from colorjax.apps.doctor.checks import Examination, Findings
+
+THREADS = os.cpu_count()  # for reading and decoding
+BATCH = 64  # images that are measured together
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,38 +38,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--split",
         action="append",
         metavar="SPLIT",
-        help="repeatable, the first for training (train, then test)",
+        help="repeatable, the first is for training (train, then test)",
     )
-    add("--data_dir", metavar="DIR", help="where TFDS data are, as in a config")
+    add("--data_dir", metavar="DIR", help="the directory of TFDS data, as in a config")
     kinds = ("hash", "sorted")
     add("--holdout", default="hash", choices=kinds, help="as in a config (hash)")
     add("--resize", type=int, default=128, help="data.resize of the config (128)")
-    add("--fix", metavar="LIST", help="write the good ones there, for data.list")
-    add("--out", default="doctor", metavar="DIR", help="for the page (doctor)")
+    add("--fix", metavar="LIST", help="write the list of good pictures, for data.list")
+    add(
+        "--out",
+        default="doctor",
+        metavar="DIR",
+        help="the page's directory (doctor)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Examine, print what was found, write the page; 1 where something was found."""
-    from colorjax.apps.doctor import report as report  # heavy, like what it imports
-    from colorjax.apps.doctor.checks import judge
-    from colorjax.apps.doctor.page import page
+    """Examine the images, print a summary, write the page; 1 if there is a finding."""
+    from colorjax.apps.doctor import report  # heavy, and --help does not need it
+    from colorjax.apps.doctor.checks import find_problems
 
     out = Path(args.out)
     for folder in [out, *([Path(args.fix).parent] if args.fix else [])]:
         check_folder(folder)
     sources, missing = _sources(args)
-    joined = Concat(list(sources.values()))
-    facts = examine(joined, args.resize, len(next(iter(sources.values()))))
-    found = judge(facts, args.resize)
-    lengths = {split: len(source) for split, source in sources.items()}
-    summary = report.summarize(facts, found, lengths, args.resize)
-    bad = {place for places in found.values() for place in places}
-    good = [place for place in range(len(joined)) if place not in bad]
+    source = Concat(list(sources.values()))
+    examination = examine(source, args.resize, len(next(iter(sources.values()))))
+    findings = find_problems(examination, args.resize)
+    lengths = {split: len(part) for split, part in sources.items()}
+    summary = report.summarize(examination, findings, lengths, args.resize)
+    bad = {index for images in findings.values() for index in images}
+    good = [index for index in range(len(source)) if index not in bad]
 
     data = printable(args.data)
-    html = page(data, summary, missing, found, good, joined)
+    html = report.page(data, summary, missing, findings, good, source)
     files.write_bytes(out / "doctor.html", html.encode())
-    files.write_bytes(out / "doctor.csv", _csv(found, joined).encode())
+    files.write_bytes(out / "doctor.csv", _csv(findings, source).encode())
     files.write_json(out / "doctor.json", {"data": data, **summary})
     for line in [*report.counts(summary), *missing, *report.expectations(summary)]:
         print(line)
@@ -73,21 +81,21 @@ def run(args: argparse.Namespace) -> int:
     if args.fix:
         if not good:
             raise UserError(f"--fix {args.fix}: not one picture is good; see the page")
-        write_list(args.fix, _listable(joined, good))
+        write_list(args.fix, _listable(source, good))
         print(f"use the {len(good)} good ones: --config.data.list={args.fix}")
     return 1 if bad or missing else 0
 
 
 def _sources(args: argparse.Namespace) -> tuple[dict[str, Source], list[str]]:
-    """The splits that are there, and a line for each other one.
+    """The splits that exist, by name, and a message for each that does not.
 
-    Raises `UserError` where there is none.
+    Raises `UserError` where none exists.
     """
     from colorjax.data.pipeline import ImageDataset
 
     is_folder = "://" in args.data or args.data[:1] in "./~" or Path(args.data).is_dir()
     kind = {"root" if is_folder else "name": args.data}
-    pictures = ImageDataset(
+    dataset = ImageDataset(
         **kind,
         data_dir=args.data_dir,
         holdout=args.holdout,
@@ -97,7 +105,7 @@ def _sources(args: argparse.Namespace) -> tuple[dict[str, Source], list[str]]:
     sources, missing = {}, []
     for split in args.split or ["train", "test"]:
         try:
-            sources[split] = pictures.source(split)
+            sources[split] = dataset.source(split)
         except UserError as error:
             missing.append(str(error))
     if not sources:
@@ -105,74 +113,77 @@ def _sources(args: argparse.Namespace) -> tuple[dict[str, Source], list[str]]:
     return sources, missing
 
 
-def examine(source: Source, side: int, first: int) -> "Facts":  # noqa: F821
-    """Look at every picture, with a progress line; the prior is of the `first` ones.
+def examine(source: Source, side: int, train: int) -> "Examination":
+    """Decode and measure every image, with a progress line.
 
-    At most `BATCH` squares of `side` are held, and of each picture a thumbnail.
+    The first `train` images are the training split, which the prior is computed from.
+    Memory holds `BATCH` squares of `side` pixels and a thumbnail of each image. Raises
+    `UserError` where no image can be read.
     """
     import numpy as np
 
-    from colorjax.apps.doctor.checks import Facts, Looked, look, measure
+    from colorjax.apps.doctor.checks import Decoded, Examination, decode, measure
     from colorjax.quantize import Q
 
-    def one(place: int) -> Looked | str:
+    def one(index: int) -> Decoded | str:
         try:
-            return look(source[place].data, source.name(place), side)
-        except Exception as error:  # whatever a broken file or record provokes
+            return decode(source[index].data, source.name(index), side)
+        except Exception as error:  # a broken file or record can raise anything
             reason = printable(str(error).partition("\n")[0])
-            return reason.removeprefix(f"{source.name(place)}: ")
+            return reason.removeprefix(f"{source.name(index)}: ")
 
-    unreadable, looked, measured = {}, [], []
+    unreadable, readable, decoded, measured = {}, [], [], []
     prior = np.zeros(Q, np.float64)
     progress = Progress("examined", len(source))
     with ThreadPoolExecutor(THREADS) as pool:
         for start in range(0, len(source), BATCH):
-            places = range(start, min(start + BATCH, len(source)))
+            batch = range(start, min(start + BATCH, len(source)))
             squares = np.zeros((BATCH, side, side, 3), np.uint8)
-            read = []
-            for place, result in zip(places, pool.map(one, places), strict=True):
+            indices = []
+            for index, result in zip(batch, pool.map(one, batch), strict=True):
                 if isinstance(result, str):
-                    unreadable[place] = result
+                    unreadable[index] = result
                     continue
-                squares[len(read)] = result.square
-                read.append(place)
-                looked.append((place, *result[:3]))
-            found = [np.asarray(x)[: len(read)] for x in measure(squares)]
-            prior += found.pop()[np.array(read, int) < first].sum(axis=0)
-            measured.append(found)
-            progress.update(places[-1] + 1, source.name(places[-1]))
-    if not looked:
+                squares[len(indices)] = result.square
+                indices.append(index)
+                decoded.append(result[:3])
+            *measures, code = (np.asarray(x)[: len(indices)] for x in measure(squares))
+            prior += code[np.array(indices, int) < train].sum(axis=0)
+            measured.append(measures)
+            readable += indices
+            progress.update(batch[-1] + 1, source.name(batch[-1]))
+    if not readable:
         raise UserError(f"not one of {len(source)} pictures can be read")
-    place, sizes, digests, thumbs = zip(*looked, strict=True)
-    return Facts(
+    sizes, digests, thumbs = zip(*decoded, strict=True)
+    return Examination(
         len(source),
         unreadable,
-        np.array(place),
+        np.array(readable),
         np.array(sizes),
         list(digests),
         np.stack(thumbs),
         *(np.concatenate(x) for x in zip(*measured, strict=True)),
-        (prior / max(prior.sum(), 1e-9)).astype(np.float32),
+        prior=(prior / max(prior.sum(), 1e-9)).astype(np.float32),
     )
 
 
-def _csv(found: dict[str, dict[int, str | int]], source: Source) -> str:
-    """A line for each finding: which, of what picture, and what is to be said."""
+def _csv(findings: "Findings", source: Source) -> str:
+    """A line for each finding: its kind, the image, and the detail."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["finding", "picture", "detail"])
-    for kind, places in found.items():
-        for place, detail in places.items():
+    for kind, images in findings.items():
+        for index, detail in images.items():
             if isinstance(detail, int):
                 detail = printable(source.key(detail))
-            writer.writerow([kind, printable(source.key(place)), detail])
+            writer.writerow([kind, printable(source.key(index)), detail])
     return text.getvalue()
 
 
-def _listable(source: Source, places: list[int]) -> list[str]:
-    """The keys of pictures; one with a line break in it has no place in a list."""
-    keys = [source.key(place) for place in places]
-    left = sum("\n" in key for key in keys)
-    if left:
-        print(f"colorjax: {left} names have line breaks: not listed", file=sys.stderr)
+def _listable(source: Source, indices: list[int]) -> list[str]:
+    """The keys of images, without those that contain a line break."""
+    keys = [source.key(index) for index in indices]
+    broken = sum("\n" in key for key in keys)
+    if broken:
+        print(f"colorjax: {broken} names have line breaks: not listed", file=sys.stderr)
     return [key for key in keys if "\n" not in key]

@@ -1,16 +1,21 @@
-"""What `colorjax doctor` says: `summarize`, `counts`, `expectations`."""
+"""What `colorjax doctor` reports: `summarize`, the lines of `counts` and `expectations`
+on the terminal, and the `page`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
-from colorjax.apps.doctor.checks import FINDINGS, Facts
+from colorjax.apps.doctor.checks import FINDINGS, Examination, Findings, decode
+from colorjax.data.sources import Source
+from colorjax.errors import printable
+from colorjax.evaluation.report import bin_chart, render
 from colorjax.quantize import ab_bins
 
-VIVID = 20  # chroma from which on a colour has a name
-RARE = 1e-3  # share of pixels below which a net hardly uses a colour
-HUES = {  # of Lab, in degrees, where each begins; the last ends where the first begins
+VIVID = 20  # chroma above which a color has a name
+RARE = 1e-3  # share of pixels below which a network hardly predicts a color
+HUES = {  # where each begins, in degrees of Lab's hue; the last ends at the first
     "red": 15,
     "orange": 50,
     "yellow": 80,
@@ -20,58 +25,54 @@ HUES = {  # of Lab, in degrees, where each begins; the last ends where the first
     "purple": 312,
     "pink": 335,
 }
-KNOWN = {  # what this command says of them, at --resize 64 and 32
+KNOWN = {  # what this command reports for them, with --resize 64 and 32
     "the quick config's photographs": {"colourfulness": 34, "effective_bins": 26},
     "CIFAR-10": {"colourfulness": 34, "effective_bins": 25},
 }
+EDGES = np.array([*range(0, 105, 5), np.inf])  # of the histogram of colorfulness
+SHOWN, SIDE = 12, 128  # images of each finding on the page, and their size in pixels
 
 
 def summarize(
-    facts: Facts,
-    found: dict[str, dict[int, str | int]],
-    splits: dict[str, int],
-    side: int,
+    examination: Examination, findings: Findings, splits: dict[str, int], side: int
 ) -> dict[str, Any]:
-    """The figures, as JSON has them."""
-    bad = {place for places in found.values() for place in places}
+    """The content of doctor.json; `splits` are the lengths of the splits by name."""
+    bad = {index for images in findings.values() for index in images}
     ends = np.cumsum(list(splits.values()))
 
-    def split_of(place):
-        return int(np.searchsorted(ends, place, side="right"))
+    def split_of(index):
+        return int(np.searchsorted(ends, index, side="right"))
 
-    repeated = [*found["duplicate"].items(), *found["near-duplicate"].items()]
-    short = facts.sizes.min(axis=1)
-    prior = facts.prior.astype(float)
+    repetitions = [*findings["duplicate"].items(), *findings["near-duplicate"].items()]
+    short = examination.sizes.min(axis=1)
+    prior = examination.prior.astype(float)
     positive = prior[prior > 0]
     return {
         "splits": splits,
         "resize": side,
-        "pictures": facts.count,
-        "good": facts.count - len(bad),
-        "findings": {kind: len(places) for kind, places in found.items()},
-        "across_splits": sum(split_of(i) != split_of(j) for i, j in repeated),
+        "pictures": examination.count,
+        "good": examination.count - len(bad),
+        "findings": {kind: len(images) for kind, images in findings.items()},
+        "across_splits": sum(split_of(i) != split_of(j) for i, j in repetitions),
         "short_side": {f"{q}%": float(np.percentile(short, q)) for q in (5, 50, 95)},
         "enlarged": float((short < side).mean()),
-        "chroma": float(facts.chroma.mean()),
+        "chroma": float(examination.chroma.mean()),
         "colourfulness": {
-            "mean": float(facts.colourfulness.mean()),
-            "pictures": np.histogram(facts.colourfulness, _EDGES)[0].tolist(),
+            "mean": float(examination.colorfulness.mean()),
+            "pictures": np.histogram(examination.colorfulness, EDGES)[0].tolist(),
         },
         "effective_bins": float(np.exp(-(positive * np.log(positive)).sum())),
         "commonest_bin": {
             "ab": ab_bins()[prior.argmax()].tolist(),
             "share": float(prior.max()),
         },
-        "hues": _hues(facts.prior),
+        "hues": _hues(examination.prior),
         "prior": prior.tolist(),
     }
 
 
-_EDGES = np.array([*range(0, 105, 5), np.inf])  # of the histogram of colourfulness
-
-
 def _hues(prior: Float[np.ndarray, "313"]) -> dict[str, float]:
-    """The share of pixels that has each hue, vividly."""
+    """The share of pixels with a vivid color of each hue."""
     a, b = ab_bins().T
     first, *_ = HUES.values()
     angle = (np.degrees(np.arctan2(b, a)) - first) % 360
@@ -84,7 +85,7 @@ def _hues(prior: Float[np.ndarray, "313"]) -> dict[str, float]:
 
 
 def counts(summary: dict[str, Any]) -> list[str]:
-    """A line a finding."""
+    """The number of images, and a line for each kind of finding."""
     splits = ", ".join(f"{split} {n:,}" for split, n in summary["splits"].items())
     lines = [f"{summary['pictures']:,} pictures ({splits}), {summary['good']:,} good"]
     for kind, count in summary["findings"].items():
@@ -94,7 +95,7 @@ def counts(summary: dict[str, Any]) -> list[str]:
 
 
 def expectations(summary: dict[str, Any]) -> list[str]:
-    """What to expect of training on these pictures, from what was measured."""
+    """What a user can expect of training on these images."""
     lines = []
     good, side, pictures = summary["good"], summary["resize"], summary["pictures"]
     if good < 5000:
@@ -110,7 +111,7 @@ def expectations(summary: dict[str, Any]) -> list[str]:
             f"{enlarged:.0%} have a short side below data.resize {side} and would be "
             f"enlarged; that of 95 % is {summary['short_side']['5%']:.0f} or more."
         )
-    lines += _colour_lines(summary)
+    lines += _color_lines(summary)
     dull = summary["findings"]["grey"] + summary["findings"]["toned"]
     if dull > 0.02 * pictures:
         lines.append(
@@ -125,7 +126,7 @@ def expectations(summary: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _colour_lines(summary: dict[str, Any]) -> list[str]:
+def _color_lines(summary: dict[str, Any]) -> list[str]:
     mean, bins = summary["colourfulness"]["mean"], summary["effective_bins"]
     known = "; ".join(
         f"{name} {x['colourfulness']:.0f} and {x['effective_bins']:.0f}"
@@ -150,3 +151,64 @@ def _colour_lines(summary: dict[str, Any]) -> list[str]:
     if rare:
         lines.append(f"Hardly any vivid {', '.join(rare)}: do not expect to see them.")
     return lines
+
+
+def page(
+    data: str,
+    summary: dict[str, Any],
+    missing: list[str],
+    findings: Findings,
+    good: list[int],
+    source: Source,
+) -> str:
+    """The HTML page: the summary, and samples of the good images and of each finding.
+
+    `missing` are messages on splits that do not exist, `good` the indices of images
+    without a finding, in `source`.
+    """
+    spread = {good[i]: "" for i in _evenly(len(good))}
+    sections = {"Good ones": spread} if good else {}
+    sections |= {f"{kind}: {len(x):,}": x for kind, x in findings.items() if x}
+    return render(
+        "apps/doctor/report.html.j2",
+        title=f"Examination of {data}",
+        total=counts(summary)[0],
+        summary=summary,
+        meanings=FINDINGS,
+        expectations=[*missing, *expectations(summary)],
+        prior=bin_chart(1e6 * np.array(summary["prior"])),
+        sections={title: _samples(x, source) for title, x in sections.items()},
+    )
+
+
+def _evenly(count: int) -> list[int]:
+    """At most `SHOWN` of `count` indices, evenly spread."""
+    return sorted(set(np.linspace(0, count - 1, SHOWN, dtype=int).tolist()))
+
+
+def _samples(
+    details: Mapping[int, str | int], source: Source
+) -> list[tuple[str, UInt8[np.ndarray, "h w 3"] | None]]:
+    """Captions and images; a repetition stands beside the image that it repeats.
+
+    The image is None where it cannot be read.
+    """
+    samples = []
+    indices = list(details)
+    for index in (indices[i] for i in _evenly(len(indices))):
+        detail = details[index]
+        pair = [detail, index] if isinstance(detail, int) else [index]
+        caption = " = ".join(printable(source.key(i)) for i in pair)
+        if isinstance(detail, str) and detail:
+            caption = f"{caption}: {detail}"
+        squares = [x for x in (_square(source, i) for i in pair) if x is not None]
+        samples.append((caption, np.concatenate(squares, axis=1) if squares else None))
+    return samples
+
+
+def _square(source: Source, index: int) -> UInt8[np.ndarray, "side side 3"] | None:
+    """The centre square of an image, or None where it cannot be read."""
+    try:
+        return decode(source[index].data, source.name(index), SIDE).square
+    except Exception:  # a broken file can raise anything; the page lists it
+        return None

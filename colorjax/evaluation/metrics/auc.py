@@ -1,8 +1,8 @@
-"""The paper's AuC of ab distance, and two that count rare colours: `accuracy_curve`.
+"""The area under the curve (AuC) of ab accuracy, plain and with weight on rare colors.
 
 Source: Zhang, Isola, Efros, ECCV 2016, section 3.1. The curve is the share of pixels
-whose predicted ab lies within a threshold of the true one; the threshold is swept over
-[0, 150]. The area under it is exactly 1 - E[min(distance, 150)] / 150.
+whose predicted ab lies within a threshold of the true ab. The threshold is swept over
+[0, 150], so the area under the curve is exactly 1 - E[min(distance, 150)] / 150.
 """
 
 import hashlib
@@ -13,28 +13,29 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from colorjax.evaluation.engine import Metric
+from colorjax.evaluation.metrics.family import Column, Family
 from colorjax.method import Examples, Prediction
 from colorjax.quantize import Q, nearest_bin
 
 THRESHOLD = 150.0  # ab units
-RARE = 1e-7  # bins with no larger prior are left out of the rebalanced figure
-FEW = 100  # bins with fewer pixels are left out of the balanced figure
+RARE = 1e-7  # the rebalanced value leaves out bins whose prior is not larger
+FEW = 100  # the balanced value leaves out bins with fewer pixels
 
 
 def accuracy(prediction: Prediction, examples: Examples) -> Float[Array, "b h w"]:
-    """Of every pixel, its share of the area: 1 - min(d, 150) / 150 in ab distance d."""
+    """The score of each pixel: 1 - min(d, 150) / 150, with d the distance in ab."""
     error = jnp.linalg.norm(prediction.ab - examples["ab"], axis=-1)
     return 1 - jnp.minimum(error, THRESHOLD) / THRESHOLD
 
 
 def accuracy_curve(prior: Float[np.ndarray, "313"]) -> Metric:
-    """AuC figures, in [0, 1], over every pixel at the resolution of the picture.
+    """AuC in [0, 1] over all pixels, at the resolution of the image.
 
-    A pixel's class is the bin nearest to its true ab.
+    The class of a pixel is the bin nearest to its true ab.
     - `auc`: plain mean over pixels;
     - `auc_rebalanced`: mean weighted by 1 / prior of the class;
     - `auc_balanced`: mean over classes of at least 100 pixels of their means;
-    - `auc_left_out`: share of pixels that the rebalanced figure leaves out.
+    - `auc_left_out`: share of pixels that the rebalanced value leaves out.
     """
 
     def stats(prediction, examples):
@@ -68,3 +69,19 @@ def accuracy_curve(prior: Float[np.ndarray, "313"]) -> Metric:
         "prior": hashlib.sha256(np.float32(prior).tobytes()).hexdigest(),
     }
     return Metric(stats, finalize, settings={"auc": settings})
+
+
+FAMILY = Family(
+    "auc",
+    lambda context: accuracy_curve(context.prior),
+    {
+        "auc": Column("AuC", 4, "area under the share of pixels within an ab distance"),
+        "auc_rebalanced": Column("AuC rebal.", 4, "the same, weighted by 1 / prior"),
+        "auc_left_out": Column(
+            "left out", 4, "share of pixels that AuC rebal. leaves out"
+        ),
+        "auc_balanced": Column(
+            "AuC bal.", 4, "mean over classes of 100 pixels or more"
+        ),
+    },
+)

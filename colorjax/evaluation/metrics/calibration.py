@@ -1,10 +1,11 @@
-"""Whether a predicted distribution means what it says: `calibration`."""
+"""How well the predicted color distribution is calibrated: `calibration`."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from colorjax.evaluation.engine import Metric
+from colorjax.evaluation.metrics.family import Column, Family
 from colorjax.quantize import nearest_bin
 
 BINS = 15  # of confidence, equally wide
@@ -13,11 +14,12 @@ BINS = 15  # of confidence, equally wide
 def calibration() -> Metric:
     """`nll`, mean negative log-likelihood per pixel in nats, and `ece`, in [0, 1].
 
-    Of the distribution before any temperature, on the pixels of its own resolution; the
-    class is the bin nearest to the true ab. ECE (Guo et al., ICML 2017) is the mean
-    distance between the probability of the likeliest bin and how often it is right,
-    over 15 bins of that probability. A method trained on rebalanced classes predicts
-    rebalanced ones, and these figures show it. Predictions without logits have none.
+    Both measure the distribution at temperature 1 and at its own resolution. The class
+    of a pixel is the bin nearest to its true ab. The expected calibration error (Guo et
+    al., ICML 2017) is the mean difference between the probability of the likeliest bin
+    and its accuracy, over 15 bins of that probability. A method that is trained on
+    rebalanced classes predicts a rebalanced distribution, so both values are high for
+    it. A prediction without logits has no value.
     """
 
     def stats(prediction, examples):
@@ -48,3 +50,13 @@ def calibration() -> Metric:
         return {"nll": sums["nll"] / pixels, "ece": gap / pixels}
 
     return Metric(stats, finalize, settings={"ece": f"{BINS} equal bins, top label"})
+
+
+FAMILY = Family(
+    "calibration",
+    lambda context: calibration(),
+    {
+        "nll": Column("NLL", 3, "nats a pixel, of the distribution before decoding"),
+        "ece": Column("ECE", 3, "calibration error of that distribution"),
+    },
+)

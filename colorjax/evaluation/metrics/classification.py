@@ -1,7 +1,7 @@
-"""What a classifier recognises in recoloured pictures: `classification`.
+"""The accuracy of a classifier on colorized images: `classification`.
 
-Source: the paper's section 3.1, "semantic interpretability": a VGG-16 that was trained
-on colour pictures judges the recoloured ones.
+Source: Zhang, Isola, Efros, ECCV 2016, section 3.1, "semantic interpretability": a
+VGG-16 that was trained on color images classifies the colorized ones.
 """
 
 import jax.numpy as jnp
@@ -9,23 +9,26 @@ from jax.tree_util import Partial
 
 from colorjax.errors import UserError
 from colorjax.evaluation.engine import Metric
+from colorjax.evaluation.metrics.family import Column, Context, Family
 from colorjax.evaluation.metrics.image import recolor
-from colorjax.pretrained.vgg16 import Classifier
+from colorjax.pretrained import torch_files
+from colorjax.pretrained.vgg16 import Classifier, load_classifier
 
 TOP = 5
 
 
 def classification(classifier: Classifier, side: int, sha256: str) -> Metric:
-    """`top1` and `top5`: share of pictures whose label is the likeliest class, or among
-    the five likeliest, on the centre square that the classifier takes.
+    """`top1` and `top5`: share of images whose label is the likeliest class, or among
+    the five likeliest classes, on the centre square that the classifier takes.
 
-    `side` is that of the evaluated pictures in pixels, `sha256` the file's. Images
-    without a label do not count. Raises `UserError` where the pictures are too small.
+    `side` is the size of the evaluated images in pixels, `sha256` the hash of the
+    classifier's file. Images without a label do not count. Raises `UserError` where the
+    images are smaller than the classifier's input.
     """
     layout = classifier.layout
     if side < layout.side:
         raise UserError(
-            f"classification: pictures of {side} pixels are smaller than the "
+            f"classification: images of {side} pixels are smaller than the "
             f"{layout.side} of {layout.name}; set data.resize"
         )
 
@@ -34,7 +37,7 @@ def classification(classifier: Classifier, side: int, sha256: str) -> Metric:
         label = examples["label"]
         known = (label >= 0) & (label < layout.classes)
         own = jnp.take_along_axis(logits, jnp.clip(label, 0)[:, None], axis=1)
-        # A prediction that is no number is never right.
+        # NaN is never right: it compares as false.
         better = layout.classes - (logits <= own).sum(axis=1)
         return {
             "top1": known * (better < 1.0),
@@ -52,3 +55,20 @@ def classification(classifier: Classifier, side: int, sha256: str) -> Metric:
         finalize,
         settings={"classification": settings},
     )
+
+
+def _build(context: Context) -> Metric:
+    if not context.classifier:
+        raise UserError("classification: name the classifier's file: --classifier=FILE")
+    file = torch_files.read(context.classifier)
+    return classification(load_classifier(file), context.side, file.sha256)
+
+
+FAMILY = Family(
+    "classification",
+    _build,
+    {
+        "top1": Column("top-1", 4, "of the classifier, on the recoloured pictures"),
+        "top5": Column("top-5", 4, "the same, among its five likeliest classes"),
+    },
+)

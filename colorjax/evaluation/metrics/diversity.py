@@ -1,17 +1,20 @@
-"""How many colours are in use: `diversity`, which shows when all collapse to one."""
+"""How many colors the predictions use, which shows a collapse: `diversity`."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from colorjax.evaluation.engine import Metric
+from colorjax.evaluation.metrics.family import Family
 from colorjax.quantize import Q, nearest_bin
 
 
 def diversity() -> Metric:
-    """Of the mean over pictures of how often each bin is the colour of a pixel:
-    `bins_used`, the exponential of its entropy, between 1 and 313, and
-    `commonest_bin`, its largest share; and both of the originals (`..._original`)."""
+    """`bins_used` and `commonest_bin`, and both of the originals (`..._original`).
+
+    They describe the mean histogram, over images, of the bins nearest to the pixels'
+    ab: the exponential of its entropy, between 1 and 313, and its largest share.
+    """
 
     def shares(ab):
         bins = nearest_bin(ab).reshape(len(ab), -1)
@@ -21,12 +24,15 @@ def diversity() -> Metric:
         return {"": shares(prediction.ab), "_original": shares(examples["ab"])}
 
     def finalize(sums):
-        figures = {}
-        for whose, total in sums.items():
+        values = {}
+        for suffix, total in sums.items():
             share = total / total.sum()
             entropy = -(share * np.log(np.maximum(share, 1e-30))).sum()
-            figures[f"bins_used{whose}"] = np.exp(entropy)
-            figures[f"commonest_bin{whose}"] = share.max()
-        return figures
+            values[f"bins_used{suffix}"] = np.exp(entropy)
+            values[f"commonest_bin{suffix}"] = share.max()
+        return values
 
     return Metric(stats, finalize)
+
+
+FAMILY = Family("diversity", lambda context: diversity())

@@ -1,9 +1,9 @@
-"""Distance between distributions of pictures: `frechet`, FID by both protocols.
+"""Fréchet Inception distance (FID) between sets of images: `frechet`.
 
 Source: Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local
-Nash Equilibrium", NeurIPS 2017. Colorization papers compare with either of two sets,
-and the figures differ: the ground truth of the very pictures that were recoloured, or
-pictures that are in no way theirs. Both are given, each by its name.
+Nash Equilibrium", NeurIPS 2017. Colorization papers compare the colorized images with
+one of two sets, and the values differ: the originals of the same images, or a disjoint
+set of originals. We report both.
 """
 
 from collections.abc import Iterable
@@ -11,34 +11,39 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
-from colorjax.evaluation.engine import Metric, evaluate, original_predictor
+from colorjax.errors import UserError
+from colorjax.evaluation.engine import Metric, Sums, evaluate, original_predictor
+from colorjax.evaluation.metrics.family import Column, Context, Family
 from colorjax.evaluation.metrics.image import recolor
 from colorjax.nets.inception import FEATURES, SIDE
+from colorjax.pretrained import torch_files
+from colorjax.pretrained.inception import load_inception
 
 
 class Moments(NamedTuple):
-    """Mean and covariance of features, float64."""
+    """Mean and covariance of features, in float64."""
 
     mean: Float[np.ndarray, "f"]
     covariance: Float[np.ndarray, "f f"]
 
 
 def moments(features: Float[np.ndarray, "n f"]) -> Moments:
-    """Moments of a set, the covariance unbiased."""
+    """The moments of a set of features, with the unbiased covariance."""
     features = features.astype(np.float64)
     return Moments(features.mean(axis=0), np.cov(features, rowvar=False))
 
 
 def frechet_distance(x: Moments, y: Moments) -> float:
-    """||mx - my||^2 + tr(Cx + Cy - 2 (Cx Cy)^1/2), of Gaussians of these moments.
+    """||mx - my||^2 + tr(Cx + Cy - 2 (Cx Cy)^1/2), the distance between two Gaussians.
 
-    The trace of the root is that of the symmetric (Cx^1/2 Cy Cx^1/2)^1/2, whose
-    eigenvalues are real, so nothing is to be rounded away.
+    The root has the trace of the symmetric (Cx^1/2 Cy Cx^1/2)^1/2. The eigenvalues of
+    the latter are real, so no imaginary part has to be dropped.
     """
     values, vectors = np.linalg.eigh(x.covariance)
     root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
@@ -51,41 +56,45 @@ def frechet_distance(x: Moments, y: Moments) -> float:
 def inception_features(
     net: nn.Module, variables: Any, rgb: Float[Array, "b h w 3"]
 ) -> Float[Array, "b f"]:
-    """Features of pictures in [0, 1], resized to 299 pixels, bilinear, antialiased."""
+    """Features of images in [0, 1], resized to 299 pixels (bilinear, antialiased)."""
     size = (len(rgb), SIDE, SIDE, 3)
-    return net.apply(variables, 2 * jax.image.resize(rgb, size, "bilinear") - 1)
+    resized = jax.image.resize(rgb, size, "bilinear")
+    return jnp.asarray(net.apply(variables, 2 * resized - 1))
 
 
 def features(net: nn.Module, variables: Any) -> Metric:
-    """The features of every picture, kept; it has no figures."""
+    """The features of each image; this metric has no value."""
 
     def stats(variables, prediction, examples):
         rgb = recolor(examples, prediction.ab)
         return {"features": inception_features(net, variables, rgb)}
 
-    return Metric(Partial(stats, variables), lambda kept: {}, kept=True)
+    return Metric(Partial(stats, variables), lambda per_image: {}, per_image=True)
 
 
 def original_moments(
     net: nn.Module, variables: Any, batches: Iterable[dict], mesh: Mesh
 ) -> Moments:
-    """Moments of the features of original pictures."""
-    rows = {"original": original_predictor()}
+    """The moments of the features of the original images."""
+    predictors = {"original": original_predictor()}
     metrics = {"fid": features(net, variables)}
-    found = evaluate(rows, metrics, batches, mesh, replicates=0)
-    return moments(found["original"].stats["fid"]["features"])
+    evaluated = evaluate(predictors, metrics, batches, mesh, replicates=0)
+    return moments(evaluated["original"].stats["fid"]["features"])
 
 
 def frechet(
     net: nn.Module, variables: Any, same: Moments, disjoint: Moments, settings: dict
 ) -> Metric:
-    """`fid_same`, to the originals of the same pictures, and `fid_disjoint`, to a
-    disjoint set of originals; `settings` say which weights and which set."""
+    """`fid_same`, the distance to the originals of the same images, and `fid_disjoint`,
+    the distance to a disjoint set of originals.
 
-    def finalize(kept):
-        if len(kept["features"]) < 2:
+    `settings` name the weights and the disjoint set.
+    """
+
+    def finalize(per_image: Sums) -> dict[str, float]:
+        if len(per_image["features"]) < 2:
             return {}
-        own = moments(kept["features"])
+        own = moments(per_image["features"])
         return {
             "fid_same": frechet_distance(own, same),
             "fid_disjoint": frechet_distance(own, disjoint),
@@ -95,3 +104,23 @@ def frechet(
         finalize=finalize,
         settings={"fid": {"features": FEATURES, "resize": "bilinear 299", **settings}},
     )
+
+
+def _build(context: Context) -> Metric:
+    if not context.inception or context.originals is None:
+        raise UserError("fid: left out; name Inception-v3's file: --inception=FILE")
+    file = torch_files.read(context.inception)
+    net, variables = load_inception(file)
+    same, disjoint, settings = context.originals(net, variables)
+    settings = {"sha256": file.sha256, **settings}
+    return frechet(net, variables, same, disjoint, settings)
+
+
+FAMILY = Family(
+    "fid",
+    _build,
+    {
+        "fid_same": Column("FID same", 2, "to the originals of the same pictures"),
+        "fid_disjoint": Column("FID disj.", 2, "to a disjoint set of originals"),
+    },
+)

@@ -1,5 +1,7 @@
-"""Closed-form metrics of pictures: `chroma`, `distortion`, `similarity`,
-`colourfulness`, and `picture_scores` of single ones."""
+"""Closed-form metrics of colorized images: `chroma`, `distortion`, `similarity` and
+`colorfulness`."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -9,22 +11,21 @@ from jaxtyping import Array, Float
 from colorjax.color import lab_to_rgb
 from colorjax.errors import UserError
 from colorjax.evaluation.engine import Metric
-from colorjax.evaluation.metrics.auc import accuracy
+from colorjax.evaluation.metrics.family import Column, Family
 from colorjax.method import Examples
-from colorjax.quantize import Q, nearest_bin
 
-WINDOW, SIGMA = 11, 1.5  # of SSIM: pixels of the window, and its Gaussian's spread
-C1, C2 = 0.01**2, 0.03**2  # its constants, for a range of 1
+WINDOW, SIGMA = 11, 1.5  # SSIM: the width and the sigma of its window, in pixels
+C1, C2 = 0.01**2, 0.03**2  # SSIM: its constants for values in [0, 1]
 
 
 def recolor(examples: Examples, ab: Float[Array, "b h w 2"]) -> Float[Array, "b h w 3"]:
-    """sRGB in [0, 1] of the original L and other colours, clipped to the gamut."""
+    """The original L with the colors `ab`, as sRGB in [0, 1], clipped to the gamut."""
     return lab_to_rgb(jnp.concatenate([examples["lightness"], ab], axis=-1))
 
 
 def chroma() -> Metric:
-    """Mean distance from grey in ab units: `chroma`, `chroma_original`,
-    `chroma_ratio`."""
+    """Mean distance from grey in ab units: `chroma` and `chroma_original`, and their
+    ratio `chroma_ratio`."""
 
     def mean_chroma(ab):
         return jnp.linalg.norm(ab, axis=-1).mean(axis=(1, 2))
@@ -47,16 +48,16 @@ def chroma() -> Metric:
 
 
 def psnr(
-    picture: Float[Array, "b h w 3"], original: Float[Array, "b h w 3"]
+    image: Float[Array, "b h w 3"], original: Float[Array, "b h w 3"]
 ) -> Float[Array, "b"]:
-    """Peak signal-to-noise ratio of pictures in [0, 1], in dB; at most 100."""
-    error = jnp.square(picture - original).mean(axis=(1, 2, 3))
+    """Peak signal-to-noise ratio of images in [0, 1], in dB; at most 100."""
+    error = jnp.square(image - original).mean(axis=(1, 2, 3))
     return -10 * jnp.log10(jnp.maximum(error, 1e-10))
 
 
 def distortion() -> Metric:
-    """`psnr`, mean over pictures, in dB, of the recoloured sRGB picture; `rmse_ab` per
-    channel over all pixels, in ab units."""
+    """`psnr` of the colorized sRGB image in dB, averaged over images; `rmse_ab`, the
+    root of the mean squared error over pixels and channels, in ab units."""
 
     def stats(prediction, examples):
         ab, colored = examples["ab"], recolor(examples, prediction.ab)
@@ -76,25 +77,27 @@ def distortion() -> Metric:
 
 
 def ssim(
-    picture: Float[Array, "b h w 3"], original: Float[Array, "b h w 3"]
+    image: Float[Array, "b h w 3"], original: Float[Array, "b h w 3"]
 ) -> Float[Array, "b"]:
-    """Structural similarity of pictures in [0, 1], the mean over pixels and channels.
+    """Structural similarity of images in [0, 1], averaged over pixels and channels.
 
-    Source: Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 2004: Gaussian window, pixels
-    whose window lies inside. Images are at least 11 pixels large.
+    Source: Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 2004, with a Gaussian window and
+    only those pixels whose window lies inside the image. Both sides of an image are at
+    least 11 pixels.
     """
-    place = jnp.arange(WINDOW) - WINDOW // 2
-    window = jnp.exp(-jnp.square(place) / (2 * SIGMA**2))
+    offset = jnp.arange(WINDOW) - WINDOW // 2
+    window = jnp.exp(-jnp.square(offset) / (2 * SIGMA**2))
     window /= window.sum()
-    # Planes of each channel, [b 3 h w], are four times faster on a CPU than [b h w 3].
-    x, y = (jnp.moveaxis(rgb, -1, 1) for rgb in (picture, original))
+    # On a CPU [b 3 h w] is four times faster than [b h w 3].
+    x, y = (jnp.moveaxis(rgb, -1, 1) for rgb in (image, original))
     moments = jnp.stack([x, y, x**2, y**2, x * y])
-    for axis in (3, 4):  # the window as two passes of shifted sums
+    for axis in (3, 4):  # a separable filter, as sums of shifted images
         size = moments.shape[axis] - WINDOW + 1
-        moments = sum(
+        shifted = [
             window[i] * jax.lax.slice_in_dim(moments, i, i + size, axis=axis)
             for i in range(WINDOW)
-        )
+        ]
+        moments = functools.reduce(jnp.add, shifted)
     mean_x, mean_y, square_x, square_y, product = moments
     variances = (square_x - mean_x**2) + (square_y - mean_y**2)
     covariance = product - mean_x * mean_y
@@ -104,13 +107,13 @@ def ssim(
 
 
 def similarity(side: int) -> Metric:
-    """`ssim`, mean over pictures, of the recoloured sRGB picture.
+    """`ssim` of the colorized sRGB image, averaged over images of `side` pixels.
 
-    Raises `UserError` where pictures of `side` pixels are smaller than its window.
+    Raises `UserError` where the images are smaller than the window.
     """
     if side < WINDOW:
         raise UserError(
-            f"ssim: pictures of {side} pixels are smaller than its window of {WINDOW}; "
+            f"ssim: images of {side} pixels are smaller than its window of {WINDOW}; "
             "set data.resize"
         )
 
@@ -127,12 +130,12 @@ def similarity(side: int) -> Metric:
 def colorfulness_of(
     rgb: Float[Array, "b h w 3"], absolute: bool = False
 ) -> Float[Array, "b"]:
-    """Colourfulness of pictures in [0, 1], on the scale of 8-bit levels.
+    """Colorfulness of images in [0, 1], on the scale of 8-bit levels.
 
     Source: Hasler and Suesstrunk, "Measuring colourfulness in natural images", SPIE
-    2003, M^(3): with opponents R - G and (R + G) / 2 - B, the norm of their standard
-    deviations plus 0.3 times that of their means. `absolute` takes the opponents'
-    absolute values first, as many programs do; it gives other numbers.
+    2003, M^(3). Of the opponents R - G and (R + G) / 2 - B it is the norm of their
+    standard deviations plus 0.3 times the norm of their means. `absolute` takes the
+    absolute values of the opponents first. Many programs do so, and the values differ.
     """
     r, g, b = (255 * rgb[..., i] for i in range(3))
     opponents = jnp.stack([r - g, (r + g) / 2 - b], axis=-1)
@@ -142,10 +145,10 @@ def colorfulness_of(
     return deviation + 0.3 * jnp.linalg.norm(opponents.mean(axis=(1, 2)), axis=-1)
 
 
-def colourfulness() -> Metric:
-    """Means over pictures: `colourfulness` as published, `colourfulness_absolute` its
-    variant with absolute opponents, `colourfulness_difference` of the published one to
-    the originals'."""
+def colorfulness() -> Metric:
+    """Means over images: `colourfulness` as published, `colourfulness_absolute` with
+    absolute opponents, `colourfulness_difference` the published one minus that of the
+    originals."""
 
     def stats(prediction, examples):
         colored = recolor(examples, prediction.ab)
@@ -167,28 +170,32 @@ def colourfulness() -> Metric:
     return Metric(stats, finalize, settings={"colourfulness": "8-bit levels of sRGB"})
 
 
-def picture_scores() -> Metric:
-    """Of single pictures: `auc`, `psnr`, `colourfulness`, `index`, and `nan`, 1 where a
-    colour is not a number. They are kept, and have no figure."""
-
-    def stats(prediction, examples):
-        colored = recolor(examples, prediction.ab)
-        return {
-            "auc": accuracy(prediction, examples).mean(axis=(1, 2)),
-            "psnr": psnr(colored, examples["rgb"]),
-            "colourfulness": colorfulness_of(colored),
-            "index": examples["index"],
-            "nan": 1.0 * ~jnp.isfinite(prediction.ab).all(axis=(1, 2, 3)),
-        }
-
-    return Metric(stats, lambda kept: {}, kept=True)
-
-
-def histogram() -> Metric:
-    """How many pixels each bin has, which is no figure."""
-
-    def stats(prediction, examples):
-        classes = nearest_bin(prediction.ab).reshape(len(prediction.ab), -1)
-        return {"pixels": jax.vmap(lambda c: jnp.bincount(c, length=Q))(classes)}
-
-    return Metric(stats, lambda sums: {})
+CHROMA = Family(
+    "chroma",
+    lambda context: chroma(),
+    {"chroma_ratio": Column("chroma", 3, "mean distance from grey / the originals'")},
+)
+DISTORTION = Family(
+    "distortion",
+    lambda context: distortion(),
+    {
+        "psnr": Column("PSNR", 2, "dB, mean over pictures"),
+        "rmse_ab": Column("RMSE ab", 2, "ab units, per channel"),
+    },
+)
+SIMILARITY = Family(
+    "ssim",
+    lambda context: similarity(context.side),
+    {"ssim": Column("SSIM", 4, "mean over pictures")},
+)
+COLORFULNESS = Family(
+    "colourfulness",
+    lambda context: colorfulness(),
+    {
+        "colourfulness": Column("colourf.", 2, "Hasler and Suesstrunk, as published"),
+        "colourfulness_absolute": Column("abs. colourf.", 2, "its absolute variant"),
+        "colourfulness_difference": Column(
+            "d colourf.", 2, "published, minus originals'"
+        ),
+    },
+)

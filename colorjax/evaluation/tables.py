@@ -1,0 +1,65 @@
+"""Results as tables: `text_table`, `markdown_table`, and their `cells`."""
+
+import math
+
+from colorjax.evaluation.engine import Value
+from colorjax.evaluation.metrics import MEGABYTES, columns
+from colorjax.evaluation.results import ModelResults, Results, RunProvenance
+
+
+def text_table(results: Results) -> str:
+    """A row for each model and baseline, a column for each metric that has a value."""
+    return table(cells(results, intervals=False))
+
+
+def markdown_table(results: Results) -> str:
+    """The same, with half of each 95 % interval."""
+    return table(cells(results, intervals=True))
+
+
+def cells(results: Results, intervals: bool) -> dict[str, dict[str, str]]:
+    """The values as text, by model, then by the title of the column.
+
+    A column that is empty for all models is left out.
+    """
+    texts = {
+        column.title: {
+            name: _cell(model, key, column.decimals, intervals)
+            for name, model in results.models.items()
+        }
+        for key, column in columns().items()
+    }
+    titles = [title for title, column in texts.items() if any(column.values())]
+    return {
+        name: {title: texts[title][name] for title in titles} for name in results.models
+    }
+
+
+def _cell(model: ModelResults, key: str, decimals: int, interval: bool) -> str:
+    if key == MEGABYTES:
+        if not isinstance(model.provenance, RunProvenance):
+            return ""
+        return f"{4 * model.provenance.parameters / 1e6:.{decimals}f}"
+    value = model.metrics.get(key)
+    return "" if value is None else _text(value, decimals, interval)
+
+
+def _text(value: Value, decimals: int, interval: bool) -> str:
+    if not math.isfinite(value.value):
+        return "-"
+    text = f"{value.value:.{decimals}f}"
+    if interval and math.isfinite(value.low):
+        text += f" ±{(value.high - value.low) / 2:.1g}"
+    return text
+
+
+def table(rows: dict[str, dict[str, str]]) -> str:
+    """Rows of named cells as an aligned text table, which is Markdown too."""
+    header = ["", *next(iter(rows.values()))]
+    lines = [header, *([name, *cells.values()] for name, cells in rows.items())]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    lines.insert(1, ["-" * width for width in widths])
+    return "\n".join(
+        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |"
+        for line in lines
+    )
