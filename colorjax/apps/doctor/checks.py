@@ -146,7 +146,7 @@ def _tones(
 
 
 def tones(
-    thumbs: UInt8[np.ndarray, "n 16 16 3"], chunk: int = 4096
+    thumbs: UInt8[np.ndarray, "n 16 16 3"], chunk: int = 256
 ) -> list[Float[np.ndarray, "n"]]:
     """By thumbnail, how far ab is from a function of L (root mean square, in ab units),
     and the chroma (ab units) and the hue (degrees) of its mean.

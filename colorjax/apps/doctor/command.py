@@ -75,7 +75,10 @@ def run(args: argparse.Namespace) -> int:
     files.write_bytes(out / "doctor.html", html.encode())
     files.write_bytes(out / "doctor.csv", _csv(findings, source).encode())
     files.write_json(out / "doctor.json", {"data": data, **summary})
-    for line in [*report.counts(summary), *missing, *report.expectations(summary)]:
+    print(report.total(summary))
+    for line in report.counts(summary, findings, source):
+        print(line)
+    for line in [*missing, *report.expectations(summary)]:
         print(line)
     print(f"page: {out}/doctor.html; every picture with a finding: {out}/doctor.csv")
     if args.fix:

@@ -1,7 +1,6 @@
-"""What `colorjax doctor` reports: `summarize`, the lines of `counts` and `expectations`
-on the terminal, and the `page`."""
+"""What `colorjax doctor` reports: the summary, the lines on the terminal, the page."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -84,14 +83,21 @@ def _hues(prior: Float[np.ndarray, "313"]) -> dict[str, float]:
     }
 
 
-def counts(summary: dict[str, Any]) -> list[str]:
-    """The number of images, and a line for each kind of finding."""
+def total(summary: dict[str, Any]) -> str:
+    """The number of images, by split, and of those without a finding."""
     splits = ", ".join(f"{split} {n:,}" for split, n in summary["splits"].items())
-    lines = [f"{summary['pictures']:,} pictures ({splits}), {summary['good']:,} good"]
+    return f"{summary['pictures']:,} pictures ({splits}), {summary['good']:,} good"
+
+
+def counts(
+    summary: dict[str, Any], findings: Findings, source: Source
+) -> Iterator[str]:
+    """A line for each kind of finding, and one that names the first image of it."""
     for kind, count in summary["findings"].items():
         share = count / summary["pictures"]
-        lines.append(f"  {kind:<15} {count:>7,}  {share:6.1%}  {FINDINGS[kind]}")
-    return lines
+        yield f"  {kind:<15} {count:>7,}  {share:6.1%}  {FINDINGS[kind]}"
+        for index, detail in list(findings[kind].items())[:1]:
+            yield f"  {'':<15} {'first:':>7}  {_caption(index, detail, source)}"
 
 
 def expectations(summary: dict[str, Any]) -> list[str]:
@@ -166,18 +172,18 @@ def page(
     `missing` are messages on splits that do not exist, `good` the indices of images
     without a finding, in `source`.
     """
-    spread = {good[i]: "" for i in _evenly(len(good))}
-    sections = {"Good ones": spread} if good else {}
-    sections |= {f"{kind}: {len(x):,}": x for kind, x in findings.items() if x}
+    spread = {good[i]: "" for i in _evenly(len(good))} if good else {}
+    sections = {"Good ones": spread}
+    sections |= {f"{kind}: {len(x):,}": x for kind, x in findings.items()}
     return render(
         "apps/doctor/report.html.j2",
         title=f"Examination of {data}",
-        total=counts(summary)[0],
+        total=total(summary),
         summary=summary,
         meanings=FINDINGS,
         expectations=[*missing, *expectations(summary)],
         prior=bin_chart(1e6 * np.array(summary["prior"])),
-        sections={title: _samples(x, source) for title, x in sections.items()},
+        sections={title: _samples(x, source) for title, x in sections.items() if x},
     )
 
 
@@ -198,12 +204,18 @@ def _samples(
     for index in (indices[i] for i in _evenly(len(indices))):
         detail = details[index]
         pair = [detail, index] if isinstance(detail, int) else [index]
-        caption = " = ".join(printable(source.key(i)) for i in pair)
-        if isinstance(detail, str) and detail:
-            caption = f"{caption}: {detail}"
         squares = [x for x in (_square(source, i) for i in pair) if x is not None]
-        samples.append((caption, np.concatenate(squares, axis=1) if squares else None))
+        image = np.concatenate(squares, axis=1) if squares else None
+        samples.append((_caption(index, detail, source), image))
     return samples
+
+
+def _caption(index: int, detail: str | int, source: Source) -> str:
+    """The names of an image and of the one that it repeats, or its name and detail."""
+    name = printable(source.key(index))
+    if isinstance(detail, int):
+        return f"{printable(source.key(detail))} = {name}"
+    return f"{name}: {detail}" if detail else name
 
 
 def _square(source: Source, index: int) -> UInt8[np.ndarray, "side side 3"] | None:
