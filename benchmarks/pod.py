@@ -36,6 +36,7 @@ from benchmarks import hlo
 from benchmarks.timing import machine
 from benchmarks.useful import useful_flops
 from colorjax import config as configs
+from colorjax.errors import install_hint
 from colorjax.evaluation.results import table
 from colorjax.method import abstract_batch
 from colorjax.quantize import Q
@@ -169,7 +170,7 @@ def main() -> int:
     try:
         libtpu = importlib.metadata.version("libtpu")
     except importlib.metadata.PackageNotFoundError:
-        sys.exit("benchmarks.pod: no TPU compiler here: pip install 'colorjax[tpu]'")
+        sys.exit(f"benchmarks.pod: no TPU compiler: {install_hint('tpu')}")
     jax.config.update("jax_platforms", "cpu")
     # The compiler would complain that it finds no TPU, and let nobody else compile.
     os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v5litepod-4")

