@@ -178,7 +178,7 @@ def test_only_float32_becomes_half_unless_it_overflows():
 def test_pack_leaves_nothing_after_a_mistake(workdir, capsys):
     before = sorted(workdir.parent.iterdir())
     for run_, out, message in (
-        (workdir, workdir, "exists, and holds something"),
+        (workdir, workdir, "exists and is not empty"),
         (workdir.parent / "none", workdir.parent / "new", "no config.json"),
         (workdir, workdir / "config.json/new", "cannot be written (Not a directory)"),
     ):
