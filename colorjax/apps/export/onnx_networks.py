@@ -129,7 +129,7 @@ def network(method: str, nets: dict[str, Any]) -> tuple[Network, Variables]:
     if net is None or named != set(variables) or len(nets) > 1:
         raise UserError(
             f"the network of this run (method {method}) cannot be written as ONNX, "
-            f"only those of {', '.join(NETWORKS)}; --format stablehlo writes any network"
+            f"only those of {', '.join(NETWORKS)}; --format stablehlo writes any"
         )
     return net, variables
 
