@@ -1,13 +1,12 @@
-"""What colouring pictures takes: one large one in a new process, folders, memory.
+"""Time and memory of colorizing: one large picture, many pictures, huge pictures.
 
     python -m benchmarks.colorize --run runs/quick [--repeats 5]
 
-"parts" goes through one picture of 12 megapixels (scikit-image's coffee, enlarged) in a
-new process and tells the time of each stage; "cold" is the whole command on it. "one by
-one" is a command for each of some photographs, "folder" one for all of them. Peaks of
-memory are of the whole command, for 12 megapixels and for 120 of 8 and of 16 bits.
-"guided" is the PSNR of ab, in dB over bilinear upsampling, of a net that knew the
-truth.
+"parts" times each stage on one picture of 12 megapixels (scikit-image's coffee,
+enlarged) in a new process; "cold" is the whole command on it. "one by one" runs a
+command for each of three photographs, "folder" one command for all of them. Peaks of
+memory are those of the whole command, on 120 megapixels of 8 and of 16 bits. "guided"
+is the PSNR of ab, in dB above bilinear upsampling, if the coarse ab were the true one.
 """
 
 import json
@@ -36,7 +35,7 @@ SIDES = (64, 128, 256)
 def main() -> None:
     flags = parser(__doc__, repeats=5)
     flags.add_argument("--run", required=True, help="the workdir of a run")
-    flags.add_argument("--parts", type=Path, help="for the benchmark's own processes")
+    flags.add_argument("--parts", type=Path, help="used by the benchmark itself")
     args = flags.parse_args()
     if args.parts:
         print(json.dumps(parts(args.run, args.parts)))
@@ -98,8 +97,8 @@ def main() -> None:
 
 
 def colorize(run: str, inputs: list[Path], out: Path) -> tuple[int, float]:
-    """Peak memory, in bytes, and seconds of a command in a process of its own."""
-    # The system counts a child's peak from that of its parent on: hence one between.
+    """Peak memory in bytes, and seconds, of a command in its own process."""
+    # A child's peak starts at its parent's memory, so a small process is in between.
     command = [sys.executable, "-m", "colorjax.cli", "colorize", *map(str, inputs)]
     code = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, "
@@ -113,7 +112,7 @@ def colorize(run: str, inputs: list[Path], out: Path) -> tuple[int, float]:
 
 
 def parts(run: str, path: Path) -> dict[str, float]:
-    """Seconds of each stage, in the order of the work."""
+    """Seconds of each stage, in order."""
     stages, begun = {}, time.perf_counter()
 
     def passed(stage):
@@ -130,16 +129,16 @@ def parts(run: str, path: Path) -> dict[str, float]:
     passed("load")
     picture = images.read_full(path.read_bytes())
     passed("decode the file")
-    found = colorizer.predict(picture)
+    distribution = colorizer.predict(picture)
     passed("compile and predict")
     colorizer.predict(picture)
     passed("predict again")
-    guide = upsample.fit(found.lightness, found.decode(0.3))
+    guide = upsample.fit(distribution.lightness, distribution.decode(0.3))
     passed("decode the distribution")
     result = compose.replace_ab_guided(picture, guide)
-    passed("compile and paint")
+    passed("compile and replace ab")
     compose.replace_ab_guided(picture, guide)
-    passed("paint again")
+    passed("replace ab again")
     images.encode(result, "JPEG")
     passed("encode JPEG")
     images.encode(result, "PNG")
@@ -148,7 +147,7 @@ def parts(run: str, path: Path) -> dict[str, float]:
 
 
 def guided() -> dict[int, dict[str, float]]:
-    """By working side and photograph: dB of guided over bilinear upsampling."""
+    """dB of guided above bilinear upsampling, by working side and photograph."""
     import jax.numpy as jnp
 
     from colorjax import images

@@ -1,10 +1,10 @@
-"""Time colours of pictures from L: colorjax against PyTorch eager, at full width.
+"""Time of prediction from L to ab: colorjax and PyTorch eager, at full width.
 
     python -m benchmarks.inference [--side 256] [--batch 8] [--device gpu]
 
-The net with running statistics, softmax at the paper's temperature, the mean of the
-bins and its enlargement to the size of L, float32, at batch 1 and `--batch`. Both give
-the same colours, which is checked. Needs torch.
+The network in evaluation mode, the annealed mean at the paper's temperature, and the
+upsampling to the size of L, in float32, at batch 1 and `--batch`. The benchmark checks
+that both give the same colors. Needs torch.
 """
 
 import flax.traverse_util
@@ -21,15 +21,15 @@ from colorjax.quantize import Q, ab_bins
 TEMPERATURE = 0.38
 
 
-def torch_colours(variables, memory_format, device):
-    """A function from L [b 1 h w] to ab at a quarter, [b h/4 w/4 2], and at full size
-    (bilinear, about pixel centres), [b 2 h w]."""
+def torch_predict(variables, memory_format, device):
+    """A function from L [b 1 h w] to ab at a quarter, [b h/4 w/4 2], and at full size,
+    [b 2 h w], upsampled bilinearly about pixel centers."""
     net = VGGDilated(Q)
     load(net, variables)
     net.eval().to(device, memory_format=memory_format)
     bins = torch.from_numpy(ab_bins()).to(device)
 
-    def colours(lightness):
+    def predict(lightness):
         with torch.inference_mode():
             lightness = lightness.contiguous(memory_format=memory_format)
             logits = net(lightness).permute(0, 2, 3, 1)
@@ -41,7 +41,7 @@ def torch_colours(variables, memory_format, device):
                 torch.cuda.synchronize()
             return ab, full
 
-    return colours
+    return predict
 
 
 def main() -> None:
@@ -52,8 +52,8 @@ def main() -> None:
     device = "cuda" if args.device == "gpu" else "cpu"
     random = np.random.default_rng(0)
     method = zhang2016.build(temperature=TEMPERATURE)
-    born = random.uniform(0, 100, (2, 64, 64, 1)).astype("f4")
-    nets = jax.jit(method.init)(jax.random.key(0), {"lightness": born})
+    example = random.uniform(0, 100, (2, 64, 64, 1)).astype("f4")
+    nets = jax.jit(method.init)(jax.random.key(0), {"lightness": example})
     variables = flax.traverse_util.flatten_dict(jax.device_get(nets["G"]), sep="/")
     predict = jax.jit(lambda nets, x: method.predict(nets, x, jax.random.key(0)).ab)
     formats = {
@@ -69,9 +69,9 @@ def main() -> None:
         expected = np.asarray(ways[ours]())[:, ::4, ::4]
         for name, layout in formats.items():
             theirs = f"{name}, {batch}"
-            colours = torch_colours(variables, layout, device)
+            predict_torch = torch_predict(variables, layout, device)
             y = torch.from_numpy(lightness).permute(0, 3, 1, 2).to(device)
-            ways[theirs] = lambda y=y, colours=colours: colours(y)
+            ways[theirs] = lambda y=y, predict=predict_torch: predict(y)
             quarter, _ = ways[theirs]()
             np.testing.assert_allclose(quarter.cpu(), expected, atol=0.05)
             ratios[f"{theirs} / colorjax"] = (theirs, ours)

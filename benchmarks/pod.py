@@ -36,6 +36,7 @@ from benchmarks import hlo
 from benchmarks.timing import machine
 from benchmarks.useful import useful_flops
 from colorjax import config as configs
+from colorjax.errors import install_hint
 from colorjax.evaluation.tables import table
 from colorjax.quantize import Q
 from colorjax.train.experiment import Experiment
@@ -164,7 +165,7 @@ def main() -> int:
     try:
         libtpu = importlib.metadata.version("libtpu")
     except importlib.metadata.PackageNotFoundError:
-        sys.exit("benchmarks.pod: no TPU compiler here: pip install 'colorjax[tpu]'")
+        sys.exit(f"benchmarks.pod: no TPU compiler: {install_hint('tpu')}")
     jax.config.update("jax_platforms", "cpu")
     # The compiler would complain that it finds no TPU, and let nobody else compile.
     os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v5litepod-4")

@@ -4,7 +4,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str):
-    """`colorjax.Colorizer`, loaded on first use: importing colorjax stays light."""
+    """Import `colorjax.Colorizer` on first use, so that `import colorjax` is fast."""
     if name == "Colorizer":
         from colorjax.inference.colorizer import Colorizer
 

@@ -1,4 +1,4 @@
-"""The `colorjax` command: finds the subcommand, shows a user's mistake as one line."""
+"""The `colorjax` command: it runs a subcommand and prints a user error as one line."""
 
 import argparse
 import sys
@@ -24,11 +24,11 @@ COMMANDS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run `colorjax SUBCOMMAND ...`; the exit code is 2 after a user's mistake."""
+    """Run `colorjax SUBCOMMAND ...` and return the exit code: 2 after a user error."""
     parser = argparse.ArgumentParser(prog="colorjax", description="Colorize pictures.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
-        command = commands.add_parser(name, help=module.__doc__.splitlines()[0])
+        command = commands.add_parser(name, help=str(module.__doc__).splitlines()[0])
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     args = parser.parse_args(argv)

@@ -1,5 +1,5 @@
 """The exception for a user's mistake, `UserError`, and text for its message:
-`printable`, `reason`."""
+`printable`, `reason`, `install_hint`."""
 
 
 class UserError(Exception):
@@ -25,3 +25,8 @@ def reason(error: BaseException) -> str:
     empty, the name of the exception's class."""
     line = next(iter(str(error).splitlines()), "")
     return printable(line)[:300] or type(error).__name__
+
+
+def install_hint(extra: str) -> str:
+    """The command that installs colorjax with an extra. No package index has it."""
+    return f'pip install -e ".[{extra}]" in the repository of colorjax'

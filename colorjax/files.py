@@ -1,7 +1,8 @@
-"""Files written whole or not at all, local or gs://: `write_bytes`, `write_json`,
-`write_arrays`, `beside`; and read with their errors told: `read_bytes`, `read_json`;
-directories too, local ones: `check_new`, `new_directory`; and what is below a folder,
-and stays below it: `files_below`."""
+"""Reading, writing and listing files, on local disks and in buckets (gs://).
+
+A file or directory that is written appears under its name only when it is complete.
+Errors of the file system become a `UserError` that names the path.
+"""
 
 import contextlib
 import io
@@ -19,7 +20,7 @@ from colorjax.errors import UserError
 
 
 def write_bytes(path: epath.PathLike, data: bytes) -> None:
-    """Write `data` beside `path`, then rename. Raises `UserError` naming the path."""
+    """Write `data` beside `path`, then rename. Raises `UserError` on failure."""
     path = epath.Path(path)
     part = path.parent / f".{path.name}.part"
     try:
@@ -35,9 +36,11 @@ def write_bytes(path: epath.PathLike, data: bytes) -> None:
 
 @contextlib.contextmanager
 def beside(path: Path) -> Iterator[Path]:
-    """Where to write a local file that is renamed to `path` when all went well, for
-    libraries that write files themselves. Raises `UserError` where it cannot be
-    written."""
+    """A path beside the local `path`, for libraries that write files themselves.
+
+    The file written there is renamed to `path` if the block succeeds, and is removed
+    otherwise. An `OSError` becomes a `UserError`.
+    """
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,59 +55,65 @@ def beside(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: epath.PathLike, value: Any) -> None:
-    """Write `value` as indented JSON, all of it or nothing."""
+    """Write `value` as indented JSON. Raises `UserError` on failure."""
     write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
 def read_bytes(path: epath.PathLike, most: int = 1 << 32) -> bytes:
-    """The bytes of a file. Raises `UserError`, naming it, where there is none, or one
-    of more than `most` bytes."""
+    """The bytes of a file.
+
+    Raises `UserError` if it cannot be read, or has more than `most` bytes.
+    """
     path = epath.Path(path)
     try:
         if (size := path.stat().length) > most:
             raise UserError(f"{path}: {size:,} bytes are more than the {most:,} read")
         return path.read_bytes()
-    except (OSError, ValueError) as error:  # a ValueError of names that none can have
+    except (OSError, ValueError) as error:  # ValueError: no file can have the name
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{path}: {reason}") from error
 
 
 def read_json(path: epath.PathLike) -> Any | None:
-    """What a file of JSON holds, or None where there is no such file.
+    """The content of a JSON file, or None if there is no such file.
 
-    Raises `UserError` where it is something else.
+    Raises `UserError` if the file cannot be read or is not JSON.
     """
     path = epath.Path(path)
     if not path.exists():
         return None
     try:
         return json.loads(read_bytes(path))
-    except (RecursionError, ValueError) as error:  # nested without end; any other
+    except (RecursionError, ValueError) as error:  # too deeply nested; not JSON
         raise UserError(f"{path}: not JSON ({error})") from error
 
 
 def write_arrays(path: epath.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write named arrays as `numpy.load` reads them, all of them or nothing."""
+    """Write named arrays for `numpy.load`. Raises `UserError` on failure."""
     encoded = io.BytesIO()
-    np.savez_compressed(encoded, **arrays)
+    # pyright takes an array for the argument `allow_pickle`; no array has that name.
+    np.savez_compressed(encoded, **arrays)  # pyright: ignore[reportArgumentType]
     write_bytes(path, encoded.getvalue())
 
 
 def check_new(path: str | os.PathLike) -> None:
-    """Raise `UserError` where `path` is something other than an empty directory."""
+    """Raise `UserError` unless `path` is free or an empty directory."""
     out = Path(path)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise UserError(f"{path}: exists, and holds something; give another --out")
+        raise UserError(f"{path}: exists and is not empty; give another --out")
 
 
 @contextlib.contextmanager
 def new_directory(path: str | os.PathLike) -> Iterator[Path]:
-    """A directory beside `path` to be filled, then renamed to it; removed after an
-    error. An `OSError` becomes a `UserError` naming the path."""
+    """A new directory beside `path`, to be filled.
+
+    It is renamed to `path` if the block succeeds, and is removed otherwise. An
+    `OSError` becomes a `UserError`.
+    """
     out = Path(path).absolute()
     part = out.parent / f".{out.name}.part"
     try:
-        shutil.rmtree(part, ignore_errors=True)  # of a start that was killed
+        shutil.rmtree(part, ignore_errors=True)  # left by a killed process
         part.mkdir(parents=True)
         yield part
         part.rename(out)
@@ -116,10 +125,11 @@ def new_directory(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def files_below(root: epath.PathLike, suffixes: tuple[str, ...]) -> Iterator[str]:
-    """The paths, below a folder, of the files in it with a suffix, in no order.
+    """The files below a folder with one of the suffixes, relative to it, in any order.
 
-    None that is hidden, no pipe or device, none behind a link that leads out of the
-    folder; links to folders are not followed at all, so that none is seen twice.
+    Hidden files, pipes, devices, and links that lead out of the folder are left out.
+    Links to folders are not followed, so that no file is listed twice. Raises
+    `UserError` if a folder cannot be listed.
     """
     if "://" in str(root):
         return _stored_files(epath.Path(root), suffixes)
@@ -128,7 +138,7 @@ def files_below(root: epath.PathLike, suffixes: tuple[str, ...]) -> Iterator[str
 
 def _local_files(root: str, suffixes: tuple[str, ...]) -> Iterator[str]:
     top, folders = os.path.realpath(root), [""]
-    while folders:  # a recursion might end before a tree of folders does
+    while folders:  # a tree of folders may be deeper than Python recurses
         prefix = folders.pop()
         try:
             entries = list(os.scandir(os.path.join(root, prefix)))
@@ -147,7 +157,7 @@ def _local_files(root: str, suffixes: tuple[str, ...]) -> Iterator[str]:
 
 
 def _leads_inside(link: str, top: str) -> bool:
-    """Whether a link leads to a file below a folder, and not in circles."""
+    """Whether a link leads to a file below the folder `top`."""
     target = os.path.realpath(link)
     return os.path.commonpath((target, top)) == top and os.path.isfile(target)
 
@@ -155,7 +165,7 @@ def _leads_inside(link: str, top: str) -> bool:
 def _stored_files(
     folder: epath.Path, suffixes: tuple[str, ...], prefix: str = ""
 ) -> Iterator[str]:
-    """The same of an object store, which knows no links and no pipes."""
+    """`files_below` for a bucket, which has no links and no pipes."""
     for entry in folder.iterdir():
         if entry.name.startswith("."):
             continue

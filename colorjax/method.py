@@ -10,7 +10,8 @@ A method is a value, three pure functions, and the trainer knows nothing more of
   ...}}`, and `metrics` scalars to log;
 - `predict(nets, lightness, key) -> Prediction`: in evaluation mode, every picture by
   itself;
-- `temperature`: where there are logits, that at which `predict` makes ab of them.
+- `temperature`: where there are logits, that at which `predict` makes ab of them;
+- `serves`: the names of the nets that `predict` reads.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,6 +42,7 @@ class Method(NamedTuple):
     losses: Mapping[str, Callable]
     predict: Callable[[Nets, Float[Array, "b h w 1"], PRNGKeyArray], Prediction]
     temperature: float = 1.0
+    serves: tuple[str, ...] = ("G",)
 
 
 def to_examples(batch: Mapping[str, ArrayLike]) -> Examples:

@@ -1,10 +1,11 @@
-"""Turn weights that others published into a run.
+"""Convert published weights to a run.
 
-They are those of the paper's authors, or a classifier's, to train a colorizer from.
+The weights are those of the paper's authors, or those of a classifier, from which a
+colorizer can be trained.
 
-The run has the nets as its checkpoint of step 0, a config that decodes as the authors
-do, and source.json: file, licence, the conventions, and hashes of the file and
-of the nets. It has no prior, because neither file has one.
+The run has the networks as the checkpoint of step 0, a config that decodes as the
+authors do, and source.json: file, licence, conventions, and hashes of the file and of
+the networks. It has no prior, because the published files have none.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from typing import Any
 from colorjax import files
 from colorjax.errors import UserError
 
-HASH = re.compile(r"-([0-9a-f]{8,64})\.pth$")  # in the name, as PyTorch's hub has it
+HASH = re.compile(r"-([0-9a-f]{8,64})\.pth$")  # in a file name of PyTorch's hub
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,24 +28,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "efficientnet-lite0's .pth",
     )
     parser.add_argument(
-        "--out", required=True, metavar="RUN", help="a new directory, for the run"
+        "--out", required=True, metavar="RUN", help="a new directory for the run"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the run, whole or not at all, and print what is known of it."""
+    """Write the run and describe it; the directory appears only when complete."""
     files.check_new(args.out)
-    from colorjax.pretrained.torch_files import read  # heavy; mistakes show before
+    from colorjax.pretrained.torch_files import read  # slow, so after the check
     from colorjax.train.checkpoint import save_nets
     from colorjax.train.checksums import hash_nets
     from colorjax.train.workdir import SOURCE
 
     weights = read(args.file)
-    promised = HASH.search(args.file)
-    if promised and not weights.sha256.startswith(promised[1]):
+    expected = HASH.search(args.file)
+    if expected and not weights.sha256.startswith(expected[1]):
         raise UserError(
-            f"{args.file}: its SHA-256 begins {weights.sha256[:8]}, not as its name "
-            "says; fetch it again"
+            f"{args.file}: its SHA-256 begins {weights.sha256[:8]}, not "
+            f"{expected[1]}, as its name says; download it again"
         )
     published = _published(weights)
     nets = {"G": published.variables}
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _published(weights):
-    """The net in a file, of whichever of the kinds that are known."""
+    """The network in a file, of any known kind."""
     from colorjax.pretrained import efficientnet_lite, zhang2016
 
     if efficientnet_lite.FIRST in weights.tensors:
@@ -78,7 +79,7 @@ def _published(weights):
 
 
 def _config(published) -> dict[str, Any]:
-    """What the authors trained on, as far as a config says it; no step is to come."""
+    """The authors' config, as far as it is known, of a run without training steps."""
     side = published.side
     data = {"name": "imagenet2012", "test_split": "validation[:10000]", "resize": side}
     return {

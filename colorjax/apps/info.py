@@ -1,4 +1,4 @@
-"""Say what a run is: method, pictures, training, weights, figures, licence."""
+"""Describe a run: method, data, training, weights, metrics, licence."""
 
 import argparse
 import math
@@ -8,7 +8,7 @@ from etils import epath
 
 from colorjax.errors import UserError
 
-CARD = "README.md"  # of a run that is given away: what a person should know of it
+CARD = "README.md"  # the model card of a published run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,14 +17,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "workdir",
         metavar="RUN",
         nargs="?",
-        help="the directory of a run (the one that comes with colorjax)",
+        help="the workdir of a run (default: the one that comes with colorjax)",
     )
-    parser.add_argument("--step", type=int, help="a checkpoint other than the last")
+    parser.add_argument(
+        "--step", type=int, help="step of the checkpoint (default: the last)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a line on each, and all that is known of weights that others trained."""
-    from colorjax.train.checksums import hash_nets  # heavy, and --help does not need it
+    """Print the description; for a converted run, also that of its source."""
+    from colorjax.train.checksums import hash_nets  # slow; --help is fast without
     from colorjax.train.workdir import STARTER, load_run
 
     workdir = epath.Path(args.workdir or STARTER)
@@ -40,14 +42,14 @@ def run(args: argparse.Namespace) -> int:
         "parameters": f"{parameters / 1e6:.2f} M",
         "nets sha256": digest,
         "figures": _figures(workdir),
-        "licence": "not stated; think of the pictures' own",
+        "licence": "not stated; consider that of the pictures",
     }
     if (workdir / CARD).exists():
         lines["licence"] = f"see {workdir / CARD}"
     if source is not None:
-        lines |= {"training": "none here; the weights are others'"} | source
+        lines |= {"training": "none; the weights are converted"} | source
         if lines["nets sha256"] != digest:
-            lines["nets sha256"] = f"{digest}, not as converted"
+            lines["nets sha256"] = f"{digest}, changed since the conversion"
     print(workdir)
     for name, line in lines.items():
         print(f"  {name:<12} {line}")
@@ -55,8 +57,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _settings(section: dict[str, Any]) -> str:
-    given = {key: x for key, x in section.items() if x is not None}
-    return ", ".join(f"{key} {value}" for key, value in given.items()) or "defaults"
+    settings = [f"{key} {x}" for key, x in section.items() if x is not None]
+    return ", ".join(settings) or "defaults"
 
 
 def _training(config: dict[str, Any]) -> str:
@@ -66,7 +68,7 @@ def _training(config: dict[str, Any]) -> str:
 
 
 def _figures(workdir: epath.Path) -> str:
-    """The main metrics at the end of training, beside those of grey."""
+    """The main metrics at the end of training, next to those of grey."""
     from colorjax.evaluation.metrics import columns
     from colorjax.evaluation.results import THIS_RUN, read_results
 

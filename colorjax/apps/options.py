@@ -1,17 +1,17 @@
-"""What a command needs beyond the core: `need_extra`."""
+"""The check of a command for its optional dependencies."""
 
 import importlib
 
-from colorjax.errors import UserError
+from colorjax.errors import UserError, install_hint
 
 
 def need_extra(extra: str, *modules: str) -> None:
-    """Raise `UserError`, saying what to install, where a module is missing."""
+    """Raise `UserError`, with what to install, if a module cannot be imported."""
     for name in modules:
         try:
             importlib.import_module(name)
         except ImportError as error:
             raise UserError(
-                f"the package {name} cannot be imported ({error}); install colorjax "
-                f'with its extra: pip install -e ".[{extra}]"'
+                f"the package {name} cannot be imported ({error}); "
+                f"{install_hint(extra)} installs it"
             ) from error

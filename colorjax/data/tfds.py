@@ -7,7 +7,7 @@ from etils import epath
 
 from colorjax import files
 from colorjax.data.sources import EncodedImage
-from colorjax.errors import UserError, reason
+from colorjax.errors import UserError, install_hint, reason
 
 
 class TFDS:
@@ -21,8 +21,8 @@ class TFDS:
         import tensorflow_datasets as tfds  # slow to import, and a folder needs none
 
         prepare = (
-            f"pip install 'colorjax[prepare]' && tfds build {name} "
-            "--file_format=array_record"
+            f"{install_hint('prepare')}, then "
+            f"tfds build {name} --file_format=array_record"
         )
         if data_dir:
             prepare += f" --data_dir={data_dir}"

@@ -7,8 +7,6 @@ embedded color profile to sRGB, and convert CMYK, palette and grey pictures to R
 
 import contextlib
 import io
-import logging
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -20,6 +18,7 @@ from colorjax import files
 from colorjax.errors import UserError, reason
 from colorjax.images import high_bit_depth
 from colorjax.images.icc import SRGB, flatten_alpha, to_srgb
+from colorjax.images.quiet import QUIET
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 # Pillow's names of their formats. Pillow reads others, too, and starts an interpreter
@@ -33,13 +32,6 @@ OPTIONS = {  # Pillow's default PNG level, 6, saves a tenth and takes twice the 
     "WEBP": {"quality": 95},
     "PNG": {"compress_level": 3},
 }
-
-# `_open` checks our own bound on the header; Pillow would only warn.
-Image.MAX_IMAGE_PIXELS = None
-# Pillow also warns about broken metadata, which no pixel depends on.
-warnings.filterwarnings("ignore", module="PIL")
-for _library in ("PIL", "imagecodecs", "tifffile"):
-    logging.getLogger(_library).setLevel(logging.CRITICAL)
 
 TURNS = {  # by EXIF orientation: (swap rows and columns, reverse rows, reverse columns)
     2: (False, False, True),
@@ -88,7 +80,7 @@ def read_full(
 def pixel_count(data: bytes) -> int:
     """The number of pixels that the header declares; 0 if the data is no picture."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with QUIET, Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return image.width * image.height
     except Exception:  # any kind; decoding the file will report it
         return 0
@@ -100,7 +92,7 @@ def _open(data: bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
     if not data:
         raise UserError(f"{name}: the file is empty")
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with QUIET, Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > max_pixels:
                 raise UserError(
                     f"{name}: {image.width}x{image.height} pixels are more than the "

@@ -398,7 +398,8 @@ def test_without_the_extra_a_line_says_what_to_install():
     result = python("-c", code)
     assert result.code == 2
     assert result.err == (
-        'colorjax: serve: install it with: pip install "colorjax[serve]"\n'
+        'colorjax: serve needs gradio; pip install -e ".[serve]" in the repository of '
+        "colorjax installs it\n"
     )
 
 

@@ -13,6 +13,8 @@ from orbax.checkpoint import v1 as ocp
 import colorjax
 from colorjax import cli, files, images
 from colorjax import config as configs
+from colorjax.apps.pack import to_half
+from colorjax.inference.colorizer import Colorizer
 from colorjax.method import to_examples
 from colorjax.train.checkpoint import save_nets
 from colorjax.train.experiment import make_method
@@ -130,10 +132,54 @@ def test_packed_run_colours_as_the_run_does(workdir, capsys):
     np.testing.assert_allclose(*ab, atol=0.2)
 
 
+@pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
+def test_only_the_nets_that_predict_are_packed(name, tmp_path):
+    """Without discriminators and their pools; a counter stays the integer it is."""
+    section = dict(name=name, width=1 / 16, patch_layers=1)
+    section |= dict(depth=4, ema=0.5) if name == "pix2pix" else dict(blocks=1, pool=2)
+    method = make_method(section, UNIFORM)
+    batch = {"image": np.stack([scene(i) for i in range(2)])}
+    batch["mask"] = np.ones(2, np.float32)
+    if name == "cyclegan":
+        batch |= {"other": batch["image"], "other_mask": batch["mask"]}
+    nets = jax.device_get(method.init(jax.random.key(0), to_examples(batch)))
+    if name == "pix2pix":
+        count = np.array(100_000, np.int32)
+        nets["G"]["ema"] = {"count": count, "ema": nets["G"]["params"]}
+    workdir, out = tmp_path / "run", tmp_path / "small"
+    workdir.mkdir()
+    save_nets(workdir, nets)
+    data = dict(root="pictures", resize=32, crop=32)
+    files.write_json(workdir / "config.json", TINY | dict(method=section, data=data))
+    np.save(workdir / "prior.npy", UNIFORM)
+    assert cli.main(["pack", str(workdir), "--out", str(out)]) == 0
+    small = load_run(out)
+    assert set(small.nets) == {"G"} < set(nets)
+    if name == "pix2pix":
+        assert small.nets["G"]["ema"]["count"] == 100_000
+    whole, packed = (
+        Colorizer(method, x, 32).predict(scene(1)).ab for x in (nets, small.nets)
+    )
+    assert np.ptp(whole) > 0.1 and np.isfinite(packed).all()
+    np.testing.assert_allclose(whole, packed, atol=0.5)
+
+
+def test_only_float32_becomes_half_unless_it_overflows():
+    for array, kind in (
+        (np.array([100_000], np.int32), np.int32),
+        (np.array([1.5], np.float32), np.float16),
+        (np.array([1e5], np.float32), np.float32),
+        (np.zeros((0, 3), np.float32), np.float16),
+    ):
+        packed = to_half(array)
+        assert packed.dtype == kind
+        np.testing.assert_array_equal(packed, array)
+
+
 def test_pack_leaves_nothing_after_a_mistake(workdir, capsys):
     before = sorted(workdir.parent.iterdir())
     for run_, out, message in (
-        (workdir, workdir, "exists, and holds something"),
+        (workdir, workdir, "exists and is not empty"),
         (workdir.parent / "none", workdir.parent / "new", "no config.json"),
         (workdir, workdir / "config.json/new", "cannot be written (Not a directory)"),
     ):

@@ -108,7 +108,7 @@ def test_without_libtpu():
     result = python("-m", "benchmarks.pod")
     assert result.code == 1 and result.out == ""
     (line,) = result.err.splitlines()
-    assert "pip install" in line and "colorjax[tpu]" in line
+    assert 'pip install -e ".[tpu]"' in line
 
 
 @pytest.mark.slow

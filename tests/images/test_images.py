@@ -1,18 +1,22 @@
 """Reading pictures of every kind, writing them whole, resizing, the grid."""
 
 import io
+import logging
 import resource
 import struct
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import tifffile
-from helpers import encode, scene
+from helpers import encode, python, scene
 from PIL import Image, ImageCms
 
 from colorjax import images
 from colorjax.errors import UserError
+from colorjax.images import quiet
 
 COLOR, HALF, WHITE = (10, 128, 200), (132, 191, 227), (255, 255, 255)
 RGB = np.full((4, 6, 3), COLOR, np.uint8)
@@ -151,7 +155,6 @@ BROKEN = {  # beside orientation 6
 }
 
 
-@pytest.mark.filterwarnings("ignore")  # pytest undoes the filter of colorjax.images
 @pytest.mark.parametrize("broken", BROKEN)
 def test_other_exif_tags_may_be_broken(broken):
     tag = struct.pack(">HHIHH", 0x112, 3, 1, 6, 0)
@@ -256,6 +259,39 @@ def test_too_large_is_refused_by_its_header(size):
     # There are no pixels in the file: decoding it would fail in another way.
     with pytest.raises(UserError, match=f"{size[0]}x{size[1]} pixels.* 200 million"):
         images.read(png(*size))
+
+
+STATE = """
+import logging, warnings
+import etils.epath, jaxtyping, numpy  # which set filters of their own
+from PIL import Image
+
+def state():
+    levels = [logging.getLogger(x).level for x in ("PIL", "imagecodecs", "tifffile")]
+    return warnings.filters[:], levels, Image.MAX_IMAGE_PIXELS
+
+before = state()
+import colorjax.images
+assert state() == before
+"""
+
+
+def test_importing_changes_nothing_in_the_host_program():
+    result = python("-c", STATE)
+    assert result.code == 0, result.err
+
+
+def test_reading_in_many_threads_changes_nothing_either():
+    def state():
+        levels = [logging.getLogger(name).level for name in quiet.LOGGERS]
+        return warnings.filters[:], levels, Image.MAX_IMAGE_PIXELS
+
+    before, data = state(), encode(scene(1, 64), "JPEG")
+    with ThreadPoolExecutor(8) as pool:
+        assert len(list(pool.map(images.read, [data] * 200))) == 200
+    with pytest.raises(UserError):
+        images.read(data[:500])
+    assert state() == before and Image.MAX_IMAGE_PIXELS is not None
 
 
 # ---- Writing.

@@ -10,7 +10,6 @@ from helpers import (
     FIXTURES,
     ROOT,
     python,
-    run_colorjax,
     run_train,
     scene,
     write_config,
@@ -19,7 +18,7 @@ from helpers import (
 from skimage.color import lab2rgb, rgb2lab
 
 import colorjax
-from colorjax import images
+from colorjax import cli, images
 from colorjax.inference import compose
 from colorjax.inference.colorizer import Colorizer
 from colorjax.inference.compose import replace_ab
@@ -157,13 +156,12 @@ def test_options_of_a_call_are_those_of_decode(colorizer):
         assert (called != colorizer(picture)).any()
 
 
-def test_command_keeps_tree_and_sizes(trained, tmp_path):
+def test_command_keeps_tree_and_sizes(trained, tmp_path, capsys):
     write_folder(tmp_path / "in", 2, side=20)
     write_folder(tmp_path / "in/deeper", 1, side=50)
     arguments = ["colorize", tmp_path / "in", "--run", trained[0]]
-    result = run_colorjax(*arguments, "--out", tmp_path / "out")
-    assert result.code == 0, result.err
-    assert "3 of 3 pictures written" in result.out
+    assert cli.main([*map(str, arguments), "--out", str(tmp_path / "out")]) == 0
+    assert "3 of 3 pictures written" in capsys.readouterr().out
     for name, side in {"000.png": 20, "001.png": 20, "deeper/000.png": 50}.items():
         picture = images.read((tmp_path / "out" / name).read_bytes())
         assert picture.shape == (side, side, 3)

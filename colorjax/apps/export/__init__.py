@@ -1,6 +1,6 @@
-"""A run as one file for other programs: `colorizing`, `stablehlo`, `onnx_file`.
+"""Export of a run as one file for other programs, ONNX or StableHLO.
 
-Such a file takes sRGB in [0, 1] and gives sRGB in [0, 1], float32 [b h w 3] of any b, h
-and w. All of the colorizer is inside but the resizing: the net sees the picture at the
-size it is given in, and is at its best with the short side that it was trained on.
+The file maps sRGB in [0, 1] to sRGB in [0, 1], float32 [b h w 3], for any b, h and w.
+It contains the whole colorizer except the resizing: the network sees the picture at the
+size of the input. It works best if the short side is the one that it was trained on.
 """

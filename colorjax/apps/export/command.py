@@ -1,46 +1,51 @@
-"""Write a trained run as one file that other programs can run, ONNX or StableHLO."""
+"""Export a run as one file that other programs can run, ONNX or StableHLO."""
 
 import argparse
 import importlib.metadata
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from colorjax import files
 from colorjax.apps.options import need_extra
 from colorjax.errors import UserError
 
-FORMATS = {  # and what they cannot do
-    "onnx": "the temperature is an optional input; the net computes in float32",
-    "stablehlo": "the temperature is fixed; facts and licence are in the .json beside",
+if TYPE_CHECKING:
+    from colorjax.train.workdir import Run
+
+FORMATS = {  # with a note for the user
+    "onnx": "the temperature is an optional input; the network computes in float32",
+    "stablehlo": "the temperature is fixed; the .json beside it has these lines",
 }
 NEEDED = {"onnx": ("onnx", "onnxruntime"), "stablehlo": ("flatbuffers",)}
-TOLERANCE = 1e-3  # of sRGB in [0, 1], between the file and the run
-CHECKED = ((2, 45, 51), (1, 3, 10))  # batch, height and width
+TOLERANCE = 1e-3  # largest difference from the run, in sRGB in [0, 1]
+CHECKED = ((2, 45, 51), (1, 3, 10))  # batch, height and width of the inputs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add = parser.add_argument
-    add("workdir", metavar="RUN", help="the directory of a run")
+    add("workdir", metavar="RUN", help="the workdir of a run")
     add("--format", choices=FORMATS, required=True)
     add("--out", required=True, metavar="FILE", help="a new file")
-    add("--step", type=int, help="a checkpoint other than the last")
-    add("--temperature", type=float, help="lower: bolder and patchier (the run's own)")
+    add("--step", type=int, help="step of the checkpoint (default: the last)")
+    add(
+        "--temperature",
+        type=float,
+        help="lower is bolder and patchier (default: the run's)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the file, compare it with the run, and print what it is."""
+    """Write the file, compare it with the run, and describe it."""
     out = Path(args.out)
     if out.exists():
         raise UserError(f"{out}: exists; give another --out")
     if args.temperature is not None and not 0 < args.temperature < math.inf:
         raise UserError(f"--temperature is {args.temperature}, which must be positive")
     need_extra("export", *NEEDED[args.format])
-    from colorjax.apps.export.function import (
-        colorizing,  # heavy; mistakes need no waiting
-    )
+    from colorjax.apps.export.function import make_colorize  # slow, so after the checks
     from colorjax.runtime import enable_compilation_cache
     from colorjax.train.experiment import make_method
     from colorjax.train.workdir import load_run
@@ -49,27 +54,29 @@ def run(args: argparse.Namespace) -> int:
     loaded = load_run(args.workdir, args.step)
     section = _method(args, loaded.config["method"])
     method = make_method(section)
-    colorize, facts = colorizing(method, loaded.nets), _facts(loaded)
+    colorize, facts = make_colorize(method, loaded.nets), _facts(loaded)
     if args.format == "onnx":
-        from colorjax.apps.export import onnx_file as form
+        from colorjax.apps.export import onnx_file as file_format
 
-        data = form.serialize(section["name"], loaded.nets, method.temperature, facts)
+        data = file_format.serialize(
+            section["name"], loaded.nets, method.temperature, facts
+        )
     else:
-        from colorjax.apps.export import stablehlo as form
+        from colorjax.apps.export import stablehlo as file_format
 
-        data = form.serialize(colorize)
+        data = file_format.serialize(colorize)
     with files.beside(out) as part:
         part.write_bytes(data)
-        difference = _difference(form.load(part.read_bytes()), colorize)
+        difference = _difference(file_format.load(part.read_bytes()), colorize)
         if not difference <= TOLERANCE:
             raise UserError(
-                f"{out}: not written, it departs from the run by {difference:.1g}"
+                f"{out}: not written; it differs from the run by {difference:.1g}"
             )
         if args.format == "stablehlo":
             files.write_json(out.with_name(f"{out.name}.json"), facts)
     print(f"{out}: {len(data) / 1e6:.1f} MB")
     facts |= {
-        "checked": f"departs from the run by {difference:.1g} at most",
+        "checked": f"differs from the run by {difference:.1g} at most",
         "note": FORMATS[args.format],
     }
     for name, line in facts.items():
@@ -78,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _method(args: argparse.Namespace, section: dict[str, Any]) -> dict[str, Any]:
-    """The method section of the run, as it is to be exported."""
+    """The method section of the run, with the changes that the export asks for."""
     section = dict(section)
     if args.temperature is not None:
         section["temperature"] = args.temperature
@@ -88,7 +95,7 @@ def _method(args: argparse.Namespace, section: dict[str, Any]) -> dict[str, Any]
 
 
 def _difference(exported: Callable, colorize: Callable) -> float:
-    """The largest difference on pictures of noise, of some sizes."""
+    """The largest difference between the two functions, on noise of `CHECKED` sizes."""
     import jax
     import numpy as np
 
@@ -101,8 +108,8 @@ def _difference(exported: Callable, colorize: Callable) -> float:
     return largest
 
 
-def _facts(loaded) -> dict[str, str]:
-    """What a file says of itself."""
+def _facts(loaded: "Run") -> dict[str, str]:
+    """The description that the file carries."""
     from colorjax.train.checksums import hash_nets
 
     source = loaded.source or {}
@@ -112,8 +119,8 @@ def _facts(loaded) -> dict[str, str]:
         "method": loaded.config["method"]["name"],
         "step": str(loaded.step),
         "nets sha256": hash_nets(loaded.nets)[0],
-        "licence": source.get("licence", "not stated; think of the pictures' own"),
+        "licence": source.get("licence", "not stated; consider that of the pictures"),
         "input": "sRGB in 0 to 1, float32 [batch height width 3], any sizes",
-        "output": "the same with the colours of the net; L is kept",
-        "short side": f"{side} pixels are what the net was trained on",
+        "output": "the same in color, with the L of the input",
+        "short side": f"{side} pixels are what the network was trained on",
     }

@@ -1,4 +1,4 @@
-"""RGB to RGB as one pure function of a run: `colorizing`."""
+"""A run as one pure function from RGB to RGB."""
 
 from collections.abc import Callable
 
@@ -12,18 +12,18 @@ from colorjax.method import Method, Nets
 from colorjax.nets.layers import upsample
 from colorjax.quantize import annealed_mean
 
-# Of the search for chroma in gamut: where another program's rounding takes another turn
-# in it, what comes out differs by 2^-HALVINGS of the chroma.
+# Steps of the bisection for chroma in gamut. Where the rounding of another program
+# changes one decision, the result differs by 2^-HALVINGS of the chroma.
 HALVINGS = 14
 Colorize = Callable[..., Float[Array, "b h w 3"]]
 
 
-def colorizing(method: Method, nets: Nets) -> Colorize:
-    """A function of RGB; of a method with logits, of a temperature too, if it is given.
+def make_colorize(method: Method, nets: Nets) -> Colorize:
+    """`colorize(rgb)`, or, if the method has logits, `colorize(rgb, temperature)`.
 
-    The picture is padded inside to the nets' stride with its own edge, so that any size
-    will do; height and width may be symbolic. Its L is kept; colours outside the sRGB
-    gamut lose chroma.
+    Input and output are sRGB in [0, 1], float32 [b h w 3]; height and width may be
+    symbolic. The function repeats the edge up to a multiple of the network's stride, so
+    that any size is valid. L is kept. Colors outside the sRGB gamut lose chroma.
     """
 
     nets = jax.tree.map(jnp.asarray, nets)
@@ -34,12 +34,11 @@ def colorizing(method: Method, nets: Nets) -> Colorize:
         rows, columns = (jnp.arange(-(-n // STRIDE) * STRIDE) for n in (height, width))
         padded = lightness[:, jnp.minimum(rows, height - 1)]
         padded = padded[:, :, jnp.minimum(columns, width - 1)]
-        found = method.predict(nets, padded, jax.random.key(0))
-        ab = found.ab
-        if found.logits is not None:
-            stride = ab.shape[1] // found.logits.shape[1]
-            ab = upsample(annealed_mean(found.logits, temperature), stride)
-        # Rows are taken, not cut off: of symbolic sizes none is known to be the larger.
+        ab, logits = method.predict(nets, padded, jax.random.key(0))
+        if logits is not None:
+            stride = ab.shape[1] // logits.shape[1]
+            ab = upsample(annealed_mean(logits, temperature), stride)
+        # By index, not by slice: no symbolic size is known to be the larger one.
         ab = ab[:, jnp.arange(height)][:, :, jnp.arange(width)]
         lab = jnp.concatenate([lightness, ab], axis=-1)
         return lab_to_rgb(into_gamut(lab, HALVINGS))

@@ -1,4 +1,4 @@
-"""A run as ONNX: `serialize`, and `load`, which runs it in ONNX Runtime."""
+"""A run as ONNX: writing the file, and running it in ONNX Runtime."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,32 +24,32 @@ def serialize(
 ) -> bytes:
     """The colorizer as the bytes of an ONNX file.
 
-    Its input is "rgb", its output "colorized"; of a method with logits "temperature" is
-    an input too, which may be left out. Raises `UserError` for a net that cannot be
-    written.
+    The input is "rgb", and the output is "colorized". If the method has logits,
+    "temperature" is a second input, which may be left out. Raises `UserError` if the
+    network cannot be written.
     """
-    found, variables = onnx_networks.network(method, nets)
+    net, variables = onnx_networks.network(method, nets)
     g = Graph()
     inputs = [helper.make_tensor_value_info("rgb", TensorProto.FLOAT, SHAPE)]
-    if found.tempered:
+    if net.has_temperature:
         g.constant(temperature, name="temperature")
         inputs.append(
             helper.make_tensor_value_info("temperature", TensorProto.FLOAT, [])
         )
     lightness = rgb_to_lightness(g, g("Transpose", "rgb", perm=[0, 3, 1, 2]))
     size = g("Slice", g("Shape", lightness), np.array([2]), np.array([4]))
-    # -(h // -8) * 8 - h rows are missing, which are copies of the last one.
+    # The last row is repeated -h mod 8 times, the last column -w mod 8 times.
     missing = g("Mod", g("Neg", size), np.array([STRIDE]))
     pads = g("Concat", np.zeros(6, np.int64), missing, axis=0)
     padded = g("Pad", lightness, pads, mode="edge")
-    output = onnx_networks.write(g, found, variables, padded)
-    ab = found.ab(g, output, "temperature")
+    output = onnx_networks.write(g, net, variables, padded)
+    ab = net.to_ab(g, output, "temperature")
     # Samples lie on every fourth pixel, the first on pixel 0.
     ab = g(
         "Resize",
         ab,
         "",
-        np.array([1, 1, found.scale, found.scale], np.float32),
+        np.array([1, 1, net.scale, net.scale], np.float32),
         mode="linear",
         coordinate_transformation_mode="asymmetric",
     )
@@ -63,18 +63,17 @@ def serialize(
 
 
 def load(data: bytes) -> Callable:
-    """A function of RGB, and perhaps a temperature, that ONNX Runtime computes on the
-    CPU."""
+    """`colorize(rgb, temperature=None)`, computed by ONNX Runtime on the CPU."""
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # it warns of inputs with defaults, which are meant
+    options.log_severity_level = 3  # no warning about the default of an input
     session = onnxruntime.InferenceSession(
         data, options, providers=["CPUExecutionProvider"]
     )
 
     def call(rgb, temperature=None):
-        given = {"rgb": np.asarray(rgb)}
+        inputs = {"rgb": np.asarray(rgb)}
         if temperature is not None:
-            given["temperature"] = np.asarray(temperature, np.float32)
-        return session.run(None, given)[0]
+            inputs["temperature"] = np.asarray(temperature, np.float32)
+        return session.run(None, inputs)[0]
 
     return call

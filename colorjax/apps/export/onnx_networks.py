@@ -1,7 +1,8 @@
-"""Which nets can be written as ONNX, and how: `NETWORKS`, `write`.
+"""The networks that can be written as ONNX.
 
-A net is a table, a row a layer, whose name is that of its variables in the run. To add
-a net, write its table; a kind of layer that no net had yet is a function more.
+A network is a table with a row per layer; the name of a row is the name of the layer's
+variables in the run. A new network needs a table, and a function for each new kind of
+layer.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,17 +10,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from colorjax.apps.export.onnx_graph import Graph, mixed
+from colorjax.apps.export.onnx_graph import Graph, mix_channels
 from colorjax.errors import UserError
 from colorjax.methods.regression import AB_UNIT
 from colorjax.nets.vgg_dilated import BLOCKS, SCALE
 from colorjax.quantize import ab_bins
 
-Variables = dict[str, dict[str, np.ndarray]]  # by layer, then by name, of one net
+Variables = dict[str, dict[str, np.ndarray]]  # of one network, by layer, then by name
 
 
 class Layer(NamedTuple):
-    """A row of a table: what the layer does, and whose variables it has."""
+    """A row of a table: the kind of the layer, and the name of its variables."""
 
     kind: str
     name: str = ""
@@ -44,39 +45,41 @@ def vgg_dilated() -> Iterator[Layer]:
     yield Layer("conv", "head")
 
 
-def _conv(g: Graph, x: str, layer: Layer, has: dict[str, np.ndarray]) -> str:
-    kernel = has["kernel"].transpose(3, 2, 0, 1)
+def _conv(g: Graph, x: str, layer: Layer, variables: dict[str, np.ndarray]) -> str:
+    kernel = variables["kernel"].transpose(3, 2, 0, 1)
     return g(
         "Conv",
         x,
         kernel,
-        has["bias"],
+        variables["bias"],
         strides=[layer.stride] * 2,
         dilations=[layer.dilation] * 2,
         pads=[layer.dilation * (kernel.shape[-1] // 2)] * 4,
     )
 
 
-def _transposed(g: Graph, x: str, layer: Layer, has: dict[str, np.ndarray]) -> str:
-    kernel = has["kernel"].transpose(2, 3, 0, 1)
+def _transposed(
+    g: Graph, x: str, layer: Layer, variables: dict[str, np.ndarray]
+) -> str:
+    kernel = variables["kernel"].transpose(2, 3, 0, 1)
     return g(
         "ConvTranspose",
         x,
         kernel,
-        has["bias"],
+        variables["bias"],
         strides=[layer.stride] * 2,
         pads=[(kernel.shape[-1] - layer.stride) // 2] * 4,
     )
 
 
-def _norm(g: Graph, x: str, layer: Layer, has: dict[str, np.ndarray]) -> str:
-    mean, variance = has["mean"], has["var"]
-    scale = has.get("scale", np.ones_like(mean))
-    bias = has.get("bias", np.zeros_like(mean))
+def _norm(g: Graph, x: str, layer: Layer, variables: dict[str, np.ndarray]) -> str:
+    mean, variance = variables["mean"], variables["var"]
+    scale = variables.get("scale", np.ones_like(mean))
+    bias = variables.get("bias", np.zeros_like(mean))
     return g("BatchNormalization", x, scale, bias, mean, variance, epsilon=1e-5)
 
 
-def _relu(g: Graph, x: str, layer: Layer, has: dict[str, np.ndarray]) -> str:
+def _relu(g: Graph, x: str, layer: Layer, variables: dict[str, np.ndarray]) -> str:
     return g("Relu", x)
 
 
@@ -85,7 +88,7 @@ KINDS = {"conv": _conv, "transposed": _transposed, "norm": _norm, "relu": _relu}
 
 def _annealed_mean(g: Graph, logits: str, temperature: str) -> str:
     p = g("Softmax", g("Div", logits, temperature), axis=1)
-    return mixed(g, p, ab_bins().T)
+    return mix_channels(g, p, ab_bins().T)
 
 
 def _regressed(g: Graph, output: str, temperature: str) -> str:
@@ -93,13 +96,16 @@ def _regressed(g: Graph, output: str, temperature: str) -> str:
 
 
 class Network(NamedTuple):
-    """The layers from (L - 50) / 100 to an output at 1 / `scale` of the resolution, and
-    what makes ab of that; `tempered` where that is by a temperature."""
+    """A network, from (L - 50) / 100 to ab.
+
+    `layers` compute an output at 1 / `scale` of the resolution. `to_ab(graph, output,
+    temperature)` turns it into ab; it uses the temperature if `has_temperature`.
+    """
 
     layers: Callable[[], Iterator[Layer]]
     scale: int
-    ab: Callable[[Graph, str, str], str]
-    tempered: bool
+    to_ab: Callable[[Graph, str, str], str]
+    has_temperature: bool
 
 
 NETWORKS = {  # by the name of the method
@@ -109,28 +115,28 @@ NETWORKS = {  # by the name of the method
 
 
 def network(method: str, nets: dict[str, Any]) -> tuple[Network, Variables]:
-    """The table of a method's net, and the variables of its layers.
+    """The network of a method, and the variables of its layers.
 
-    Raises `UserError` where there is no table, or where the run's net has other layers
-    than the table.
+    Raises `UserError` if the method has no table, or if the network of the run has
+    other layers than the table.
     """
-    found = NETWORKS.get(method)
+    net = NETWORKS.get(method)
     variables: Variables = {}
     for collection in nets.get("G", {}).values():
         for name, values in collection.items():
             variables.setdefault(name, {}).update(values)
-    named = {layer.name for layer in found.layers() if layer.name} if found else None
-    if named != set(variables) or len(nets) > 1:
+    named = {layer.name for layer in net.layers() if layer.name} if net else set()
+    if net is None or named != set(variables) or len(nets) > 1:
         raise UserError(
-            f"the net of this run, of the method {method}, cannot be written as ONNX, "
-            f"only those of {', '.join(NETWORKS)}; --format stablehlo takes any"
+            f"the network of this run (method {method}) cannot be written as ONNX, "
+            f"only those of {', '.join(NETWORKS)}; --format stablehlo writes any"
         )
-    return found, variables
+    return net, variables
 
 
-def write(g: Graph, found: Network, variables: Variables, lightness: str) -> str:
-    """The net's output for L, a plane whose sides are multiples of the stride."""
+def write(g: Graph, net: Network, variables: Variables, lightness: str) -> str:
+    """The output of the network for L, whose sides are multiples of the stride."""
     x = g("Div", g("Sub", lightness, 50.0), 100.0)
-    for layer in found.layers():
+    for layer in net.layers():
         x = KINDS[layer.kind](g, x, layer, variables.get(layer.name, {}))
     return x

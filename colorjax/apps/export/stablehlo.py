@@ -1,7 +1,7 @@
-"""A run as StableHLO, through `jax.export`: `serialize`, `load`.
+"""A run as StableHLO, through `jax.export`.
 
-Such a file is read by `jax.export.deserialize` where there is JAX and no colorjax, on
-any platform, for at least the half year that JAX promises.
+`jax.export.deserialize` reads the file on any platform, without colorjax. JAX promises
+to read it for at least six months.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
 def serialize(colorize: Callable) -> bytes:
-    """The function of `colorizing`, with its weights, as bytes."""
+    """The function of `make_colorize`, with its weights, as bytes."""
     shape = export.symbolic_shape("batch, height, width, 3")
     rgb = jax.ShapeDtypeStruct(shape, jnp.float32)
     exported = export.export(jax.jit(colorize), platforms=PLATFORMS)(rgb)
@@ -22,5 +22,5 @@ def serialize(colorize: Callable) -> bytes:
 
 
 def load(data: bytes) -> Callable:
-    """The function again."""
+    """The function that `serialize` wrote."""
     return export.deserialize(bytearray(data)).call

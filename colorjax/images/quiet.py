@@ -1,0 +1,60 @@
+"""Settings of Pillow and of the loggers that hold only while a picture file is read."""
+
+import contextlib
+import logging
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+from PIL import Image
+
+LOGGERS = ("PIL", "imagecodecs", "tifffile")
+
+
+class SharedContext:
+    """A context that many threads may be inside at once.
+
+    The first thread to enter it enters `make()`, and the last one to leave exits that.
+    So the settings of the process are saved once and restored once.
+    """
+
+    def __init__(self, make: Callable[[], AbstractContextManager]):
+        self._make, self._lock = make, threading.Lock()
+        self._inside, self._stack = 0, contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._stack.enter_context(self._make())
+            self._inside += 1
+
+    def __exit__(self, *_) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._stack.close()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without warnings and log messages about broken metadata: no pixel depends on it.
+
+    Also without Pillow's own limit on pixels; `io` checks a limit of ours.
+    """
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    levels, limit = [logger.level for logger in loggers], Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")
+        Image.MAX_IMAGE_PIXELS = None
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+QUIET = SharedContext(_quiet)
