@@ -158,8 +158,8 @@ def _server() -> forks.Server:
     return forks.Server(environment())
 
 
-def _fork(*args: str | Path, devices=1, cwd=None, timeout=300, **kwargs) -> Result:
-    """`python ARGS`, as a fork of a process that has imported the libraries.
+def fork(*args: str | Path, devices=1, cwd=None, timeout=300, **kwargs) -> Result:
+    """Run `python ARGS` as a fork of a process that has imported the libraries.
 
     What only a process of its own can have is run as one: `env` and other `kwargs`.
     """
@@ -171,17 +171,17 @@ def _fork(*args: str | Path, devices=1, cwd=None, timeout=300, **kwargs) -> Resu
 
 def run_train(*args: str | Path, **kwargs) -> Result:
     """Run `train.py ARGS`; `kwargs` are those of `python`."""
-    return _fork(ROOT / "train.py", *args, **kwargs)
+    return fork(ROOT / "train.py", *args, **kwargs)
 
 
 def run_evaluate(*args: str | Path, **kwargs) -> Result:
     """Run `evaluate.py ARGS`; `kwargs` are those of `python`."""
-    return _fork(ROOT / "evaluate.py", *args, **kwargs)
+    return fork(ROOT / "evaluate.py", *args, **kwargs)
 
 
 def run_colorjax(*args: str | Path, **kwargs) -> Result:
     """Run `colorjax ARGS`; `kwargs` are those of `python`."""
-    return _fork("-m", "colorjax.cli", *args, **kwargs)
+    return fork("-m", "colorjax.cli", *args, **kwargs)
 
 
 def start(config, workdir, *flags, env=None):

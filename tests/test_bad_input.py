@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from examples import UNIFORM
 from helpers import encode, run_colorjax, run_train, scene, write_config, write_folder
 
 from colorjax import cli
@@ -17,7 +18,6 @@ from colorjax.errors import UserError
 from colorjax.evaluation import protocol
 from colorjax.inference.colorizer import Colorizer
 from colorjax.inference.distribution import Distribution
-from colorjax.quantize import Q
 from colorjax.train.checkpoint import Checkpoints
 from colorjax.train.experiment import make_dataset, make_method, make_optimizer
 
@@ -107,7 +107,7 @@ def test_config_file(changes, message, tmp_path):
 
 SECTIONS = {
     "data": make_dataset,
-    "method": lambda section: make_method(section, np.full(Q, 1 / Q, np.float32)),
+    "method": lambda section: make_method(section, UNIFORM),
     "optimizer": lambda section: make_optimizer(section, 10),
     "checkpoint": lambda section: configs.check_section(
         "checkpoint", Checkpoints, section, ["workdir"]

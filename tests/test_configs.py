@@ -6,12 +6,12 @@ import inspect
 import jax
 import numpy as np
 import pytest
+from examples import UNIFORM, small_mesh
 from helpers import ROOT
 
 from colorjax import config as configs
 from colorjax.evaluation import protocol
 from colorjax.method import abstract_batch, to_examples
-from colorjax.quantize import Q
 from colorjax.train.checkpoint import Checkpoints
 from colorjax.train.experiment import make_dataset, make_method, make_optimizer
 from colorjax.train.optim import schedule
@@ -29,11 +29,11 @@ def test_builds(name):
     if name == "folder":  # the user names the folder
         config["data"]["root"] = "pictures"
     pictures = make_dataset(config["data"])
-    method = make_method(config["method"], np.full(Q, 1 / Q, np.float32))
+    method = make_method(config["method"], UNIFORM)
     optimizer = make_optimizer(config["optimizer"], config["steps"])
     configs.check_section("checkpoint", Checkpoints, config["checkpoint"], ["workdir"])
     protocol.make_evaluation(config["evaluation"])
-    mesh = jax.sharding.Mesh(jax.devices()[:1], ("data",))  # a batch may be 1
+    mesh = small_mesh()  # of one device, because a batch may be 1
     batch = abstract_batch(config["batch"], pictures.crop, pictures.unpaired)
     state = jax.eval_shape(make_init(method, optimizer, 0, mesh), batch)
     after, metrics = jax.eval_shape(make_step(method, optimizer, 0, mesh), state, batch)
@@ -56,7 +56,7 @@ def test_paper_recipe():
 
 def test_method_size():
     config = configs.to_dict(importlib.import_module("configs.imagenet").get_config())
-    method = make_method(config["method"], np.full(Q, 1 / Q, np.float32))
+    method = make_method(config["method"], UNIFORM)
     examples = jax.eval_shape(to_examples, abstract_batch(2, 32))
     nets = jax.eval_shape(method.init, jax.random.key(0), examples)
     count = sum(leaf.size for leaf in jax.tree.leaves(nets["G"]["params"]))
