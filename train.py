@@ -177,7 +177,9 @@ class Evaluator:
         metrics = {name: value.value for name, value in values.items()}
         for warning in monitor.collapse_warnings(metrics):
             warn(f"after step {step}, {warning}")
-        if jax.process_index() == 0 and self.evaluation.writes_grid(step, config["steps"]):
+        if jax.process_index() == 0 and self.evaluation.writes_grid(
+            step, config["steps"]
+        ):
             self.write_grid(state, self.workdir.path / "grids" / f"{step:08d}.png")
         run = Run(config, dataset, self.workdir.prior, method, state.nets, step)
         return Results.of(protocol, evaluated, {THIS_RUN: run})

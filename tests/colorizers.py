@@ -4,15 +4,13 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from examples import UNIFORM
 from helpers import TINY
 
 from colorjax import files, methods
 from colorjax.inference.colorizer import Colorizer
 from colorjax.method import to_examples
-from colorjax.quantize import Q
 from colorjax.train.checkpoint import save_nets
-
-UNIFORM = np.full(Q, 1 / Q, np.float32)
 
 
 def random_nets(method):

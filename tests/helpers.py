@@ -1,5 +1,6 @@
 """What tests share: drawn pictures, folders of them, commands run as processes."""
 
+import functools
 import io
 import os
 import socket
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import forks
 import numpy as np
 from PIL import Image
 
@@ -151,9 +153,35 @@ def python(
     return Result(done.returncode, done.stdout, done.stderr)
 
 
+@functools.cache
+def _server() -> forks.Server:
+    return forks.Server(environment())
+
+
+def fork(*args: str | Path, devices=1, cwd=None, timeout=300, **kwargs) -> Result:
+    """Run `python ARGS` as a fork of a process that has imported the libraries.
+
+    What only a process of its own can have is run as one: `env` and other `kwargs`.
+    """
+    if kwargs or not forks.AVAILABLE:
+        return python(*args, devices=devices, cwd=cwd, timeout=timeout, **kwargs)
+    command, cwd = list(map(str, args)), cwd or Path.cwd()
+    return Result(*_server().run(command, environment(devices), cwd, timeout))
+
+
 def run_train(*args: str | Path, **kwargs) -> Result:
-    """Run `train.py ARGS`."""
-    return python(ROOT / "train.py", *args, **kwargs)
+    """Run `train.py ARGS`; `kwargs` are those of `python`."""
+    return fork(ROOT / "train.py", *args, **kwargs)
+
+
+def run_evaluate(*args: str | Path, **kwargs) -> Result:
+    """Run `evaluate.py ARGS`; `kwargs` are those of `python`."""
+    return fork(ROOT / "evaluate.py", *args, **kwargs)
+
+
+def run_colorjax(*args: str | Path, **kwargs) -> Result:
+    """Run `colorjax ARGS`; `kwargs` are those of `python`."""
+    return fork("-m", "colorjax.cli", *args, **kwargs)
 
 
 def start(config, workdir, *flags, env=None):
@@ -191,8 +219,3 @@ def process_flags(processes: int) -> list[list[str]]:
         port = listener.getsockname()[1]
     meet = [f"--coordinator=localhost:{port}", f"--processes={processes}"]
     return [[*meet, f"--process={i}"] for i in range(processes)]
-
-
-def run_colorjax(*args: str | Path, **kwargs) -> Result:
-    """Run `colorjax ARGS`."""
-    return python("-m", "colorjax.cli", *args, **kwargs)

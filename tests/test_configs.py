@@ -6,12 +6,12 @@ import inspect
 import jax
 import numpy as np
 import pytest
+from examples import UNIFORM, small_mesh
 from helpers import ROOT
 
 from colorjax import config as configs
 from colorjax.evaluation import protocol
 from colorjax.method import abstract_batch, to_examples
-from colorjax.quantize import Q
 from colorjax.train.experiment import Experiment, make_method
 from colorjax.train.optim import schedule
 
@@ -26,9 +26,8 @@ def test_builds(name):
     if name == "folder":  # the user names the folder
         config["data"]["root"] = "pictures"
     protocol.make_evaluation(config["evaluation"])
-    mesh = jax.sharding.Mesh(jax.devices()[:1], ("data",))  # a batch may be 1
-    experiment = Experiment.from_config(config, mesh)
-    train_step = experiment.make_step(np.full(Q, 1 / Q, np.float32))
+    experiment = Experiment.from_config(config, small_mesh())  # a batch may be 1
+    train_step = experiment.make_step(UNIFORM)
     state = experiment.abstract_state
     after, metrics = jax.eval_shape(train_step, state, experiment.abstract_batch)
     assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(

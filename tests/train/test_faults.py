@@ -13,7 +13,7 @@ import pytest
 from helpers import (
     FIXTURES,
     ROOT,
-    python,
+    fork,
     run_train,
     start,
     wait_for,
@@ -152,7 +152,7 @@ def log_of(workdir):
 def test_steps_that_are_skipped(undisturbed, tmp_path):
     config, _ = undisturbed
     workdir = tmp_path / "run"
-    result = python(FAULTY, 5, 6, f"--config={config}", f"--workdir={workdir}")
+    result = fork(FAULTY, 5, 6, f"--config={config}", f"--workdir={workdir}")
     assert result.code == 0, result.err
     assert "2 steps skipped: a loss or gradient was not finite" in result.out
     log = log_of(workdir)
@@ -167,7 +167,7 @@ def test_too_many_skipped_in_a_row(undisturbed, tmp_path):
     config, expected = undisturbed
     workdir = tmp_path / "run"
     command = f"--config={config}", f"--workdir={workdir}", "--config.step.patience=3"
-    result = python(FAULTY, 5, 99, *command)
+    result = fork(FAULTY, 5, 99, *command)
     path = workdir / "bad_batch_0.npz"
     told(result, "step 7: 3 steps were skipped", path, "JAX_DEBUG_NANS=True")
     config_data = json.loads((workdir / "config.json").read_text())["data"]

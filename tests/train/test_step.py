@@ -6,30 +6,24 @@ import numpy as np
 import optax
 import pytest
 from chex import assert_trees_all_close
+from examples import UNIFORM, batch, small_mesh
 
 from colorjax.distributed import check_batch_size, make_mesh, shard_batch
 from colorjax.errors import UserError
 from colorjax.method import Method
 from colorjax.methods import zhang2016
-from colorjax.quantize import Q
 from colorjax.train.step import StepOptions, make_init, make_step
 
 
-def batch(size, side):
-    """Pictures that are noise, but for one that could not be read."""
-    random = np.random.default_rng(size)
-    mask = np.ones(size, np.float32)
-    mask[-1] = 0
-    return {
-        "image": random.integers(0, 256, (size, side, side, 3), np.uint8),
-        "mask": mask,
-        "index": np.arange(size, dtype=np.int32),
-        "label": np.zeros(size, np.int32),
-    }
+def unreadable_last(size, side):
+    """A batch whose last picture could not be read."""
+    examples = batch(size, side)
+    examples["mask"][-1] = 0
+    return examples
 
 
 def method(**section):
-    return zhang2016.build(prior=np.full(Q, 1 / Q, np.float32), width=1 / 16, **section)
+    return zhang2016.build(prior=UNIFORM, width=1 / 16, **section)
 
 
 def gradient(method, pictures, mesh, **section):
@@ -49,16 +43,12 @@ def gradient(method, pictures, mesh, **section):
     return (taken, after["batch_stats"], float(metrics["loss"])), convolutions
 
 
-def one_device():
-    return jax.sharding.Mesh(jax.devices()[:1], ("data",))
-
-
 def test_remat_computes_again_and_keeps_the_gradient():
     options = dict(jitter=0.2, dropout=0.1)
-    pictures = batch(8, 32)
-    plain, convolutions = gradient(method(**options), pictures, one_device())
+    pictures = unreadable_last(8, 32)
+    plain, convolutions = gradient(method(**options), pictures, small_mesh())
     remat = method(**options, remat=True)
-    again, more = gradient(remat, pictures, one_device())
+    again, more = gradient(remat, pictures, small_mesh())
     assert_trees_all_close(again, plain, rtol=1e-3, atol=1e-3)
     # Of each block all but what its last convolution's gradient needs; XLA's CPU
     # compiler shares them again, other devices do not.
@@ -66,12 +56,12 @@ def test_remat_computes_again_and_keeps_the_gradient():
 
 
 def test_accumulated_gradient_is_the_mean_of_the_parts():
-    pictures = batch(8, 32)
-    whole, _ = gradient(method(), pictures, one_device(), accumulate=2)
+    pictures = unreadable_last(8, 32)
+    whole, _ = gradient(method(), pictures, small_mesh(), accumulate=2)
     parts = []
     for place in (0, 1):
         part = {key: value[place::2] for key, value in pictures.items()}
-        optimizer, mesh = optax.sgd(1.0), one_device()
+        optimizer, mesh = optax.sgd(1.0), small_mesh()
         # Born on the whole batch, as the accumulating step's state is.
         state = make_init(method(), optimizer, 0, mesh)(shard_batch(pictures, mesh))
         before = jax.device_get(state.nets["G"]["params"])
@@ -86,8 +76,8 @@ def test_accumulated_gradient_is_the_mean_of_the_parts():
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_parts_do_not_depend_on_devices(accumulate):
     assert jax.device_count() == 4
-    pictures = batch(16, 32)
-    one, _ = gradient(method(), pictures, one_device(), accumulate=accumulate)
+    pictures = unreadable_last(16, 32)
+    one, _ = gradient(method(), pictures, small_mesh(), accumulate=accumulate)
     four, _ = gradient(method(), pictures, make_mesh(), accumulate=accumulate)
     assert_trees_all_close(one, four, rtol=2e-3, atol=2e-3)
 
@@ -123,10 +113,10 @@ def spoilt(spoil):
 @pytest.mark.parametrize("spoil", [(np.nan, 1), (np.inf, 1), (1e30, 1), (1, np.inf)])
 def test_bad_step_is_skipped_and_counted(spoil, accumulate):
     """Of two losses only the second is bad; after it, all is as it was before."""
-    mesh, optimizer = one_device(), optax.adam(1e-3)
+    mesh, optimizer = small_mesh(), optax.adam(1e-3)
     method = spoilt(spoil)
     step = make_step(method, optimizer, 0, mesh, StepOptions(accumulate))
-    good = shard_batch(batch(4, 8), mesh)
+    good = shard_batch(unreadable_last(4, 8), mesh)
     wrong = {**good, "index": good["index"] + 1}
     state, _ = step(make_init(method, optimizer, 0, mesh)(good), good)
     before = jax.device_get(state)

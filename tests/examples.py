@@ -1,0 +1,29 @@
+"""Batches, meshes and priors that tests share. Imports JAX, unlike `helpers`."""
+
+import jax
+import numpy as np
+from helpers import scene
+
+from colorjax.quantize import Q
+
+UNIFORM = np.full(Q, 1 / Q, np.float32)  # a prior of bins
+
+
+def batch(size: int = 4, side: int = 32, other: bool = False) -> dict[str, np.ndarray]:
+    """A batch as the pipeline makes it: `scene(0)`, `scene(1)`, ..., all readable.
+
+    With `other` a second set of scenes is in it, as for methods without pairs.
+    """
+    images = np.stack([scene(i, side) for i in range(2 * size if other else size)])
+    index = np.arange(size, dtype=np.int32)
+    examples = dict(image=images[:size], index=index, label=index)
+    examples["mask"] = np.ones(size, np.float32)
+    if other:
+        examples |= dict(other=images[size:], other_index=index)
+        examples["other_mask"] = np.ones(size, np.float32)
+    return examples
+
+
+def small_mesh(devices: int = 1) -> jax.sharding.Mesh:
+    """The first so many of the four virtual devices."""
+    return jax.sharding.Mesh(jax.devices()[:devices], ("data",))
