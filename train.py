@@ -47,6 +47,7 @@ from colorjax.train.logger import TrainingLogger
 from colorjax.train.step import initialize_from, make_init, make_step
 from colorjax.train.workdir import (
     Run,
+    locate_run,
     read_config,
     read_prior,
     restore_manifests,
@@ -157,7 +158,7 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
         begun = 0
         state = init(shard_batch(batch_of(1), mesh))
         if config["init_from"]:
-            _, nets = load_nets(config["init_from"])
+            _, nets = load_nets(locate_run(config["init_from"]))
             state, fresh, left = initialize_from(state, nets)
             print(
                 f"started from {config['init_from']}; new: {fresh}; left out: {left}",

@@ -27,9 +27,9 @@ def run(args: argparse.Namespace) -> int:
     from colorjax.evaluation.results import (
         hash_nets,  # heavy, and --help needs no waiting
     )
-    from colorjax.train.workdir import STARTER, load_run
+    from colorjax.train.workdir import STARTER, load_run, locate_run
 
-    workdir = epath.Path(args.workdir or STARTER)
+    workdir = locate_run(args.workdir or STARTER)
     loaded = load_run(workdir, args.step)
     digest, parameters = hash_nets(loaded.nets)
     config, source = loaded.config, loaded.source

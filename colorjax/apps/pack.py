@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from colorjax.train.checkpoint import save_nets
-    from colorjax.train.workdir import load_run
+    from colorjax.train.workdir import load_run, locate_run
 
     loaded = load_run(args.workdir, args.step)
     nets = jax.tree.map(lambda x: np.asarray(x, np.float16), loaded.nets)
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
             note.unlink()
         checksums.write_checksums(part / "checkpoints" / str(loaded.step))
         for name in KEPT:
-            if (kept := Path(args.workdir) / name).exists():
+            if (kept := locate_run(args.workdir) / name).exists():
                 files.write_bytes(part / name, kept.read_bytes())
     size = sum(x.stat().st_size for x in Path(args.out).rglob("*") if x.is_file())
     print(f"{args.out}: step {loaded.step}, {size / 1e6:.1f} MB")
