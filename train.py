@@ -39,7 +39,7 @@ from colorjax.train.checkpoint import load_nets
 from colorjax.train.experiment import Experiment
 from colorjax.train.logger import TrainingLogger
 from colorjax.train.step import TrainState, initialize_from
-from colorjax.train.workdir import Run, Workdir
+from colorjax.train.workdir import Run, Workdir, locate_run
 
 CONFIG = config_flags.DEFINE_config_file(  # our own checks know which keys there are
     "config",
@@ -137,7 +137,7 @@ def initial_state(workdir: Workdir, step: int) -> TrainState:
         )
     state = experiment.init(shard_batch(experiment.data.batch_of(1), experiment.mesh))
     if init_from := experiment.config["init_from"]:
-        _, nets = load_nets(init_from)
+        _, nets = load_nets(locate_run(init_from))
         state, fresh, unused = initialize_from(state, nets)
         report(f"started from {init_from}; new: {fresh}; left out: {unused}")
     return state

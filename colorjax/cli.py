@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from colorjax import runtime
-from colorjax.apps import convert, info, pack
+from colorjax.apps import convert, info, pack, scripts
 from colorjax.apps.colorize import command as colorize
 from colorjax.apps.doctor import command as doctor
 from colorjax.apps.export import command as export
@@ -31,6 +31,11 @@ def main(argv: list[str] | None = None) -> int:
         command = commands.add_parser(name, help=str(module.__doc__).splitlines()[0])
         module.add_arguments(command)
         command.set_defaults(run=module.run)
+    for name, summary in scripts.SUMMARIES.items():
+        commands.add_parser(name, help=summary)
+    argv = sys.argv[1:] if argv is None else argv
+    if argv and argv[0] in scripts.SUMMARIES:  # its flags are absl's, not argparse's
+        return scripts.run(*argv)
     args = parser.parse_args(argv)
     runtime.configure_malloc()
     return runtime.run_main("colorjax", lambda: args.run(args))

@@ -7,8 +7,10 @@ wrong key or value is reported at the start.
 """
 
 import inspect
+import itertools
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -17,6 +19,9 @@ from ml_collections import ConfigDict
 
 from colorjax.errors import UserError
 
+PACKAGE = Path(__file__).parent
+# Where train.py, evaluate.py and configs/ are: a wheel has them inside the package.
+SCRIPTS = next(x for x in (PACKAGE / "scripts", PACKAGE.parent) if x.is_dir())
 KEYS = {
     "seed": int,
     "steps": int,
@@ -49,7 +54,7 @@ def parse_flags(argv: Sequence[str]) -> None:
     """
     app.define_help_flags()
     try:
-        rest = flags.FLAGS(list(argv))
+        rest = flags.FLAGS(locate_config(argv))
     except KeyError as error:
         raise UserError(f"--config: no such section {error}") from error
     except (flags.Error, AttributeError, TypeError, ValueError) as error:
@@ -58,6 +63,31 @@ def parse_flags(argv: Sequence[str]) -> None:
         raise UserError(f"--config: {_one_line(error)}") from error
     if rest[1:]:
         raise UserError(f"unexpected argument '{rest[1]}'; flags start with --")
+
+
+def locate_config(argv: Sequence[str]) -> list[str]:
+    """The arguments, with the NAME in `--config=NAME` or `--config NAME` replaced by
+    the path of the config of that name that comes with colorjax.
+
+    NAME stays where it is the path of a file. Raises `UserError` where it is neither.
+    """
+    located = []
+    for before, argument in itertools.pairwise(["", *argv]):
+        flag, _, name = argument.rpartition("=")
+        is_config = (flag or before) == "--config" and name.isidentifier()
+        if is_config and not Path(name).exists():
+            argument = f"{argument.removesuffix(name)}{_config_path(name)}"
+        located.append(argument)
+    return located
+
+
+def _config_path(name: str) -> Path:
+    folder = SCRIPTS / "configs"
+    path = folder / f"{name}.py"
+    if not path.exists():
+        names = ", ".join(sorted(x.stem for x in folder.glob("[!_]*.py")))
+        raise UserError(f"--config: '{name}' is no file, nor one of {names}")
+    return path
 
 
 def to_dict(config: ConfigDict) -> dict[str, Any]:

@@ -516,7 +516,9 @@ def nasty_configs() -> Iterator[tuple[str, bytes]]:
     values += ([], {}, "x" * 10**4, True)
     for key in ("seed", "steps", "batch", "data", "method", "optimizer", "evaluation"):
         for value in values:
-            if (key, value) == ("evaluation", {}) or value == 10**9 and key[0] in "sb":
+            if (key, value) == ("evaluation", {}) or (
+                value == 10**9 and key[0] in "sb"
+            ):
                 continue  # these are in order
             yield f"{key} = {value!r:.20}", json.dumps({**CONFIG, key: value}).encode()
     for place in ("data.resize", "data.crop", "data.zoom", "method.width"):

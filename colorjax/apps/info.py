@@ -27,9 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the description; for a converted run, also that of its source."""
     from colorjax.train.checksums import hash_nets  # slow; --help is fast without
-    from colorjax.train.workdir import STARTER, load_run
+    from colorjax.train.workdir import STARTER, load_run, locate_run
 
-    workdir = epath.Path(args.workdir or STARTER)
+    workdir = locate_run(args.workdir or STARTER)
     loaded = load_run(workdir, args.step)
     digest, parameters = hash_nets(loaded.nets)
     config, source = loaded.config, loaded.source

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
     from colorjax.train import checksums
     from colorjax.train.checkpoint import save_nets
-    from colorjax.train.workdir import load_run
+    from colorjax.train.workdir import load_run, locate_run
 
     loaded = load_run(args.workdir, args.step)
     nets = {name: loaded.nets[name] for name in loaded.method.serves}
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
             note.unlink()
         checksums.write_checksums(part / "checkpoints" / str(loaded.step))
         for name in FILES:
-            if (file := Path(args.workdir) / name).exists():
+            if (file := locate_run(args.workdir) / name).exists():
                 files.write_bytes(part / name, file.read_bytes())
     size = sum(x.stat().st_size for x in Path(args.out).rglob("*") if x.is_file())
     print(f"{args.out}: step {loaded.step}, {size / 1e6:.1f} MB")

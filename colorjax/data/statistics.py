@@ -22,7 +22,6 @@ def estimate_prior(batches, mesh: Mesh) -> Float[np.ndarray, "313"]:
     The soft code itself smooths it, as in the released code; the paper smooths a
     histogram with a Gaussian of the same sigma. One pass over `batches`.
     """
-
     code = masked_sums(lambda examples: mean_code(examples["ab"]), batches, mesh)
     if code.sum() == 0:
         raise UserError("data: not one picture of the training split can be read")

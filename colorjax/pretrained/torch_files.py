@@ -196,7 +196,7 @@ def _tensor(
     if min((offset, *shape, *stride), default=0) < 0 or len(shape) != len(stride):
         raise ValueError("a tensor has a negative size")
     last = offset + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))
-    if math.prod(shape) > len(values) or math.prod(shape) and last >= len(values):
+    if math.prod(shape) > len(values) or (math.prod(shape) and last >= len(values)):
         raise ValueError("a tensor is larger than its storage")
     steps = [s * values.itemsize for s in stride]
     return np.lib.stride_tricks.as_strided(

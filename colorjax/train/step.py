@@ -78,7 +78,7 @@ def make_step(
     optimizer: optax.GradientTransformation,
     seed: int,
     mesh: Mesh,
-    options: StepOptions = StepOptions(),  # noqa: B008 (it is frozen)
+    options: StepOptions = StepOptions(),
 ) -> Callable[[TrainState, dict[str, Array]], tuple[TrainState, dict[str, Array]]]:
     """A compiled function from (state, batch) to (next state, metrics).
 

@@ -191,12 +191,21 @@ def restore_manifests(
     return changes
 
 
+def locate_run(workdir: epath.PathLike) -> epath.Path:
+    """The path of a run; the name `starter` is the run that comes with colorjax,
+    unless a run has that path."""
+    path = epath.Path(workdir)
+    named = str(workdir) == "starter" and not (path / "config.json").exists()
+    return STARTER if named else path
+
+
 def load_run(workdir: epath.PathLike = STARTER, step: int | None = None) -> Run:
     """Read a run, or the one that comes with colorjax, with its checkpoint of `step` or
     its last one.
 
     Raises `UserError` if the directory has no run or its files are damaged.
     """
+    workdir = locate_run(workdir)
     config, prior = read_config(workdir), read_prior(workdir)
     path = epath.Path(workdir) / SOURCE
     source = files.read_json(path)

@@ -1,13 +1,12 @@
 """The run that comes with colorjax, and `colorjax pack`, which made it small."""
 
-import shutil
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 from colorizers import UNIFORM
-from helpers import ROOT, TINY, encode, python, run_colorjax, scene
+from helpers import TINY, encode, run_colorjax, scene
 from orbax.checkpoint import v1 as ocp
 
 import colorjax
@@ -66,29 +65,6 @@ def test_info_without_a_run_is_about_it(capsys):
     assert cli.main(["info"]) == 0
     out = capsys.readouterr().out
     assert f"see {STARTER}/README.md" in out and "efficientnet_lite0" in out
-
-
-@pytest.mark.slow
-def test_it_is_in_the_wheel(tmp_path):
-    """Installed from a wheel, away from the repository."""
-    source = tmp_path / "source"  # setuptools leaves its build in the source
-    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "runs", "build"))
-    pip = ["-m", "pip", "--disable-pip-version-check"]
-    for arguments in (
-        ["wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path, source],
-        ["install", "--no-deps", "--target", tmp_path / "site", "colorjax"],
-    ):
-        place = ["--find-links", tmp_path, "--no-index"]
-        result = python(*pip, *arguments, *place, env={"PYTHONWARNINGS": "default"})
-        assert result.code == 0, result.err
-    (tmp_path / "photo.png").write_bytes(encode(scene(0, 96)))
-    result = run_colorjax(
-        *("colorize", "photo.png", "--out", "colored.png"),
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(tmp_path / "site")},
-    )
-    assert result.code == 0, result.err
-    assert (tmp_path / "colored.png").exists()
 
 
 # ---- pack.

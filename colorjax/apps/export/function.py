@@ -25,7 +25,6 @@ def make_colorize(method: Method, nets: Nets) -> Colorize:
     symbolic. The function repeats the edge up to a multiple of the network's stride, so
     that any size is valid. L is kept. Colors outside the sRGB gamut lose chroma.
     """
-
     nets = jax.tree.map(jnp.asarray, nets)
 
     def colorize(rgb, temperature=method.temperature):
