@@ -11,7 +11,7 @@ from etils import epath
 def profile_steps(
     train_step: Callable[..., Any], begin: int, window: range, folder: epath.Path
 ) -> Callable[..., Any]:
-    """`train_step`, which process 0 traces with JAX's profiler in the steps of `window`.
+    """A `train_step` that process 0 traces with JAX's profiler in steps of `window`.
 
     The first call is step `begin` + 1. TensorBoard and Perfetto show the files that
     the trace leaves in `folder`.
