@@ -38,6 +38,8 @@ from colorjax.train import monitor
 from colorjax.train.checkpoint import load_nets
 from colorjax.train.experiment import Experiment
 from colorjax.train.logger import TrainingLogger
+from colorjax.train.overview import describe_parameters
+from colorjax.train.profiler import profile_steps
 from colorjax.train.step import TrainState, initialize_from
 from colorjax.train.workdir import Run, Workdir, locate_run
 
@@ -82,6 +84,7 @@ def main() -> int:
         checkpoints, steps = workdir.checkpoints, config["steps"]
         begin = checkpoints.latest() or 0
         state = initial_state(workdir, begin)
+        report(describe_parameters(state.nets))
 
         # ---- Services.
         logger = TrainingLogger(
@@ -97,12 +100,16 @@ def main() -> int:
         guard = monitor.DivergenceGuard(save_bad_batch)
 
         # ---- The loop.
+        window = experiment.step_options.profile_window
         train_step = experiment.make_step(workdir.prior)
+        train_step = profile_steps(train_step, begin, window, path / "profile")
         batches = logger.timed(experiment.data.batches(begin))
         results = None
         for step, batch in enumerate(batches, start=begin + 1):
-            state, metrics = train_step(state, shard_batch(batch, mesh))
-            logger.add(step, metrics)
+            # The first step compiles, which moves constants; later ones move the batch.
+            with jax.transfer_guard("disallow" if step > begin + 1 else "allow"):
+                state, metrics = train_step(state, shard_batch(batch, mesh))
+                logger.add(step, metrics)
             guard.check(logger.step, logger.metrics)
             workdir.check_lock()
             stopping = preempted(step)

@@ -220,6 +220,7 @@ def test_full_disk(trained, config, tmp_path):
 
     result = run_train(*command, preexec_fn=fill)
     progress = f"{workdir}: going", "first step", "step", "evaluating", "1 unreadable"
+    progress += "parameters of G", "  "
     fails(result, workdir, "File too large", "make room", progress=progress)
     result = run_train(*command)
     assert result.code == 0, result.err

@@ -1,6 +1,7 @@
 """What a config describes: `Experiment`, made of `make_method`, `make_dataset`,
 `make_optimizer`."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
-from optax import GradientTransformation
+from optax import GradientTransformation, Schedule
 
 from colorjax import config as configs
 from colorjax import methods
@@ -47,6 +48,12 @@ def make_optimizer(section: dict[str, Any], steps: int) -> GradientTransformatio
     """The optimizer that the `optimizer` section of a config describes."""
     section = configs.check_section("optimizer", optim.adam, section, ["steps"])
     return optim.adam(steps, **section)
+
+
+def make_learning_rate(section: dict[str, Any], steps: int) -> Schedule:
+    """The learning rate of the `optimizer` section of a config, by step."""
+    keys = inspect.signature(optim.schedule).parameters
+    return optim.schedule(steps, **{k: x for k, x in section.items() if k in keys})
 
 
 @dataclass(frozen=True)
@@ -112,4 +119,5 @@ class Experiment:
             self.config["seed"],
             self.mesh,
             self.step_options,
+            make_learning_rate(self.config["optimizer"], self.config["steps"]),
         )

@@ -17,6 +17,8 @@ from colorjax.train.monitor import WINDOW, discriminator_warnings
 class TrainingLogger:
     """Writes `log.jsonl`, shows progress, and warns of failing discriminators.
 
+    If tensorboardX is installed, event files in `tensorboard/` have the same metrics.
+
     Metrics are fetched from the device one step late, so that no step waits. `metrics`
     are the last fetched ones, of `step`. All of the first steps are logged, then fewer,
     so that a run has about `LINES` lines at most. Numbers that are not finite become
@@ -42,6 +44,7 @@ class TrainingLogger:
         self.metrics: dict[str, float] = {}
         self._warnings = self._discriminator_warnings()
         self._progress = Progress("step", steps, start)
+        self._tensorboard = _tensorboard_writer(self.path.parent / "tensorboard", start)
         self._written = time.monotonic()
         self._rate = ""  # the last measured one, as text
         self._pending: tuple[int, Mapping[str, Any]] | None = None
@@ -96,6 +99,9 @@ class TrainingLogger:
         if step <= self.ALL or step % self.spacing == 0 or step == self.steps:
             self.lines.append(self._line(step, step_seconds, waiting_seconds, now))
             self._warn()
+            if self._tensorboard is not None:
+                for key, value in self.metrics.items():
+                    self._tensorboard.add_scalar(key, value, step)
         texts = [f"loss {self.metrics['loss']:.4f}", self._rate]
         if skipped := self.metrics["skipped"]:
             texts.insert(1, f"{skipped:.0f} skipped")
@@ -137,4 +143,20 @@ class TrainingLogger:
     def _write(self) -> None:
         if jax.process_index() == 0:
             write_bytes(self.path, "".join(f"{x}\n" for x in self.lines).encode())
+        if self._tensorboard is not None:
+            self._tensorboard.flush()
         self._written = time.monotonic()
+
+
+def _tensorboard_writer(folder: epath.Path, start: int) -> Any:
+    """A writer of TensorBoard's event files, in process 0, if tensorboardX is there.
+
+    It drops events after step `start`, which a resumed run repeats.
+    """
+    if jax.process_index() > 0:
+        return None
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder), purge_step=start + 1)

@@ -7,6 +7,7 @@ global: under jit, sums and BatchNorm's statistics are those of the global batch
 XLA reduces gradients over the mesh.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -42,15 +43,30 @@ class StepOptions:
 
     `accumulate` trades time for memory: the gradient is the mean over this number of
     micro-batches, each with its own BatchNorm statistics and randomness. A run ends
-    after `patience` skipped steps in a row.
+    after `patience` skipped steps in a row. `profile`, "FIRST:LAST", names steps to
+    trace.
     """
 
     accumulate: int = 1
     patience: int = 20
+    profile: str = ""
 
     def __post_init__(self):
         if self.patience < 1:
             raise UserError(f"config.step.patience is {self.patience}, less than 1")
+        _ = self.profile_window
+
+    @property
+    def profile_window(self) -> range:
+        """The steps to trace."""
+        if not self.profile:
+            return range(0)
+        match = re.fullmatch(r"(\d+):(\d+)", self.profile)
+        if not match or not 1 <= int(match[1]) <= int(match[2]):
+            raise UserError(
+                f"config.step.profile is '{self.profile}'; give FIRST:LAST, as in 10:12"
+            )
+        return range(int(match[1]), int(match[2]) + 1)
 
 
 def make_init(
@@ -79,6 +95,7 @@ def make_step(
     seed: int,
     mesh: Mesh,
     options: StepOptions = StepOptions(),
+    learning_rate: optax.Schedule | None = None,
 ) -> Callable[[TrainState, dict[str, Array]], tuple[TrainState, dict[str, Array]]]:
     """A compiled function from (state, batch) to (next state, metrics).
 
@@ -86,7 +103,9 @@ def make_step(
     before it updated. If a loss or its gradient is not finite, the step is skipped: it
     changes only the counters of the state. Metrics are float or int scalars. Besides
     those of the losses there are `skipped`, the number of skipped steps so far, and
-    `patience`, the number of further steps that may be skipped in a row.
+    `patience`, the number of further steps that may be skipped in a row; of each
+    trained net the global norms of gradient and update; and `learning_rate`, if the
+    schedule of the optimizer is given.
     """
 
     def step(state, batch):
@@ -101,13 +120,17 @@ def make_step(
                 loss, params, nets, examples, key, options.accumulate
             )
             # The sum of squares, because Adam's squares must not overflow either.
-            finite &= jnp.isfinite(value + optax.tree.norm(gradient, squared=True))
+            squared_norm = optax.tree.norm(gradient, squared=True)
+            finite &= jnp.isfinite(value + squared_norm)
             updates, optimizers[name] = optimizer.update(
                 gradient, optimizers[name], params
             )
             params = optax.apply_updates(params, updates)
             nets[name] = {**nets[name], "params": params}
-            metrics |= scalars
+            metrics |= scalars | {
+                f"gradient_norm_{name}": jnp.sqrt(squared_norm),
+                f"update_norm_{name}": optax.tree.norm(updates),
+            }
         finite &= _statistics_are_finite(nets)
         # XLA selects numbers in place, while updating; a branch would copy.
         nets, optimizers = jax.tree.map(
@@ -118,6 +141,8 @@ def make_step(
         in_row = jnp.where(finite, 0, state.skipped_in_row + 1)
         skipped = state.skipped + ~finite
         metrics |= {"skipped": skipped, "patience": options.patience - in_row}
+        if learning_rate is not None:  # skipped steps do not advance the schedule
+            metrics["learning_rate"] = learning_rate(state.step - state.skipped)
         return TrainState(state.step + 1, nets, optimizers, skipped, in_row), metrics
 
     return jax.jit(

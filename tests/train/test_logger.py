@@ -4,9 +4,13 @@ import json
 import math
 import time
 
+import jax
+import numpy as np
 import pytest
 
 from colorjax.train.logger import TrainingLogger
+from colorjax.train.overview import describe_parameters
+from colorjax.train.profiler import profile_steps
 
 
 def strict(text):
@@ -40,3 +44,19 @@ def test_what_is_not_finite_is_null(tmp_path, capsys):
     lines = strict((tmp_path / "log.jsonl").read_text())
     assert [line["loss"] for line in lines] == [2, None, None]
     assert "step 3/3, loss inf, 2 skipped" in capsys.readouterr().err
+    pytest.importorskip("tensorboardX")
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 1
+
+
+def test_parameters_are_described():
+    params = {"conv": {"bias": np.zeros(8), "kernel": np.zeros((3, 3, 1, 8))}}
+    assert describe_parameters({"G": {"params": params}}).splitlines() == [
+        "parameters of G: 0.00 M",
+        "  conv         80  8, 3x3x1x8",
+    ]
+
+
+def test_profile_of_some_steps(tmp_path):
+    step = profile_steps(lambda x: x + 1, 4, range(3, 7), tmp_path / "profile")
+    assert [int(step(jax.numpy.ones(()))) for _ in range(3)] == [2, 2, 2]
+    assert list((tmp_path / "profile").rglob("*.xplane.pb"))

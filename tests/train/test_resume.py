@@ -42,15 +42,19 @@ def checkpoints_begun(workdir):
 
 
 def test_killed_while_saving(undisturbed, tmp_path):
-    """kill -9 as soon as a checkpoint is begun, finished or not; then again, and on."""
+    """kill -9 as soon as the second checkpoint is begun; the run resumes from the last
+    finished one."""
     config, expected = undisturbed
     workdir = tmp_path / "killed"
     process = start(config, workdir)
-    wait_for(lambda: checkpoints_begun(workdir), process)
+    wait_for(lambda: len(checkpoints_begun(workdir)) > 1, process)
     process.kill()
     assert process.wait() == -signal.SIGKILL
+    finished = [int(name) for name in checkpoints_begun(workdir) if name.isdigit()]
+    assert EVERY in finished
     result = run_train(f"--config={config}", f"--workdir={workdir}")
     assert result.code == 0, result.err
+    assert f"going on from step {max(finished)}" in result.err
     assert_same_run(workdir, expected, STEPS)
 
 

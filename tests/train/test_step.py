@@ -132,6 +132,26 @@ def test_bad_step_is_skipped_and_counted(spoil, accumulate):
     assert (state.step, state.skipped, state.skipped_in_row) == (4, 2, 0)
 
 
+@pytest.mark.parametrize("window", ["3", "5:4", "0:2", "a:b"])
+def test_bad_profile_window(window):
+    with pytest.raises(UserError, match="config.step.profile"):
+        StepOptions(profile=window)
+
+
+def test_norms_and_learning_rate_are_logged():
+    mesh, images = one_device(), shard_batch(batch(4, 16), one_device())
+    optimizer = optax.sgd(0.5)
+    state = make_init(method(), optimizer, 0, mesh)(images)
+    before = jax.device_get(state.nets["G"]["params"])
+    step = make_step(method(), optimizer, 0, mesh, learning_rate=lambda n: 0.5 + n)
+    state, metrics = step(state, images)
+    after = jax.device_get(state.nets["G"]["params"])
+    update = float(optax.tree.norm(jax.tree.map(np.subtract, after, before)))
+    np.testing.assert_allclose(metrics["update_norm_G"], update, rtol=1e-3)
+    np.testing.assert_allclose(metrics["gradient_norm_G"], update / 0.5, rtol=1e-3)
+    assert metrics["learning_rate"] == 0.5
+
+
 def test_patience_is_one_or_more():
     with pytest.raises(UserError, match="config.step.patience is 0"):
         StepOptions(patience=0)
