@@ -22,8 +22,8 @@ from ml_collections import config_flags
 
 from colorjax import config as configs
 from colorjax import distributed, files, images, runtime
-from colorjax.data.pipeline import UnreadableCounter
 from colorjax.data.statistics import estimate_prior
+from colorjax.data.unreadable import UnreadableCounter
 from colorjax.distributed import check_batch_size, make_mesh, replicated, shard_batch
 from colorjax.errors import UserError
 from colorjax.evaluation import protocol
@@ -118,7 +118,7 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
     if prior is None:
         batch = evaluation.whole_batch(mesh)
         passed = protocol.single_pass(pictures, source, batch, "estimating the prior")
-        prior = estimate_prior(unreadable.watch(passed), mesh)
+        prior = estimate_prior(unreadable.count(passed), mesh)
     if first_process:
         encoded = io.BytesIO()
         np.save(encoded, prior)
@@ -202,7 +202,7 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
             UnreadableCounter(sources[1], pictures.max_unreadable, second=True)
         )
     for one in watched:
-        batches = one.watch(batches)
+        batches = one.count(batches)
     batches = log.watch(batches)
     for step, batch in enumerate(batches, start=begun + 1):
         state, scalars = train_step(state, shard_batch(batch, mesh))

@@ -65,7 +65,7 @@ def _strips(
     wanted: list[int],
 ) -> dict[int, Strip]:
     """Grey, what each of `rows` makes of it, and the original, by index."""
-    examples = jax.jit(to_examples)(pictures.chosen(source, wanted))
+    examples = jax.jit(to_examples)(pictures.batch_of(source, wanted))
     colors = {"grey": jnp.zeros_like(examples["ab"])}
     for name, row in rows.items():
         predict = jax.jit(row.predict)

@@ -187,7 +187,7 @@ def image_grid(
     for half in np.array_split(chosen, 2) if len(chosen) > 1 else [chosen]:
         shown = {"grey input": [], "colorized": [], "original": []}
         for index in half:
-            original = pictures.picture(source, int(index))
+            original = pictures.image(source, int(index))
             grey = join(original, np.zeros((*original.shape[:2], 2), np.float32))
             triple = (grey, colorizer(original), original)
             for column, picture in zip(shown.values(), triple, strict=True):
