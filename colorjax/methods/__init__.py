@@ -1,4 +1,4 @@
-"""One file a method, each with `build(prior, **section) -> Method`."""
+"""Methods: one file each, with a function `build(prior, **section) -> Method`."""
 
 import importlib
 import pkgutil
@@ -8,7 +8,10 @@ from colorjax.errors import UserError
 
 
 def builder(name: str) -> Callable:
-    """The `build` of `colorjax.methods.<name>`; the name may be nothing else."""
+    """The function `build` of the module `colorjax.methods.<name>`.
+
+    Raises `UserError` where there is no such method.
+    """
     modules = (module.name for module in pkgutil.iter_modules(__path__))
     names = sorted(name for name in modules if not name.startswith("_"))
     if name not in names:

@@ -8,12 +8,35 @@ at hand every output channel has mean 0 and variance 1. Layers do so one after a
 each seeing the output of those already set.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
+
+
+def apply_train(
+    net: nn.Module, variables: Mapping[str, Any], x: Float[Array, "b h w i"], key=None
+) -> tuple[Float[Array, "b h2 w2 o"], dict[str, Any]]:
+    """The output in training mode, and the updated statistics as "batch_stats".
+
+    `key` is for dropout.
+    """
+    rngs = None if key is None else {"dropout": key}
+    result: Any = net.apply(
+        variables, x, train=True, mutable=["batch_stats"], rngs=rngs
+    )
+    return result
+
+
+def apply_eval(
+    net: nn.Module, variables: Mapping[str, Any], x: Float[Array, "b h w i"]
+) -> Float[Array, "b h2 w2 o"]:
+    """The output in evaluation mode, in float32."""
+    output: Any = net.apply(variables, x)
+    return output.astype(jnp.float32)
 
 
 def dilated_conv(x, kernel, stride=1, dilation=1):
