@@ -12,10 +12,10 @@ from colorjax.nets.layers import TransposedConv, normalize, plain_conv
 
 
 class ResNet(nn.Module):
-    """One picture to another: two halvings, `blocks` residual blocks, two doublings.
+    """An image to an image: two halvings, `blocks` residual blocks, two doublings.
 
-    `width` multiplies every channel count (64, 128, 256); `norm` is "instance", "batch"
-    or "none". Images are mirrored at their borders. Outputs lie in [-1, 1].
+    `width` multiplies every channel count (64, 128, 256). `norm` is "instance", "batch"
+    or "none". Padding mirrors images at their borders. Outputs lie in [-1, 1].
     """
 
     outputs: int
@@ -24,13 +24,13 @@ class ResNet(nn.Module):
     norm: str = "instance"
     dtype: jnp.dtype = jnp.dtype("float32")
 
-    stride = 4  # height and width of an input are multiples of this
+    stride = 4  # pixels: height and width of an input are multiples of it
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "b h w i"], train: bool = False
     ) -> Float[Array, "b h w outputs"]:
-        """`train` takes statistics of the batch."""
+        """`train` uses the statistics of the batch."""
         options = dict(use_bias=self.norm == "none", dtype=self.dtype)
         one, two, four = (round(64 * self.width * n) for n in (1, 2, 4))
 
