@@ -96,9 +96,7 @@ def soft_encode(
         distance, order = jax.lax.top_k(-distance, neighbors)
         distance = -distance
         indices = jnp.take_along_axis(candidates, order, axis=-1)
-    nearest = distance.min(
-        -1, keepdims=True
-    )  # subtracted against underflow
+    nearest = distance.min(-1, keepdims=True)  # subtracted against underflow
     weights = jnp.exp((nearest - distance) / (2 * sigma**2))
     return indices, weights / weights.sum(-1, keepdims=True)
 

@@ -34,12 +34,13 @@ from helpers import (
 from colorjax import images
 from colorjax.apps import info
 from colorjax.data import sources
+from colorjax.data.tfds import TFDS
 from colorjax.errors import UserError
 from colorjax.evaluation import protocol
 from colorjax.evaluation import results as evaluation_results
 from colorjax.inference import archive
 from colorjax.inference.distribution import Distribution
-from colorjax.pretrained import torch_files
+from colorjax.pretrained import torch_files, weights
 from colorjax.train.experiment import (
     UNIFORM,
     make_dataset,
@@ -76,16 +77,16 @@ def _config(path: Path) -> object:
 
 @functools.cache
 def _drawings() -> sources.Source:
-    return sources.TFDS("drawings", "train", str(FIXTURES))
+    return TFDS("drawings", "train", str(FIXTURES))
 
 
 READERS = {
     "picture": Reader("x.png", images.load),
     "picture in full": Reader("x.png", lambda p: images.read_full(p.read_bytes())),
     "header of a picture": Reader("x.png", lambda p: images.pixels(p.read_bytes())),
-    "pytorch": Reader("x.pth", torch_files.read),
-    "safetensors": Reader("x.safetensors", torch_files.read),
-    "caffemodel": Reader("x.caffemodel", torch_files.read),
+    "pytorch": Reader("x.pth", weights.read),
+    "safetensors": Reader("x.safetensors", weights.read),
+    "caffemodel": Reader("x.caffemodel", weights.read),
     "distribution": Reader("x.npz", archive.load),
     "config of a run": Reader("config.json", _config),
     "prior of a run": Reader("prior.npy", lambda p: read_prior(p.parent)),

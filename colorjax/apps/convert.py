@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from colorjax.evaluation.results import (
         hash_nets,  # heavy; mistakes above need no waiting
     )
-    from colorjax.pretrained.torch_files import read
+    from colorjax.pretrained.weights import read
     from colorjax.train.checkpoint import save_nets
     from colorjax.train.workdir import SOURCE
 
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         "file": Path(args.file).name,
         "file sha256": weights.sha256,
         "nets sha256": digest,
-        "licence": published.licence,
+        "licence": published.license,
         **published.conventions,
     }
     with files.new_directory(args.out) as part:

@@ -6,12 +6,15 @@ CVPR 2016. Two sets of weights are in use. FID is defined with the weights of 20
 in its last block. torchvision's net averages with the padding everywhere.
 """
 
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 SIDE = 299  # pixels of the images that it was trained on
 FEATURES = 2048
+SAME: Any = ((1, 1), (1, 1))  # Flax's annotation of padding allows only str
 
 
 class InceptionV3(nn.Module):
@@ -27,7 +30,7 @@ class InceptionV3(nn.Module):
     def __call__(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b 2048"]:
         def average(x):
             return nn.avg_pool(
-                x, (3, 3), padding=((1, 1), (1, 1)), count_include_pad=not self.original
+                x, (3, 3), padding=SAME, count_include_pad=not self.original
             )
 
         x = _conv("conv", x, 32, (3, 3), 2, same=False)
@@ -47,7 +50,7 @@ class InceptionV3(nn.Module):
         x = jnp.concatenate(_mixed_e("mixed_9", x, average(x)), -1)
         pooled = average(x)
         if self.original:
-            pooled = nn.max_pool(x, (3, 3), padding=((1, 1), (1, 1)))
+            pooled = nn.max_pool(x, (3, 3), padding=SAME)
         return jnp.concatenate(_mixed_e("mixed_10", x, pooled), -1).mean(axis=(1, 2))
 
 

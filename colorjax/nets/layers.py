@@ -74,7 +74,7 @@ def transposed_conv(
     taps = jnp.array([[3, 2], [1, 0]])  # [input j - 1 or j, phase]
     phases = kernel[taps[:, None, :, None], taps[None, :, None, :]]  # [2 2 2 2 i o]
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    y = sum(
+    y: Any = sum(
         jnp.einsum(
             "bhwi,pqio->bhwpqo",
             padded[:, u : u + h + 1, v : v + w + 1],
@@ -83,7 +83,8 @@ def transposed_conv(
         )
         for u in (0, 1)
         for v in (0, 1)
-    ).astype(x.dtype)
+    )
+    y = y.astype(x.dtype)
     rows = jnp.stack([y[:, :h, :, 0], y[:, 1:, :, 1]], axis=2)  # [b h 2 w+1 2 o]
     both = jnp.stack([rows[:, :, :, :w, 0], rows[:, :, :, 1:, 1]], axis=4)
     return both.reshape(b, 2 * h, 2 * w, -1)

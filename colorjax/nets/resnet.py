@@ -4,6 +4,8 @@ Source: Zhu, Park, Isola, Efros, "Unpaired Image-to-Image Translation using
 Cycle-Consistent Adversarial Networks", ICCV 2017, appendix 7.2.
 """
 
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -31,7 +33,8 @@ class ResNet(nn.Module):
         self, x: Float[Array, "b h w i"], train: bool = False
     ) -> Float[Array, "b h w outputs"]:
         """`train` uses the statistics of the batch."""
-        options = dict(use_bias=self.norm == "none", dtype=self.dtype)
+        use_bias = self.norm == "none"
+        options: dict[str, Any] = dict(use_bias=use_bias, dtype=self.dtype)
         one, two, four = (round(64 * self.width * n) for n in (1, 2, 4))
 
         def mirrored(x, pad):
@@ -54,7 +57,7 @@ class ResNet(nn.Module):
         for number in range(1, self.blocks + 1):
             x = block(x, f"block{number}")
         for name, features in (("up2", two), ("up1", one)):
-            up = TransposedConv(features, 3, options["use_bias"], name=name)
+            up = TransposedConv(features, 3, use_bias, name=name)
             x = nn.relu(norm(up(x), name))
         last = plain_conv(self.outputs, 7, dtype=self.dtype, name="last")
         return jnp.tanh(last(mirrored(x, 3)))

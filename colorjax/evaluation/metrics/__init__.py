@@ -23,7 +23,7 @@ from colorjax.evaluation.metrics.image import (
     similarity,
 )
 from colorjax.evaluation.metrics.lpips import lpips
-from colorjax.pretrained import torch_files
+from colorjax.pretrained import weights
 from colorjax.pretrained.inception import load_inception
 from colorjax.pretrained.vgg16 import load_classifier
 
@@ -44,14 +44,14 @@ class Context(NamedTuple):
 def _classification(context: Context) -> Metric:
     if not context.classifier:
         raise UserError("classification: name the classifier's file: --classifier=FILE")
-    file = torch_files.read(context.classifier)
+    file = weights.read(context.classifier)
     return classification(load_classifier(file), context.side, file.sha256)
 
 
 def _fid(context: Context) -> Metric:
     if not context.inception:
         raise UserError("fid: left out; name Inception-v3's file: --inception=FILE")
-    file = torch_files.read(context.inception)
+    file = weights.read(context.inception)
     net, variables = load_inception(file)
     same, disjoint, settings = context.originals(net, variables)
     settings = {"sha256": file.sha256, **settings}
