@@ -1,9 +1,9 @@
 """sRGB <-> CIE Lab (D65, 2 degree observer) in JAX: `rgb_to_lab`, `lab_to_rgb`,
 `into_gamut`.
 
-The standards: IEC 61966-2-1 for the transfer curve and the primaries, CIE 15 for Lab.
-Rows are summed elementwise instead of as a matrix product, because the default matrix
-precision (bfloat16 on TPU, possibly TF32 on GPU) would cost tenths of an ab unit.
+Source: IEC 61966-2-1 for the transfer curve and the primaries, CIE 15 for Lab. Matrices
+are applied elementwise, because the default precision of a matrix product (bfloat16 on
+TPU, possibly TF32 on GPU) would cost tenths of an ab unit.
 """
 
 import jax.numpy as jnp
@@ -20,10 +20,10 @@ XYZ_TO_RGB = (
     (0.05564664, -0.20404134, 1.05731107),
 )
 WHITE = (0.95047, 1.0, 1.08883)
-EPSILON = (6 / 29) ** 3  # where CIE's cube root becomes its tangent
+EPSILON = (6 / 29) ** 3  # below this, CIE replaces the cube root by a line
 SLOPE = (29 / 6) ** 2 / 3
-HALVINGS = 10  # of the interval that the chroma of a colour out of gamut is sought in
-MARGIN = 2e-6  # of linear light beyond [0, 1] is rounding, and moves L by 0.001
+HALVINGS = 10  # steps of the bisection for the chroma that fits the gamut
+MARGIN = 2e-6  # linear light that rounding puts outside [0, 1]; moves L by 0.001
 
 
 def _apply(matrix, x):
@@ -46,7 +46,7 @@ def rgb_to_lab(rgb: Float[Array, "... 3"]) -> Float[Array, "... 3"]:
 
 
 def lab_to_rgb(lab: Float[Array, "... 3"]) -> Float[Array, "... 3"]:
-    """Lab to sRGB in [0, 1]; colours outside the sRGB gamut are clipped per channel."""
+    """Lab to sRGB in [0, 1]; colors outside the sRGB gamut are clipped per channel."""
     linear = _lab_to_linear(lab)
     rgb = jnp.where(
         linear > 0.0031308,
@@ -57,7 +57,7 @@ def lab_to_rgb(lab: Float[Array, "... 3"]) -> Float[Array, "... 3"]:
 
 
 def _lab_to_linear(lab):
-    """Linear light of the sRGB primaries, not clipped."""
+    """Lab to linear light of the sRGB primaries, not clipped."""
     y = (lab[..., 0] + 16) / 116
     f = jnp.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1)
     t = jnp.where(f > 6 / 29, f**3, (f - 4 / 29) / SLOPE)
@@ -67,10 +67,10 @@ def _lab_to_linear(lab):
 def into_gamut(
     lab: Float[Array, "... 3"], halvings: int = HALVINGS
 ) -> Float[Array, "... 3"]:
-    """Lab with the chroma of colours outside the sRGB gamut reduced until they fit.
+    """Reduce the chroma of colors outside the sRGB gamut until they fit.
 
-    L, in [0, 100], and the hue angle stay; clipping per channel would change both. The
-    factor is found by bisection, by default to a thousandth of the chroma asked for.
+    L, in [0, 100], and the hue angle stay the same; clipping per channel would change
+    both. The factor of the chroma is found by bisection, to 0.5 ** `halvings`.
     """
 
     def fits(scale):
@@ -82,6 +82,6 @@ def into_gamut(
 
     whole = jnp.ones_like(lab[..., 0])
     scale = jnp.zeros_like(whole)
-    for i in range(1, halvings + 1):  # unrolled, so that XLA makes one pass of it
+    for i in range(1, halvings + 1):  # unrolled, so that XLA fuses it into one pass
         scale = jnp.where(fits(scale + 0.5**i), scale + 0.5**i, scale)
     return lab * scale_of(jnp.where(fits(whole), whole, scale))

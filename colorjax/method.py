@@ -1,17 +1,18 @@
-"""What a colorization method is: `Method`, `Prediction`, and the examples they see.
+"""The interface of a colorization method: `Method`, `Prediction`, and its examples.
 
-A method is a value, three pure functions, and the trainer knows nothing more of it:
+A method is a value that consists of pure functions:
 
-- `init(key, examples) -> nets`: the nets by name, each a dict of its collections, of
-  which "params" is the trained one ("batch_stats", ... are carried along);
-- `losses`: in the order in which they run, from the name of a trained net to
-  `loss(params, nets, examples, key) -> (value, (collections, metrics))`, where
-  `collections` holds what changed besides params, by net: `{"G": {"batch_stats":
-  ...}}`, and `metrics` scalars to log;
-- `predict(nets, lightness, key) -> Prediction`: in evaluation mode, every picture by
-  itself;
-- `temperature`: where there are logits, that at which `predict` makes ab of them;
-- `serves`: the names of the nets that `predict` reads.
+- `init(key, examples) -> nets` returns the nets by name. Each is a dict of collections;
+  "params" is trained, others ("batch_stats", ...) are carried along.
+- `losses` maps the name of each trained net to its loss, in the order in which they
+  run: `loss(params, nets, examples, key) -> (value, (collections, metrics))`.
+  `collections` holds the updates besides params by net, `{"G": {"batch_stats": ...}}`.
+  `metrics` are scalars to log.
+- `predict(nets, lightness, key) -> Prediction`, in evaluation mode; the prediction for
+  an image does not depend on the other images of the batch.
+- `temperature` is the softmax temperature that decodes logits to ab; unused without
+  logits.
+- `serves` has the names of the nets that `predict` reads.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,15 +29,15 @@ Examples = dict[str, Array]
 
 
 class Prediction(NamedTuple):
-    """`ab` at the resolution of L, and `logits` over the bins for a method with
-    them."""
+    """`ab` in ab units at the resolution of L; `logits` over the bins if there are
+    any."""
 
     ab: Float[Array, "b h w 2"]
     logits: Float[Array, "b h2 w2 q"] | None = None
 
 
 class Method(NamedTuple):
-    """A colorizer: see the module's docstring."""
+    """A colorization method: see the docstring of the module."""
 
     init: Callable[[PRNGKeyArray, Examples], Nets]
     losses: Mapping[str, Callable]
@@ -46,11 +47,11 @@ class Method(NamedTuple):
 
 
 def to_examples(batch: Mapping[str, ArrayLike]) -> Examples:
-    """What losses and metrics see of a batch of `colorjax.data`.
+    """A batch of `colorjax.data` as losses and metrics see it.
 
-    "image" becomes "rgb" [b h w 3] in [0, 1], and "lightness" [b h w 1] and "ab"
-    [b h w 2] of Lab; "other", if there, "other_lightness" and "other_ab" of another
-    picture.
+    "image", uint8, becomes "rgb" [b h w 3] in [0, 1], "lightness" [b h w 1] in [0, 100]
+    and "ab" [b h w 2] in ab units. "other" of an unpaired batch becomes
+    "other_lightness" and "other_ab". All other entries stay.
     """
 
     def unit(image):
@@ -71,8 +72,8 @@ def to_examples(batch: Mapping[str, ArrayLike]) -> Examples:
 def abstract_batch(
     size: int, side: int, unpaired: bool = False
 ) -> dict[str, jax.ShapeDtypeStruct]:
-    """The shapes of a batch of `size` pictures of `side` pixels, for tracing only;
-    `unpaired` ones have a second set."""
+    """The shapes and types of a batch of `size` square images of `side` pixels, for
+    tracing. An `unpaired` batch has a second set."""
     batch = {
         "image": jax.ShapeDtypeStruct((size, side, side, 3), jnp.uint8),
         "mask": jax.ShapeDtypeStruct((size,), jnp.float32),

@@ -35,13 +35,14 @@ from helpers import (
 from colorjax import images
 from colorjax.apps import info
 from colorjax.data import sources
+from colorjax.data.tfds import TFDS
 from colorjax.errors import UserError
 from colorjax.evaluation import protocol
 from colorjax.evaluation import results as evaluation_results
 from colorjax.evaluation.tables import text_table
 from colorjax.inference import archive
 from colorjax.inference.distribution import Distribution
-from colorjax.pretrained import torch_files
+from colorjax.pretrained import torch_files, weights
 from colorjax.train.experiment import (
     make_dataset,
     make_method,
@@ -78,7 +79,7 @@ def _config(path: Path) -> object:
 
 @functools.cache
 def _drawings() -> sources.Source:
-    return sources.TFDS("drawings", "train", str(FIXTURES))
+    return TFDS("drawings", "train", str(FIXTURES))
 
 
 READERS = {
@@ -87,9 +88,9 @@ READERS = {
     "header of a picture": Reader(
         "x.png", lambda p: images.pixel_count(p.read_bytes())
     ),
-    "pytorch": Reader("x.pth", torch_files.read),
-    "safetensors": Reader("x.safetensors", torch_files.read),
-    "caffemodel": Reader("x.caffemodel", torch_files.read),
+    "pytorch": Reader("x.pth", weights.read),
+    "safetensors": Reader("x.safetensors", weights.read),
+    "caffemodel": Reader("x.caffemodel", weights.read),
     "distribution": Reader("x.npz", archive.load),
     "config of a run": Reader("config.json", _config),
     "prior of a run": Reader("prior.npy", lambda p: read_prior(p.parent)),

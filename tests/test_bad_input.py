@@ -173,7 +173,7 @@ def test_what_a_resumed_run_may_change(tmp_path):
 def test_empty_folder(config, tmp_path):
     (tmp_path / "empty").mkdir()
     result = run_train(f"--config={config}", f"--config.data.root={tmp_path}/empty")
-    fails(result, f"{tmp_path}/empty: no pictures found", ".jpg")
+    fails(result, f"{tmp_path}/empty: no images found", ".jpg")
 
 
 def test_batch_that_the_devices_do_not_divide(config, tmp_path):
@@ -193,8 +193,8 @@ def test_bad_files_among_good_ones(trained, folder):
     assert result.code == 0, result.err
     assert "Traceback" not in result.err
     listed = ", ".join(str(folder / name) for name in BAD)
-    assert f"3 unreadable pictures ({listed})" in result.out.splitlines()
-    assert f"1 unreadable pictures ({folder / BAD_TEST})" in result.err.splitlines()
+    assert f"3 unreadable images ({listed})" in result.out.splitlines()
+    assert f"1 unreadable images ({folder / BAD_TEST})" in result.err.splitlines()
     assert (
         json.loads((workdir / "metrics.json").read_text())["protocol"]["pictures"] == 3
     )

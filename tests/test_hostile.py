@@ -30,7 +30,7 @@ from colorjax.apps.colorize import plan
 from colorjax.data.pipeline import ImageDataset
 from colorjax.data.sources import image_files, listed, write_list
 from colorjax.errors import UserError, printable
-from colorjax.pretrained.torch_files import read
+from colorjax.pretrained.weights import read
 from colorjax.train.workdir import load_run
 
 TAKEN = {  # of the nasty files: a small picture comes of them

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the run and describe it; the directory appears only when complete."""
     files.check_new(args.out)
-    from colorjax.pretrained.torch_files import read  # slow, so after the check
+    from colorjax.pretrained.weights import read  # slow, so after the check
     from colorjax.train.checkpoint import save_nets
     from colorjax.train.checksums import hash_nets
     from colorjax.train.workdir import SOURCE
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         "file": Path(args.file).name,
         "file sha256": weights.sha256,
         "nets sha256": digest,
-        "licence": published.licence,
+        "licence": published.license,
         **published.conventions,
     }
     with files.new_directory(args.out) as part:

@@ -1,5 +1,8 @@
-"""Encoded pictures at random access: `Source`; the splits that data sets have, `Folder`
-and `TFDS`; and parts of one: `Subset`, `halves`."""
+"""Encoded images at random access: the protocols `Source` and `Split`, and `Folder`,
+`Subset` and `Concat`.
+
+`data.tfds` has the other split, `TFDS`.
+"""
 
 import hashlib
 import importlib.util
@@ -15,7 +18,7 @@ from colorjax.files import files_below
 
 
 class EncodedImage(NamedTuple):
-    """The bytes of a picture file, and its class (-1 where it is not known)."""
+    """The bytes of an image file and its class, -1 where it is unknown."""
 
     data: bytes
     label: int = -1
@@ -23,16 +26,16 @@ class EncodedImage(NamedTuple):
 
 @runtime_checkable
 class Source(Protocol):
-    """Encoded pictures at random access.
+    """Encoded images at random access.
 
-    `name` is what messages call a picture; `key` is what lists call it, which does not
-    depend on where the data are kept.
+    Messages call an image by its `name`. Lists call it by its `key`, which does not
+    depend on where the data set is stored.
     """
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> EncodedImage:
-        """Raises `UserError` or `OSError` where the picture cannot be read."""
+        """Raises `UserError` or `OSError` where the image cannot be read."""
         ...
 
     def name(self, index: int) -> str: ...
@@ -42,23 +45,32 @@ class Source(Protocol):
 
 @runtime_checkable
 class Split(Source, Protocol):
-    """A source that a run is resumed on: it can be had again as it was."""
+    """A source that a resumed run can restore.
+
+    The order in which training draws images depends on their places in the source, so
+    a run keeps the manifest.
+    """
 
     def manifest(self) -> list[str]:
-        """What a run keeps, to have the same pictures when it is resumed."""
+        """What identifies the images and their places."""
         ...
 
-    def restore_manifest(self, listing: Sequence[str]) -> str:
-        """Have the pictures of an earlier `listing`; what changed since, in a line, or
-        "". Raises `UserError` where they cannot be had."""
+    def restore_manifest(self, manifest: Sequence[str]) -> str:
+        """Restore the images of an earlier `manifest`.
+
+        Returns what has changed since, as one line, or "". Raises `UserError` where the
+        images cannot be restored.
+        """
         ...
 
 
 class Folder:
-    """The picture files below a folder, in sorted order, every tenth one held out.
+    """The image files below a folder, in sorted order.
 
-    Where all of them are in subfolders, a picture's class is the place of its topmost
-    subfolder among those, sorted. Its key is its path below the folder.
+    The split "test" is every tenth file, "train" the others, "all" both. `holdout` is
+    "hash" or "sorted" (see `ImageDataset`). Where all files are in subfolders, the
+    class of an image is the place of its topmost subfolder among those, sorted. The key
+    is the path below the folder. Raises `UserError` where the split has no images.
     """
 
     def __init__(self, root: epath.Path, split: str, holdout: str):
@@ -67,25 +79,25 @@ class Folder:
         files = sorted(image_files(root))
         if not files:
             raise UserError(
-                f"{root}: no pictures found; expected files ending in "
+                f"{root}: no images found; expected files ending in "
                 + ", ".join(images.SUFFIXES)
                 + "; links that lead out of the folder are not followed"
             )
         if split not in ("train", "test", "all"):
             raise UserError(f"split '{split}': a folder has 'train', 'test' and 'all'")
-        classes = sorted({f.partition("/")[0] for f in files if "/" in f})
-        every = all("/" in f for f in files)
-        self.classes = {name: i for i, name in enumerate(classes)} if every else {}
+        labelled = all("/" in f for f in files)
+        classes = sorted({f.partition("/")[0] for f in files}) if labelled else []
+        self.classes = {name: i for i, name in enumerate(classes)}
         self.root, self.split, self.holdout = root, split, holdout
-        self.every, self.files = files, self._of_split(files)
+        self.all_files, self.files = files, self._files_of_split(files)
         if not self.files:
             raise UserError(
-                f"{root}: its split '{split}' is empty; add pictures, or set "
+                f"{root}: its split '{split}' is empty; add images, or set "
                 "data.holdout to 'sorted'"
             )
 
-    def _of_split(self, files):
-        if self.holdout == "hash":  # stays put when pictures are added
+    def _files_of_split(self, files):
+        if self.holdout == "hash":  # independent of the other files
             digests = [hashlib.sha256(os.fsencode(f)).digest() for f in files]
             held_out = [int.from_bytes(d[:8]) % 10 == 0 for d in digests]
         else:
@@ -108,37 +120,37 @@ class Folder:
         return self.files[index]
 
     def manifest(self) -> list[str]:
-        """The keys of all pictures, those of other splits too."""
-        return self.every
+        """The keys of all images, those of the other splits included."""
+        return self.all_files
 
-    def restore_manifest(self, listing: Sequence[str]) -> str:
-        """Have the pictures of another `listing`; what changed since.
+    def restore_manifest(self, manifest: Sequence[str]) -> str:
+        """Use the files of `manifest`; returns what has changed since.
 
-        What is gone cannot be read, and what is new is left out: the others keep their
-        places, and with them the order in which training draws them.
+        A file that is gone becomes an unreadable image, and a new file is left out. So
+        all other files keep their places.
         """
-        if any(name.startswith("/") or ".." in name.split("/") for name in listing):
+        if any(name.startswith("/") or ".." in name.split("/") for name in manifest):
             raise UserError(f"pictures.json names files outside of {self.root}")
-        gone = sorted(set(listing) - set(self.every))
-        new = len(set(self.every) - set(listing))
-        self.every, self.files = list(listing), self._of_split(listing)
-        told = []
+        gone = sorted(set(manifest) - set(self.all_files))
+        new = len(set(self.all_files) - set(manifest))
+        self.all_files, self.files = list(manifest), self._files_of_split(manifest)
+        changes = []
         if gone:
             names = ", ".join(gone[:3]) + (", ..." if len(gone) > 3 else "")
-            told.append(f"{len(gone)} pictures are gone, unreadable now ({names})")
+            changes.append(f"{len(gone)} images are gone, unreadable now ({names})")
         if new:
-            told.append(f"{new} new pictures are left out")
-        return "; ".join(told)
+            changes.append(f"{new} new images are left out")
+        return "; ".join(changes)
 
 
 def image_files(root: epath.PathLike) -> Iterator[str]:
-    """The paths of the picture files below a folder, as `folders.files_below` lists
+    """The paths of the image files below a folder, as `files.files_below` lists
     them."""
     return files_below(root, images.SUFFIXES)
 
 
 class Subset:
-    """Some of the pictures of another source; a `Split`, though of any source."""
+    """The images of a source at `indices`; a `Split`, whatever the source is."""
 
     def __init__(self, source: Source, indices: Sequence[int]):
         self.source, self.indices = source, indices
@@ -156,51 +168,21 @@ class Subset:
         return self.source.key(self.indices[index])
 
     def manifest(self) -> list[str]:
-        """The keys of the pictures."""
+        """The keys of the images."""
         return [self.key(index) for index in range(len(self))]
 
-    def restore_manifest(self, listing: Sequence[str]) -> str:
-        """Raises `UserError` where the pictures are others than those of `listing`."""
-        if list(listing) != self.manifest():
+    def restore_manifest(self, manifest: Sequence[str]) -> str:
+        """Raises `UserError` where the images are not those of `manifest`."""
+        if list(manifest) != self.manifest():
             raise UserError(
-                f"data.list gives {len(self)} pictures, others than the {len(listing)} "
-                "that the run began with: give the same list and files, or another "
-                "--workdir"
+                f"data.list gives {len(self)} images, not the {len(manifest)} that the "
+                "run began with: give the same list and files, or another --workdir"
             )
         return ""
 
 
-def halves(source: Source) -> tuple[Subset, Subset]:
-    """Two halves of a source that share no picture.
-
-    Every second one: what lies side by side is often of one class or one camera, and
-    both halves should have some of it. Raises `UserError` where there are not two.
-    """
-    if len(source) < 2:
-        raise UserError("data.halves: one picture cannot be divided")
-    first, second = (range(start, len(source), 2) for start in (0, 1))
-    return Subset(source, first), Subset(source, second)
-
-
-def resolve(root: str) -> epath.Path:
-    """The folder that `root` names, package://NAME/PATH being that of a package."""
-    if not root.startswith("package://"):
-        return epath.Path(root)
-    package, _, path = root.removeprefix("package://").partition("/")
-    try:
-        if not package.isidentifier():  # to find a subpackage, its parent would be run
-            raise ValueError(package)
-        folder = importlib.util.find_spec(package).submodule_search_locations[0]
-    except (AttributeError, ImportError, TypeError, ValueError) as error:
-        raise UserError(
-            f"data.root {root}: no package '{package}' is installed; the pictures "
-            f"of the quick config come with the extra demo: {install_hint('demo')}"
-        ) from error
-    return epath.Path(folder) / path
-
-
 class Concat:
-    """The pictures of several sources, one source after another."""
+    """The images of several sources, one source after the other."""
 
     def __init__(self, sources: Sequence[Source]):
         self.parts = [(source, i) for source in sources for i in range(len(source))]
@@ -221,24 +203,56 @@ class Concat:
         return source.key(place)
 
 
+def halves(source: Source) -> tuple[Subset, Subset]:
+    """The images at even and at odd places, two halves that share none.
+
+    Neighbors in a source are often of one class or one camera, and both halves should
+    have some of each. Raises `UserError` where there are fewer than two images.
+    """
+    if len(source) < 2:
+        raise UserError("data.halves: one image cannot be divided")
+    first, second = (range(start, len(source), 2) for start in (0, 1))
+    return Subset(source, first), Subset(source, second)
+
+
+def resolve(root: str) -> epath.Path:
+    """The folder that `root` names; package://NAME/PATH is one inside a package.
+
+    Raises `UserError` where no such package is installed.
+    """
+    if not root.startswith("package://"):
+        return epath.Path(root)
+    package, _, path = root.removeprefix("package://").partition("/")
+    try:  # find_spec imports the parent of a dotted name, so such a name is refused
+        spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(
+            f"data.root {root}: no package '{package}' is installed; the images of the "
+            f"quick config come with the extra demo: {install_hint('demo')}"
+        )
+    return epath.Path(spec.submodule_search_locations[0]) / path
+
+
 def write_list(path: epath.PathLike, keys: Iterable[str]) -> None:
-    """Write a list of pictures, all of it or nothing."""
+    """Write the keys of images to a file that `data.list` can name, atomically."""
     files.write_bytes(path, b"".join(os.fsencode(f"{key}\n") for key in keys))
 
 
 def listed(source: Source, path: epath.PathLike) -> Subset:
-    """The pictures of a source that a list names, in the source's order.
+    """The images of a source that a list names, in the order of the source.
 
-    A list may name pictures of other splits too. Raises `UserError` where it names none
-    of this one.
+    A list may name images of other splits, too. Raises `UserError` where it names none
+    of this source.
     """
     lines = os.fsdecode(files.read_bytes(path)).split("\n")
-    wanted = set(lines)
-    found = [i for i in range(len(source)) if source.key(i) in wanted]
-    if not found:
+    keys = set(lines)
+    indices = [i for i in range(len(source)) if source.key(i) in keys]
+    if not indices:
         example, first = source.key(0), printable(next(filter(None, lines), "nothing"))
         raise UserError(
-            f"data.list {path}: names no picture of this split, where the first is "
+            f"data.list {path}: names no image of this split, whose first one is "
             f"'{printable(example)}'; the list begins with '{first[:200]}'"
         )
-    return Subset(source, found)
+    return Subset(source, indices)

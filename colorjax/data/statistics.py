@@ -1,5 +1,7 @@
-"""Statistics of a data set in one pass: `estimate_prior`, of `mean_code`s,
-`mean_colors`, and what they are made of, `masked_sums`."""
+"""Statistics of a data set in one pass: `estimate_prior`, `mean_colors`.
+
+`masked_sums`, `weighted_sums` and `add_sums` compute such sums over batches.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -17,19 +19,20 @@ from colorjax.quantize import Q, soft_encode
 
 
 def estimate_prior(batches, mesh: Mesh) -> Float[np.ndarray, "313"]:
-    """Mean soft code (5 neighbours, sigma 5) of every fourth pixel; sums to 1.
+    """The frequency of each bin: the mean soft code of every fourth pixel; sums to 1.
 
-    The soft code itself smooths it, as in the released code; the paper smooths a
-    histogram with a Gaussian of the same sigma. One pass over `batches`.
+    The code has 5 neighbors and a sigma of 5 ab units. It is itself the smoothing, as
+    in the released code; the paper smooths a histogram with a Gaussian of that sigma.
+    Raises `UserError` where no image of `batches` can be read.
     """
     code = masked_sums(lambda examples: mean_code(examples["ab"]), batches, mesh)
     if code.sum() == 0:
-        raise UserError("data: not one picture of the training split can be read")
+        raise UserError("data: not one image of the training split can be read")
     return (code / code.sum()).astype(np.float32)
 
 
 def mean_code(ab: Float[Array, "b h w 2"]) -> Float[Array, "b 313"]:
-    """Of each picture the mean soft code of every fourth pixel; sums to 1."""
+    """The mean soft code of every fourth pixel of each image; sums to 1."""
     indices, weights = soft_encode(ab[:, ::4, ::4])
 
     def mean(i, w):
@@ -39,21 +42,22 @@ def mean_code(ab: Float[Array, "b h w 2"]) -> Float[Array, "b 313"]:
 
 
 def mean_colors(batches: Iterable[dict], mesh: Mesh) -> Float[np.ndarray, "h w 2"]:
-    """The mean ab of pictures of one size, place by place, in one pass."""
+    """The mean ab at each pixel, over images of one size."""
 
     def stats(examples):
-        return {"ab": examples["ab"], "pictures": jnp.ones(len(examples["ab"]))}
+        return {"ab": examples["ab"], "images": jnp.ones(len(examples["ab"]))}
 
     sums = masked_sums(stats, batches, mesh)
-    return np.float32(sums["ab"] / max(sums["pictures"], 1))
+    return np.asarray(sums["ab"] / max(sums["images"], 1), np.float32)
 
 
 def masked_sums(
     stats: Callable[[Examples], Any], batches: Iterable[dict[str, np.ndarray]], mesh
 ) -> Any:
-    """Sum `stats(examples)`, a tree of [b ...], over the pictures of all batches.
+    """Sum `stats(examples)`, a tree of [b ...], over the images with mask 1.
 
-    Sums of a batch are float32 on the device, their total float64 on the host.
+    The sums of a batch are float32 on the device, the total is float64 on the host.
+    Raises `UserError` where there is no batch.
     """
 
     def batch_sums(batch):
@@ -69,23 +73,27 @@ def masked_sums(
     for batch in batches:
         total = add_sums(total, compiled(shard_batch(batch, mesh)))
     if total is None:
-        raise UserError("evaluation: the split has no pictures")
+        raise UserError("evaluation: the split has no images")
     return total
 
 
-def weighted_sums(weights: Array, tree: Any) -> Any:
-    """Sum over the first axis under each row of `weights`: [r ...]."""
+def weighted_sums(weights: Float[Array, "r b"], tree: Any) -> Any:
+    """Sum the leaves [b ...] under each row of weights: [r ...].
 
-    def add(leaf):
+    Images whose weight is 0 in the first row, the mask, do not count in any row.
+    """
+
+    def weigh(leaf):
         counted = (weights[0] > 0).reshape(-1, *[1] * (leaf.ndim - 1))
-        # What is masked may be anything, and 0 times a nan is a nan.
+        # A masked image may hold anything, and 0 times NaN is NaN.
         flat = jnp.where(counted, leaf, 0).reshape(len(leaf), -1)
         total = jnp.matmul(weights, flat, precision=jax.lax.Precision.HIGHEST)
         return total.reshape(-1, *leaf.shape[1:])
 
-    return jax.tree.map(add, tree)
+    return jax.tree.map(weigh, tree)
 
 
 def add_sums(total: Any, sums: Any) -> Any:
+    """`total` plus the `sums` of a batch, in float64 on the host; None is 0."""
     sums = jax.tree.map(lambda x: x.astype(np.float64), jax.device_get(sums))
     return sums if total is None else jax.tree.map(np.add, total, sums)

@@ -1,7 +1,8 @@
-"""TFDS data sets as sources of encoded pictures: `TFDS`."""
+"""TFDS data sets as sources of encoded images: `TFDS`."""
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from etils import epath
 
@@ -11,55 +12,29 @@ from colorjax.errors import UserError, install_hint, reason
 
 
 class TFDS:
-    """A split of a prepared TFDS data set in ArrayRecord form.
+    """A split of a prepared TFDS data set, stored as ArrayRecord.
 
-    It has the feature "image"; where it has "label" too, that is the class. A picture's
-    key is the split, as it is spelled, and the place in it: "train #17".
+    The data set has the feature "image". Its feature "label", if there is one, is the
+    class. The key of an image is the split, as the config spells it, and the place in
+    it: "train #17". Raises `UserError` where the data set is not prepared, has no
+    images or has no such split.
     """
 
     def __init__(self, name: str, split: str, data_dir: str | None):
         import tensorflow_datasets as tfds  # slow to import, and a folder needs none
 
-        prepare = (
-            f"{install_hint('prepare')}, then "
-            f"tfds build {name} --file_format=array_record"
-        )
-        if data_dir:
-            prepare += f" --data_dir={data_dir}"
-        _check_features(name, data_dir)
-        try:
-            builder = tfds.builder(name, data_dir=data_dir)
-        except (tfds.core.DatasetNotFoundError, ImportError, ValueError):
-            builder = None
-        except AssertionError:  # this is how TFDS says that it has another version
-            builder = None
-        except Exception as error:  # whatever files of metadata provoke
-            raise UserError(
-                f"data.name '{name}': broken metadata ({reason(error)})"
-            ) from error
-        if builder is None or not builder.is_prepared():
-            where = data_dir or "TFDS_DATA_DIR or ~/tensorflow_datasets"
-            raise UserError(
-                f"data.name '{name}': not prepared in {where}; set data.data_dir, or "
-                f"prepare it: {prepare}"
-            )
-        if builder.info.file_format.value != "array_record":
-            raise UserError(
-                f"data.name '{name}': stored as {builder.info.file_format.value}, "
-                f"which has no random access; prepare it anew: {prepare}"
-            )
-        if "image" not in builder.info.features:
-            has = ", ".join(builder.info.features)
-            raise UserError(f"data.name '{name}': has no feature 'image', only {has}")
-        skip = {"image": tfds.decode.SkipDecoding()}
+        builder = _open(name, data_dir)
         self.data, self.split, self.version = name, split, builder.info.full_name
+        skip: Any = {"image": tfds.decode.SkipDecoding()}
         try:
-            self.rows = ()
-            if builder.info.splits[split].num_examples:  # TFDS fails to open none
+            self.rows: Sequence[Any] = ()
+            if builder.info.splits[split].num_examples:  # TFDS cannot open an empty one
                 self.rows = builder.as_data_source(split, decoders=skip)
         except ValueError as error:
-            told = " ".join(str(error).split())
-            raise UserError(f"data.name '{name}', split '{split}': {told}") from error
+            message = " ".join(str(error).split())
+            raise UserError(
+                f"data.name '{name}', split '{split}': {message}"
+            ) from error
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -68,7 +43,7 @@ class TFDS:
         try:
             row = self.rows[index]
             return EncodedImage(bytes(row["image"]), int(row.get("label", -1)))
-        except Exception as error:  # of array_record, protobuf or TFDS; it depends
+        except Exception as error:  # array_record, protobuf and TFDS raise many types
             raise UserError(
                 f"{self.name(index)}: corrupt record ({reason(error)})"
             ) from error
@@ -80,36 +55,78 @@ class TFDS:
         return f"{self.split} #{index}"
 
     def manifest(self) -> list[str]:
-        """Version, split and number of the records."""
+        """One line: version, split and number of records."""
         return [f"{self.version}, {self.split}, {len(self)} records"]
 
-    def restore_manifest(self, listing: Sequence[str]) -> str:
-        """Raises `UserError` where the records are others than those of `listing`."""
-        if list(listing) != self.manifest():
+    def restore_manifest(self, manifest: Sequence[str]) -> str:
+        """Raises `UserError` where the records are not those of `manifest`."""
+        if list(manifest) != self.manifest():
             raise UserError(
-                f"the run began with {', '.join(listing)}; data.name is now "
+                f"the run began with {', '.join(manifest)}; data.name is now "
                 f"{self.manifest()[0]}: give the same records, or another --workdir"
             )
         return ""
 
 
+def _open(name: str, data_dir: str | None) -> Any:
+    """The builder of a prepared data set with images in ArrayRecord files.
+
+    Raises `UserError` where there is none, with the command that prepares it.
+    """
+    import tensorflow_datasets as tfds
+
+    prepare = (
+        f"{install_hint('prepare')}, then tfds build {name} --file_format=array_record"
+    )
+    if data_dir:
+        prepare += f" --data_dir={data_dir}"
+    _check_features(name, data_dir)
+    # TFDS asserts that the version which is asked for exists.
+    missing = (tfds.core.DatasetNotFoundError, ImportError, ValueError, AssertionError)
+    try:
+        builder: Any = tfds.builder(name, data_dir=data_dir)
+    except missing:
+        builder = None
+    except Exception as error:  # broken metadata raises many types
+        raise UserError(
+            f"data.name '{name}': broken metadata ({reason(error)})"
+        ) from error
+    if builder is None or not builder.is_prepared():
+        where = data_dir or "TFDS_DATA_DIR or ~/tensorflow_datasets"
+        raise UserError(
+            f"data.name '{name}': not prepared in {where}; set data.data_dir, or "
+            f"prepare it: {prepare}"
+        )
+    if builder.info.file_format.value != "array_record":
+        raise UserError(
+            f"data.name '{name}': stored as {builder.info.file_format.value}, "
+            f"which has no random access; prepare it again: {prepare}"
+        )
+    if "image" not in builder.info.features:
+        names = ", ".join(builder.info.features)
+        raise UserError(f"data.name '{name}': has no feature 'image', only {names}")
+    return builder
+
+
 def _check_features(name: str, data_dir: str | None) -> None:
-    """Raise `UserError` where the features of a data set are of classes that are not
-    TFDS' own: TFDS would import, and so run, whatever module they name."""
+    """Raise `UserError` where a data set has features of foreign classes.
+
+    TFDS imports, and so runs, whatever module its metadata name.
+    """
     folder = epath.Path(data_dir or "~/tensorflow_datasets").expanduser()
     parts = re.split("[/:]", name)
     if ".." in parts or not parts[0] or "\0" in name:
-        raise UserError(f"data.name '{name}': no name of a data set")
+        raise UserError(f"data.name '{name}': not the name of a data set")
     folder /= parts[0]  # and below it a version, or a config and a version
     for path in [*folder.glob("*/features.json"), *folder.glob("*/*/features.json")]:
-        waiting = [files.read_json(path)]
-        while waiting:
-            found = waiting.pop()
-            if isinstance(found, dict):
-                kind = found.get("pythonClassName", found.get("type", ""))
+        nodes = [files.read_json(path)]
+        while nodes:
+            node = nodes.pop()
+            if isinstance(node, dict):
+                kind = node.get("pythonClassName", node.get("type", ""))
                 if isinstance(kind, str) and "." in kind:
                     if not kind.startswith("tensorflow_datasets."):
                         raise UserError(f"{path}: features of a class {kind}")
-                waiting += found.values()
-            elif isinstance(found, list):
-                waiting += found
+                nodes += node.values()
+            elif isinstance(node, list):
+                nodes += node

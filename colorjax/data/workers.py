@@ -10,14 +10,17 @@ from colorjax.errors import UserError
 
 
 def exit_with_parent(worker: int, workers: int) -> None:
-    """Have this worker process end when its parent does, killed or not.
+    """Make this worker process exit when its parent exits, even if that was killed.
 
-    Grain's go on for ever without it, with the memory that they share.
+    Grain's workers would go on forever and keep the memory that they share. Grain calls
+    this in each worker with its number and the number of all.
     """
     del worker, workers
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # a worker process has one
 
     def wait():
-        multiprocessing.parent_process().join()
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
@@ -25,7 +28,7 @@ def exit_with_parent(worker: int, workers: int) -> None:
 
 @contextlib.contextmanager
 def report_killed_workers() -> Iterator[None]:
-    """Tell in one line of a worker process that was killed."""
+    """Turn Grain's error about a killed worker process into a `UserError`."""
     try:
         yield
     except RuntimeError as error:
@@ -33,7 +36,7 @@ def report_killed_workers() -> Iterator[None]:
             raise
         reason = str(error).partition(". ")[0]
         raise UserError(
-            f"data.workers: {reason[0].lower()}{reason[1:]}; -9 is mostly the system's "
-            "doing, where memory is short; the same command goes on from the last "
-            "checkpoint, with fewer workers if need be"
+            f"data.workers: {reason[0].lower()}{reason[1:]}; -9 usually means that the "
+            "system had too little memory; the same command resumes from the last "
+            "checkpoint, with fewer workers if necessary"
         ) from error

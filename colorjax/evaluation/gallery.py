@@ -66,7 +66,7 @@ def _strips(
     indices: list[int],
 ) -> dict[int, Strip]:
     """By index of an image: grey, what each predictor makes of it, and the original."""
-    examples = jax.jit(to_examples)(dataset.chosen(source, indices))
+    examples = jax.jit(to_examples)(dataset.batch_of(source, indices))
     ab = {"grey": jnp.zeros_like(examples["ab"])}
     for name, predictor in predictors.items():
         predict = jax.jit(predictor.predict)

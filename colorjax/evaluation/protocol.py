@@ -16,8 +16,10 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 
 from colorjax import config as configs
-from colorjax.data.pipeline import Batch, ImageDataset, UnreadableCounter
+from colorjax.data.batches import Batch
+from colorjax.data.pipeline import ImageDataset
 from colorjax.data.sources import Source, Subset
+from colorjax.data.unreadable import UnreadableCounter
 from colorjax.errors import UserError
 from colorjax.evaluation.engine import Evaluated, Metric, Predictor, evaluate
 from colorjax.evaluation.results import Protocol
@@ -85,7 +87,7 @@ class Evaluation:
         batch = self.whole_batch(mesh)
         unreadable, fingerprint = UnreadableCounter(source, 1.0), Fingerprint()
         batches = single_pass(dataset, source, batch, f"evaluating {split}", others)
-        batches = fingerprint.update(unreadable.watch(batches))
+        batches = fingerprint.update(unreadable.count(batches))
         evaluated = evaluate(predictors, metrics, batches, mesh, self.replicates)
         if unreadable.indices:
             print(unreadable, file=sys.stderr)

@@ -211,7 +211,7 @@ def image_grid(
     for half in np.array_split(indices, 2) if len(indices) > 1 else [indices]:
         columns = {"grey input": [], "colorized": [], "original": []}
         for index in half:
-            original = dataset.picture(source, int(index))
+            original = dataset.image(source, int(index))
             grey = replace_ab(original, np.zeros((*original.shape[:2], 2), np.float32))
             triple = (grey, colorizer(original), original)
             for column, picture in zip(columns.values(), triple, strict=True):

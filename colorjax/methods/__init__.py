@@ -1,4 +1,4 @@
-"""One file a method, each with `build(*, prior=None, **section) -> Method`.
+"""Methods: one file each, with a function `build(*, prior=None, **section) -> Method`.
 
 `prior` is the mean frequency of each color bin in the training split. Only losses use
 it: a method that is built without one initializes and predicts.
@@ -12,7 +12,10 @@ from colorjax.errors import UserError
 
 
 def builder(name: str) -> Callable:
-    """The `build` of `colorjax.methods.<name>`; the name may be nothing else."""
+    """The function `build` of the module `colorjax.methods.<name>`.
+
+    Raises `UserError` where there is no such method.
+    """
     modules = (module.name for module in pkgutil.iter_modules(__path__))
     names = sorted(name for name in modules if not name.startswith("_"))
     if name not in names:

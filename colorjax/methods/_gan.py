@@ -1,7 +1,9 @@
-"""What adversarial methods share: `CRITERIA`, `judge`, `r1_penalty`, the `ImagePool`.
+"""What adversarial methods share: `CRITERIA`, `discriminator_loss`, `r1_penalty`, and
+the `ImagePool`.
 
-A discriminator gives logits of patches, positive where it takes one to be real. Losses
-are means over patches, one a picture, so that a mask can leave pictures out.
+A discriminator gives one logit for each patch, positive for a patch that it takes to be
+real. The losses are means over the patches of each image, so that a mask can leave
+images out.
 """
 
 from collections.abc import Callable
@@ -12,21 +14,25 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 
 GanLoss = Literal["vanilla", "lsgan", "hinge"]
-AB_UNIT = 110.0  # ab units of one unit of an adversarial net's picture
+AB_UNIT = 110.0  # ab units that are 1 in the images of adversarial nets
 
 
 class Criterion(NamedTuple):
-    """Losses of a patch by its logit: of a `real` and a `fake` one for the
-    discriminator, and for the `generator`; above `middle` it was taken to be real."""
+    """Losses of a patch as functions of its logit.
+
+    `real` and `fake` are the discriminator's loss of a real and of a generated patch,
+    `generator` is the generator's. The discriminator takes a patch with a logit above
+    `threshold` to be real.
+    """
 
     real: Callable
     fake: Callable
     generator: Callable
-    middle: float
+    threshold: float
 
 
 CRITERIA = {
-    # Goodfellow et al., NIPS 2014, with the generator's loss that does not saturate.
+    # Goodfellow et al., NIPS 2014, with the generator's non-saturating loss.
     "vanilla": Criterion(
         lambda d: jax.nn.softplus(-d), jax.nn.softplus, lambda d: jax.nn.softplus(-d), 0
     ),
@@ -44,57 +50,63 @@ CRITERIA = {
 def to_unit(
     lightness: Float[Array, "b h w 1"], ab: Float[Array, "b h w 2"]
 ) -> Float[Array, "b h w 3"]:
-    """Lab as adversarial nets see it, within [-1, 1]."""
+    """Lab scaled to [-1, 1], as adversarial nets see it."""
     return jnp.concatenate([lightness / 50 - 1, ab / AB_UNIT], axis=-1)
 
 
-def per_picture(x: Shaped[Array, "b ..."]) -> Float[Array, "b"]:
-    """The mean over everything of a picture, in float32."""
+def per_image(x: Shaped[Array, "b ..."]) -> Float[Array, "b"]:
+    """The mean over all values of each image, in float32."""
     return x.astype(jnp.float32).reshape(len(x), -1).mean(axis=1)
 
 
-def total(
+def loss_and_mean(
     values: Float[Array, "b"], counted: Float[Array, "b"]
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Of the pictures that count: the sum, over the size of the batch, which is the
-    loss; and the mean, which is what to log."""
-    # What does not count may be anything, and 0 times a nan is a nan.
-    kept = jnp.where(counted > 0, values, 0) * counted
-    return kept.sum() / len(kept), kept.sum() / jnp.maximum(counted.sum(), 1)
+    """The sum over the images that count, divided by the size of the batch and by their
+    number.
+
+    `counted` is 1 for images that count and 0 for others. The first result is the loss,
+    the second, which does not depend on how many count, is the metric to log.
+    """
+    # An image that does not count may hold anything, and 0 times NaN is NaN.
+    masked = jnp.where(counted > 0, values, 0) * counted
+    return masked.sum() / len(masked), masked.sum() / jnp.maximum(counted.sum(), 1)
 
 
-def judge(
+def discriminator_loss(
     criterion: Criterion,
     real: Float[Array, "b h w 1"],
     fake: Float[Array, "b2 h w 1"],
     real_counted: Float[Array, "b"],
     fake_counted: Float[Array, "b2"],
 ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-    """The discriminator's loss, half of each kind; the same as a mean to log; and its
-    accuracy, the share of patches that it took for what they are."""
-    losses, means = zip(
-        total(per_picture(criterion.real(real.astype(jnp.float32))), real_counted),
-        total(per_picture(criterion.fake(fake.astype(jnp.float32))), fake_counted),
-        strict=True,
-    )
-    _, right_real = total(per_picture(real > criterion.middle), real_counted)
-    _, right_fake = total(per_picture(fake <= criterion.middle), fake_counted)
-    return sum(losses) / 2, sum(means) / 2, (right_real + right_fake) / 2
+    """The loss for the logits of real and fake patches, half of each; its mean to log;
+    and the accuracy, the share of patches that are classified correctly."""
+    real_losses = per_image(criterion.real(real.astype(jnp.float32)))
+    fake_losses = per_image(criterion.fake(fake.astype(jnp.float32)))
+    real_loss, real_mean = loss_and_mean(real_losses, real_counted)
+    fake_loss, fake_mean = loss_and_mean(fake_losses, fake_counted)
+    _, right_real = loss_and_mean(per_image(real > criterion.threshold), real_counted)
+    _, right_fake = loss_and_mean(per_image(fake <= criterion.threshold), fake_counted)
+    accuracy = (right_real + right_fake) / 2
+    return (real_loss + fake_loss) / 2, (real_mean + fake_mean) / 2, accuracy
 
 
 def r1_penalty(
-    discriminate: Callable, pictures: Float[Array, "b h w c"]
+    discriminate: Callable, images: Float[Array, "b h w c"]
 ) -> Float[Array, "b"]:
-    """The squared norm of the gradient, in a real picture, of the mean logit.
+    """The squared norm of the gradient of the mean logit in each real image.
 
     Source: Mescheder, Geiger, Nowozin, ICML 2018, eq. 9, without gamma / 2.
     """
-    slope = jax.grad(lambda x: per_picture(discriminate(x)).sum())(pictures)
+    slope = jax.grad(lambda x: per_image(discriminate(x)).sum())(images)
     return jnp.square(slope).sum(axis=(1, 2, 3))
 
 
 class ImagePool(NamedTuple):
-    """The last pictures of a generator, of which a discriminator is shown some again.
+    """Earlier images of a generator, some of which its discriminator sees again.
+
+    Checkpoints hold its fields by these names.
 
     Source: Shrivastava et al., CVPR 2017, and the code of CycleGAN.
     """
@@ -104,38 +116,40 @@ class ImagePool(NamedTuple):
 
 
 def empty_pool(size: int, like: Float[Array, "b h w c"]) -> ImagePool:
-    """A pool for `size` pictures of the shape of `like`'s."""
+    """A pool for `size` images of the shape of those in `like`."""
     return ImagePool(jnp.zeros((size, *like.shape[1:])), jnp.zeros((), jnp.int32))
 
 
 def exchange(
     pool: ImagePool,
-    pictures: Float[Array, "b h w c"],
+    images: Float[Array, "b h w c"],
     counted: Float[Array, "b"],
     key: PRNGKeyArray,
 ) -> tuple[ImagePool, Float[Array, "b h w c"]]:
-    """The pool after these pictures, and what to show instead of them.
+    """Add images to the pool; returns the pool and what the discriminator sees.
 
-    One picture after another: while the pool is not full, it is kept and shown; then,
-    in one of two cases, it takes the place of one of the pool, drawn at random, which
-    is shown. Images that do not count are not kept.
+    While the pool is not full, it stores each image and shows it. After that, one half
+    of the time an image replaces a random one of the pool, which is shown instead of
+    it. Images that do not count are shown and not stored.
     """
     size = len(pool.pictures)
 
-    def one(pool: ImagePool, item: tuple[Array, Bool[Array, ""], PRNGKeyArray]):
-        picture, counts, key = item
+    def exchange_one(
+        pool: ImagePool, item: tuple[Array, Bool[Array, ""], PRNGKeyArray]
+    ):
+        image, counts, key = item
         slot_key, coin_key = jax.random.split(key)
         full = pool.filled == size
         slot = jnp.where(full, jax.random.randint(slot_key, (), 0, size), pool.filled)
         swap = full & counts & jax.random.bernoulli(coin_key)
-        kept = counts & (swap | ~full)
+        store = counts & (swap | ~full)
         stored = pool.pictures[slot]
         after = ImagePool(
-            pool.pictures.at[slot].set(jnp.where(kept, picture, stored)),
+            pool.pictures.at[slot].set(jnp.where(store, image, stored)),
             pool.filled + (counts & ~full),
         )
-        return after, jnp.where(swap, stored, picture)
+        return after, jnp.where(swap, stored, image)
 
-    keys = jax.random.split(key, len(pictures))
-    pictures = pictures.astype(jnp.float32)
-    return jax.lax.scan(one, pool, (pictures, counted > 0, keys))
+    keys = jax.random.split(key, len(images))
+    images = images.astype(jnp.float32)
+    return jax.lax.scan(exchange_one, pool, (images, counted > 0, keys))

@@ -1,13 +1,14 @@
-"""Colour by a conditional adversarial net: pix2pix.
+"""Color by a conditional adversarial network: pix2pix.
 
 Source: Isola, Zhu, Zhou, Efros, "Image-to-Image Translation with Conditional
-Adversarial Networks", CVPR 2017. A discriminator learns to tell patches of original
-pictures from patches of coloured ones, and the generator to be taken for real while it
-stays near the original's ab. The discriminator sees Lab, so L is its condition.
+Adversarial Networks", CVPR 2017. The discriminator learns to tell patches of original
+images from patches of colorized ones. The generator learns to be taken for real while
+its ab stays near the original. The discriminator sees Lab, so L is its condition.
 """
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,15 +21,16 @@ from colorjax.method import Method, Prediction
 from colorjax.methods._gan import (
     AB_UNIT,
     CRITERIA,
+    Criterion,
     GanLoss,
-    judge,
-    per_picture,
+    discriminator_loss,
+    loss_and_mean,
+    per_image,
     r1_penalty,
     to_unit,
-    total,
 )
 from colorjax.methods.zhang2016 import colorful_mask
-from colorjax.nets.layers import to_stride, upsample
+from colorjax.nets.layers import apply_eval, apply_train, to_stride, upsample
 from colorjax.nets.patchgan import PatchGAN, check_patches
 from colorjax.nets.unet import UNet
 from colorjax.nets.vgg_dilated import SCALE, VGGDilated
@@ -36,16 +38,28 @@ from colorjax.quantize import Q, annealed_mean
 
 
 class Generator(NamedTuple):
-    """L to ab.
+    """L to ab, as functions.
 
-    `apply(variables, lightness, key)` gives a `Prediction` and the statistics after it,
-    in training mode unless `key` is None; `sharp(ab)` is true ab as sharp as the
-    generator can have it, which is what it is judged beside.
+    `init(key, lightness)` returns the variables. `apply(variables, lightness, key)`
+    returns a `Prediction` and the updated statistics, in training mode unless `key` is
+    None. `sharp(ab)` returns true ab as sharp as the generator can produce it, which is
+    the target.
     """
 
     init: Callable
     apply: Callable
     sharp: Callable
+
+
+class Pix2Pix(NamedTuple):
+    """What the functions of the method share; see `build` for the options."""
+
+    generator: Generator
+    discriminator: PatchGAN
+    criterion: Criterion
+    l1: float
+    r1: float
+    ema: float
 
 
 def build(
@@ -66,20 +80,23 @@ def build(
     ema: float = 0.0,
     dtype: Literal["float32", "bfloat16"] = "float32",
 ) -> Method:
-    """The method; it has no use for `prior`. `dtype` is what the nets compute in.
+    """The method; `prior` is not used. The nets compute in `dtype`.
 
-    `generator` "unet" is the paper's, of `depth` halvings, `norm` (of the discriminator
-    too) and `dropout`, its noise, which is left out after training. "vgg_dilated" is
-    the net of zhang2016, with its `affine` and `temperature`, and its annealed mean as
-    colour: with `init_from` such a run, this is its fine-tuning. `width` scales the
-    channels of generator and discriminator; `patch_layers` is 1 for patches of 16
-    pixels, 2 of 34, 3 of 70; `l1` weighs the distance to the true ab.
+    The generator "unet" is the paper's. It has `depth` halvings, `norm` (which is the
+    discriminator's, too) and `dropout`, its noise, in training only. "vgg_dilated" is
+    the net of zhang2016, with its `affine` and `temperature`; its color is the annealed
+    mean. With `init_from` a run of zhang2016 this fine-tunes it.
 
-    What came after the paper is off unless asked for: `gan_loss` "lsgan" (Mao et al.,
-    2017) or "hinge" (Lim and Ye, 2017); `spectral` normalisation of the discriminator
-    (Miyato et al., 2018); `r1`, the gamma of its gradient penalty (Mescheder et al.,
-    2018); `ema`, the decay of the mean of the generator's parameters that predicts
-    (Karras et al., 2018).
+    `width` scales the channels of both nets. `patch_layers` is 1 for patches of 16
+    pixels, 2 for 34, 3 for 70. `l1` is the weight of the distance to the true ab.
+
+    Options that are newer than the paper, all off by default: `gan_loss` "lsgan" (Mao
+    et al., 2017) or "hinge" (Lim and Ye, 2017); `spectral` normalization of the
+    discriminator (Miyato et al., 2018); `r1`, the gamma of its gradient penalty
+    (Mescheder et al., 2018); `ema`, the decay of the mean of the generator's parameters
+    that predicts (Karras et al., 2018).
+
+    Raises `UserError` where a value is out of range.
     """
     del prior
     if not (depth >= 2 and patch_layers >= 1 and temperature > 0):
@@ -92,73 +109,90 @@ def build(
             "config.method: dropout and ema lie in [0, 1), l1 and r1 are 0 or more"
         )
     if generator == "unet":
-        made = _unet(UNet(2, width, depth, norm, dropout, jnp.dtype(dtype)))
+        net = _unet(UNet(2, width, depth, norm, dropout, jnp.dtype(dtype)))
     else:
         vgg = VGGDilated(Q, width, affine, head_scale=0.1, dtype=jnp.dtype(dtype))
-        made = _vgg_dilated(vgg, temperature)
+        net = _vgg_dilated(vgg, temperature)
     critic = PatchGAN(width, patch_layers, norm, spectral, jnp.dtype(dtype))
-    criterion = CRITERIA[gan_loss]
+    model = Pix2Pix(net, critic, CRITERIA[gan_loss], l1, r1, ema)
+    losses = {
+        "D": partial(_discriminator_loss, model),
+        "G": partial(_generator_loss, model),
+    }
+    return Method(partial(_init, model), losses, partial(_predict, model), temperature)
 
-    def init(key, examples):
-        lightness, ab = examples["lightness"], examples["ab"]
-        check_patches(critic, lightness)
-        g_key, d_key = jax.random.split(key)
-        g = made.init(g_key, lightness)
-        if ema:
-            g = {**g, "ema": optax.ema(ema).init(g["params"])._asdict()}
-        return {"D": critic.init(d_key, to_unit(lightness, ab), train=True), "G": g}
 
-    def generate(params, nets, examples, key):
-        """The coloured pictures, in training; the same, to XLA, in both losses."""
-        variables = {**nets["G"], "params": params}
-        prediction, updates = made.apply(variables, examples["lightness"], key)
-        return prediction.ab, updates
+def _init(model: Pix2Pix, key, examples):
+    lightness, ab = examples["lightness"], examples["ab"]
+    check_patches(model.discriminator, lightness)
+    g_key, d_key = jax.random.split(key)
+    g = model.generator.init(g_key, lightness)
+    if model.ema:
+        mean: Any = optax.ema(model.ema).init(g["params"])
+        g = {**g, "ema": mean._asdict()}
+    d = model.discriminator.init(d_key, to_unit(lightness, ab), train=True)
+    return {"D": d, "G": g}
 
-    def discriminate(params, nets, pictures):
-        variables = {**nets["D"], "params": params}
-        return critic.apply(variables, pictures, train=True, mutable=["batch_stats"])
 
-    def loss_d(params, nets, examples, key):
-        ab, _ = generate(nets["G"]["params"], nets, examples, key)
-        fake = jax.lax.stop_gradient(to_unit(examples["lightness"], ab))
-        real = to_unit(examples["lightness"], made.sharp(examples["ab"]))
-        counted = colorful_mask(examples)
-        on_real, updates = discriminate(params, nets, real)
-        then = {**nets, "D": {**nets["D"], **updates}}
-        on_fake, updates = discriminate(params, then, fake)
-        loss, mean, accuracy = judge(criterion, on_real, on_fake, counted, counted)
-        if r1:
-            slopes = r1_penalty(lambda x: discriminate(params, nets, x)[0], real)
-            loss += r1 / 2 * total(slopes, counted)[0]
-        return loss, ({"D": updates}, {"loss_D": mean, "accuracy_D": accuracy})
+def _discriminator_loss(model: Pix2Pix, params, nets, examples, key):
+    ab, _ = _generate(model, nets["G"]["params"], nets, examples, key)
+    fake = jax.lax.stop_gradient(to_unit(examples["lightness"], ab))
+    real = to_unit(examples["lightness"], model.generator.sharp(examples["ab"]))
+    counted = colorful_mask(examples)
+    on_real, updates = _discriminate(model, params, nets, real)
+    updated = {**nets, "D": {**nets["D"], **updates}}
+    on_fake, updates = _discriminate(model, params, updated, fake)
+    loss, mean, accuracy = discriminator_loss(
+        model.criterion, on_real, on_fake, counted, counted
+    )
+    if model.r1:
+        slopes = r1_penalty(lambda x: _discriminate(model, params, nets, x)[0], real)
+        loss += model.r1 / 2 * loss_and_mean(slopes, counted)[0]
+    return loss, ({"D": updates}, {"loss_D": mean, "accuracy_D": accuracy})
 
-    def loss_g(params, nets, examples, key):
-        ab, updates = generate(params, nets, examples, key)
-        fake = to_unit(examples["lightness"], ab)
-        judged, _ = discriminate(nets["D"]["params"], nets, fake)
-        taken = per_picture(criterion.generator(judged.astype(jnp.float32)))
-        away = per_picture(jnp.abs(ab - made.sharp(examples["ab"])) / AB_UNIT)
-        counted = colorful_mask(examples)
-        loss, mean = total(taken + l1 * away, counted)
-        metrics = {
-            "loss": mean,
-            "loss_GAN": total(taken, counted)[1],
-            "loss_L1": total(away, counted)[1],
-        }
-        if ema:  # one step behind: the parameters of this step are not there yet
-            before = optax.EmaState(**nets["G"]["ema"])
-            _, after = optax.ema(ema).update(nets["G"]["params"], before)
-            updates = {**updates, "ema": after._asdict()}
-        return loss, ({"G": updates}, metrics)
 
-    def predict(nets, lightness, key):
-        variables = dict(nets["G"])
-        if ema:
-            mean = variables.pop("ema")
-            variables["params"] = _debiased(mean, ema, variables["params"])
-        return made.apply(variables, lightness, None)[0]
+def _generator_loss(model: Pix2Pix, params, nets, examples, key):
+    ab, updates = _generate(model, params, nets, examples, key)
+    fake = to_unit(examples["lightness"], ab)
+    logits, _ = _discriminate(model, nets["D"]["params"], nets, fake)
+    adversarial = per_image(model.criterion.generator(logits.astype(jnp.float32)))
+    target = model.generator.sharp(examples["ab"])
+    distance = per_image(jnp.abs(ab - target) / AB_UNIT)
+    counted = colorful_mask(examples)
+    loss, mean = loss_and_mean(adversarial + model.l1 * distance, counted)
+    metrics = {
+        "loss": mean,
+        "loss_GAN": loss_and_mean(adversarial, counted)[1],
+        "loss_L1": loss_and_mean(distance, counted)[1],
+    }
+    if model.ema:  # one step late: this step's parameters do not exist yet
+        before = optax.EmaState(**nets["G"]["ema"])
+        after: Any = optax.ema(model.ema).update(nets["G"]["params"], before)[1]
+        updates = {**updates, "ema": after._asdict()}
+    return loss, ({"G": updates}, metrics)
 
-    return Method(init, {"D": loss_d, "G": loss_g}, predict, temperature)
+
+def _predict(model: Pix2Pix, nets, lightness, key):
+    variables = dict(nets["G"])
+    if model.ema:
+        mean = variables.pop("ema")
+        variables["params"] = _debiased(mean, model.ema, variables["params"])
+    return model.generator.apply(variables, lightness, None)[0]
+
+
+def _generate(model: Pix2Pix, params, nets, examples, key):
+    """The generated ab in training mode, and the updated statistics.
+
+    Both losses compute it in the same way, so XLA computes it once.
+    """
+    variables = {**nets["G"], "params": params}
+    prediction, updates = model.generator.apply(variables, examples["lightness"], key)
+    return prediction.ab, updates
+
+
+def _discriminate(model: Pix2Pix, params, nets, images):
+    variables = {**nets["D"], "params": params}
+    return apply_train(model.discriminator, variables, images)
 
 
 def _unet(net: UNet) -> Generator:
@@ -171,7 +205,7 @@ def _unet(net: UNet) -> Generator:
     def apply(variables, lightness, key):
         height, width = lightness.shape[1:3]
         output, updates = _apply(net, variables, enter(lightness), key)
-        ab = AB_UNIT * output[:, :height, :width].astype(jnp.float32)
+        ab = AB_UNIT * output[:, :height, :width]
         return Prediction(ab), updates
 
     return Generator(init, apply, lambda ab: ab)
@@ -183,7 +217,6 @@ def _vgg_dilated(net: VGGDilated, temperature: float) -> Generator:
 
     def apply(variables, lightness, key):
         logits, updates = _apply(net, variables, lightness, key)
-        logits = logits.astype(jnp.float32)
         ab = upsample(annealed_mean(logits, temperature), SCALE)
         return Prediction(ab, logits), updates
 
@@ -191,20 +224,20 @@ def _vgg_dilated(net: VGGDilated, temperature: float) -> Generator:
 
 
 def _apply(net, variables, x, key):
-    """In training mode unless `key` is None; the statistics that it changed."""
+    """The output in float32, and the updated statistics.
+
+    In evaluation mode if `key` is None.
+    """
     if key is None:
-        return net.apply(variables, x), {}
-    return net.apply(
-        variables, x, train=True, mutable=["batch_stats"], rngs={"dropout": key}
-    )
+        return apply_eval(net, variables, x), {}
+    output, updates = apply_train(net, variables, x, key)
+    return output.astype(jnp.float32), updates
 
 
 def _debiased(mean, decay, params):
-    """The mean of all parameters so far, or `params` where there was no step."""
-    share = 1 - decay ** mean["count"]
-
-    def choose(average, param):
-        some = average / jnp.where(share > 0, share, 1)
-        return jnp.where(share > 0, some, param)
-
-    return jax.tree.map(choose, mean["ema"], params)
+    """The mean of the parameters of all steps, or `params` before the first step."""
+    count = jnp.maximum(mean["count"], 1)
+    average = optax.tree.bias_correction(mean["ema"], decay, count)
+    return jax.tree.map(
+        lambda x, param: jnp.where(mean["count"] > 0, x, param), average, params
+    )

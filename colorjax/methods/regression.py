@@ -1,7 +1,7 @@
-"""The paper's baseline: the same net trained to regress ab with the L2 loss (eq. 1).
+"""The paper's baseline: its net, trained to regress ab with the L2 loss (eq. 1).
 
-Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016. Started with
-`init_from` a classification run it is the paper's "L2, fine-tuned".
+Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016. With `init_from`
+a classification run it is the paper's "L2, fine-tuned".
 """
 
 from typing import Literal
@@ -12,10 +12,10 @@ from jaxtyping import Float
 
 from colorjax.method import Method, Prediction
 from colorjax.methods.zhang2016 import colorful_mask
-from colorjax.nets.layers import upsample
+from colorjax.nets.layers import apply_eval, apply_train, upsample
 from colorjax.nets.vgg_dilated import SCALE, VGGDilated
 
-AB_UNIT = 50.0  # ab units of one unit of the net's output
+AB_UNIT = 50.0  # ab units that are 1 in the net's output
 
 
 def build(
@@ -25,25 +25,20 @@ def build(
     remat: bool = False,
     dtype: Literal["float32", "bfloat16"] = "float32",
 ) -> Method:
-    """The method; it has no use for `prior`. `width`, `remat` and `dtype` as in
-    zhang2016.
+    """The method; `prior` is not used. `width`, `remat` and `dtype` as in zhang2016.
 
-    The loss is half the squared distance in units of `AB_UNIT`, a sum over every fourth
-    pixel per picture.
+    The loss is half the squared distance in units of `AB_UNIT`, summed over every
+    fourth pixel of an image.
     """
     del prior
     net = VGGDilated(2, width, head_scale=0.1, remat=remat, dtype=jnp.dtype(dtype))
 
     def init(key, examples):
-        return {"G": net.init(key, examples["lightness"], train=True)}
+        return {"G": dict(net.init(key, examples["lightness"], train=True))}
 
     def loss(params, nets, examples, key):
-        output, updates = net.apply(
-            {**nets["G"], "params": params},
-            examples["lightness"],
-            train=True,
-            mutable=["batch_stats"],
-        )
+        variables = {**nets["G"], "params": params}
+        output, updates = apply_train(net, variables, examples["lightness"])
         target = examples["ab"][:, ::SCALE, ::SCALE] / AB_UNIT
         error = 0.5 * jnp.square(output.astype(jnp.float32) - target).sum(-1)
         counted = colorful_mask(examples)[:, None, None]
@@ -53,7 +48,7 @@ def build(
         return total / len(counted), ({"G": updates}, metrics)
 
     def predict(nets, lightness, key):
-        output = net.apply(nets["G"], lightness).astype(jnp.float32)
+        output = apply_eval(net, nets["G"], lightness)
         return Prediction(upsample(AB_UNIT * output, SCALE))
 
     return Method(init, {"G": loss}, predict)

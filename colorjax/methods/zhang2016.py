@@ -1,22 +1,23 @@
-"""Colour as classification with class rebalancing, the method of the paper.
+"""Color as classification with class rebalancing, the method of the paper.
 
-Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016. The net predicts,
-on every fourth pixel, a distribution over the 313 bins; its target is the soft code of
-the true colour; rare colours weigh more; the annealed mean decodes. `mix` = 1 is the
-paper's plain classification, without rebalancing.
+Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016. For every fourth
+pixel the net predicts a distribution over the 313 bins. Its target is the soft code of
+the true color. Rare colors weigh more. The annealed mean decodes the distribution.
+`mix` = 1 is the paper's plain classification, without rebalancing.
 """
 
 from typing import Literal
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from colorjax.errors import UserError
-from colorjax.method import Method, Prediction
+from colorjax.method import Examples, Method, Prediction
 from colorjax.nets.efficientnet_lite import CHANNELS, STAGES, EfficientNetColorizer
-from colorjax.nets.layers import upsample
+from colorjax.nets.layers import apply_eval, apply_train, upsample
 from colorjax.nets.vgg_dilated import SCALE, VGGDilated
 from colorjax.quantize import (
     Q,
@@ -27,7 +28,7 @@ from colorjax.quantize import (
     soft_encode,
 )
 
-COLORFUL = 5.0  # a picture with no ab value beyond this teaches nothing
+COLORFUL = 5.0  # ab units; an image without a larger ab value is grey
 
 
 def build(
@@ -48,17 +49,18 @@ def build(
 ) -> Method:
     """The method for a data set whose bins have the frequencies `prior`.
 
-    Only the loss needs the prior; without one it raises `ValueError`.
+    The net "vgg_dilated" is the paper's; `affine` gives its BatchNorm a scale and an
+    offset, and `remat` saves memory in training for time. "efficientnet_lite0" starts
+    from a classifier's features (`nets.efficientnet_lite`); the first `frozen` of the 7
+    stages of its encoder are not trained. `width` scales the channels, of the latter
+    only the decoder's. The net computes in `dtype`.
 
-    `net` is the paper's, or one that starts from a classifier's features
-    (`nets.efficientnet_lite`), of whose encoder the first `frozen` of 7 stages are not
-    trained. `width` scales the channels, of the latter's decoder only; of the paper's
-    net `affine` gives BatchNorm a scale and an offset, and `remat` saves memory for
-    time in training. `mix` is lambda of eq. 4, `neighbors` and `sigma` (in ab units)
-    make the soft code, `temperature` decodes, `dtype` is what the net computes in
-    ("float32" or "bfloat16"). The loss is a sum over pixels per picture.
-    Against overfitting, which the paper's 1.3 million pictures do not know: `jitter` of
-    the lightness (see `jitter_lightness`) and `dropout`.
+    `mix` is lambda of eq. 4. `neighbors` and `sigma` (ab units) define the soft code.
+    `temperature` decodes. The loss is a sum over the pixels of an image. Two options
+    against overfitting on small data sets: `jitter` of the lightness (see
+    `jitter_lightness`) and `dropout`.
+
+    Raises `UserError` where a value is out of range or belongs to the other net.
     """
     if not (0 < mix <= 1 and neighbors >= 1 and sigma > 0 and temperature > 0):
         raise UserError(
@@ -67,60 +69,78 @@ def build(
         )
     if not (jitter >= 0 and 0 <= dropout < 1):
         raise UserError("config.method: jitter is 0 or more, dropout lies in [0, 1)")
-    common = dict(head_scale=0.1, dropout=dropout, dtype=jnp.dtype(dtype))
-    if net == "vgg_dilated":
-        if frozen:
-            raise UserError("config.method.frozen goes with net 'efficientnet_lite0'")
-        model = VGGDilated(Q, width, affine, remat=remat, **common)
-    else:
-        if affine or remat or not 0 <= frozen <= len(STAGES):
-            raise UserError(
-                "config.method: affine and remat go with net 'vgg_dilated'; frozen is "
-                f"0 to {len(STAGES)}"
-            )
-        channels = round(CHANNELS * width)
-        model = EfficientNetColorizer(Q, channels, frozen=frozen, **common)
+    common = dict(dropout=dropout, dtype=jnp.dtype(dtype))
+    model = _make_net(net, width, affine, remat, frozen, **common)
     weights = None
     if prior is not None:
         weights = rebalancing_weights(jnp.asarray(prior, jnp.float32), mix)
 
     def init(key, examples):
         keys = {"params": key, "dropout": key}
-        return {"G": model.init(keys, examples["lightness"], train=True)}
+        return {"G": dict(model.init(keys, examples["lightness"], train=True))}
 
     def loss(params, nets, examples, key):
         if weights is None:
             raise ValueError("zhang2016: the loss needs build(prior=...)")
         jitter_key, dropout_key = jax.random.split(key)
-        logits, updates = model.apply(
-            {**nets["G"], "params": params},
-            jitter_lightness(jitter_key, examples["lightness"], jitter),
-            train=True,
-            mutable=["batch_stats"],
-            rngs={"dropout": dropout_key},
-        )
-        target = examples["ab"][:, ::SCALE, ::SCALE]
-        indices, code = soft_encode(target, neighbors, sigma)
-        entropy = soft_cross_entropy(logits, indices, code)
-        counted = colorful_mask(examples)[:, None, None]
-        total = (counted * weights[nearest_bin(target)] * entropy).sum()
-        pixels = counted.sum() * entropy[0].size
-        metrics = {"loss": total / jnp.maximum(pixels, 1)}
-        return total / len(counted), ({"G": updates}, metrics)
+        variables = {**nets["G"], "params": params}
+        lightness = jitter_lightness(jitter_key, examples["lightness"], jitter)
+        logits, updates = apply_train(model, variables, lightness, dropout_key)
+        value, mean = rebalanced_loss(logits, examples, weights, neighbors, sigma)
+        return value, ({"G": updates}, {"loss": mean})
 
     def predict(nets, lightness, key):
-        logits = model.apply(nets["G"], lightness).astype(jnp.float32)
+        logits = apply_eval(model, nets["G"], lightness)
         return Prediction(upsample(annealed_mean(logits, temperature), SCALE), logits)
 
     return Method(init, {"G": loss}, predict, temperature)
 
 
+def _make_net(
+    name: str, width: float, affine: bool, remat: bool, frozen: int, **common
+) -> nn.Module:
+    """The net from L to logits over the bins; `common` are options of both nets."""
+    if name == "vgg_dilated":
+        if frozen:
+            raise UserError("config.method.frozen goes with net 'efficientnet_lite0'")
+        return VGGDilated(Q, width, affine, head_scale=0.1, remat=remat, **common)
+    if affine or remat or not 0 <= frozen <= len(STAGES):
+        raise UserError(
+            "config.method: affine and remat go with net 'vgg_dilated'; frozen is "
+            f"0 to {len(STAGES)}"
+        )
+    channels = round(CHANNELS * width)
+    return EfficientNetColorizer(Q, channels, head_scale=0.1, frozen=frozen, **common)
+
+
+def rebalanced_loss(
+    logits: Float[Array, "b h w 313"],
+    examples: Examples,
+    weights: Float[Array, "313"],
+    neighbors: int,
+    sigma: float,
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """The cross-entropy against soft codes, each pixel with the weight of its bin.
+
+    Images that are unreadable or grey do not count. Returns the sum over all pixels
+    divided by the size of the batch (eq. 2), which is the loss, and the mean over the
+    pixels that count.
+    """
+    target = examples["ab"][:, ::SCALE, ::SCALE]
+    indices, code = soft_encode(target, neighbors, sigma)
+    entropy = soft_cross_entropy(logits, indices, code)
+    counted = colorful_mask(examples)[:, None, None]
+    total = (counted * weights[nearest_bin(target)] * entropy).sum()
+    pixels = counted.sum() * entropy[0].size
+    return total / len(counted), total / jnp.maximum(pixels, 1)
+
+
 def jitter_lightness(
     key: PRNGKeyArray, lightness: Float[Array, "b h w 1"], amount: float
 ) -> Float[Array, "b h w 1"]:
-    """L as another exposure would have it; the colours stay.
+    """L, in [0, 100], as other exposures of the images would have it.
 
-    Of each picture gamma and contrast about L = 50 are multiplied by up to
+    For each image, gamma and the contrast about L = 50 are multiplied by up to
     exp(+-`amount`), then L is shifted by up to 20 `amount`.
     """
     if not amount:
@@ -134,7 +154,9 @@ def jitter_lightness(
 
 
 def colorful_mask(examples) -> Float[Array, "b"]:
-    """1 for the pictures that count: read, and with some ab value beyond
-    `COLORFUL`."""
+    """1 for images that teach color, else 0.
+
+    Such an image could be read and has an ab value beyond `COLORFUL`.
+    """
     chroma = jnp.abs(examples["ab"]).max(axis=(1, 2, 3))
     return examples["mask"] * (chroma > COLORFUL)

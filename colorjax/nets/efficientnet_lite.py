@@ -1,12 +1,12 @@
-"""A classifier's features made into colours: `EfficientNetColorizer`.
+"""A colorizer on top of a classifier's features: `EfficientNetColorizer`.
 
-The encoder is EfficientNet-Lite0 (Tan and Le, "EfficientNet", ICML 2019, without
-squeeze and excitation and with ReLU6, as Google's release for small devices is) up to
-its last block, each BatchNorm folded into the convolution before it. The decoder goes
-up again from 1/32 of the resolution to 1/4, joining the features of every scale (Lin et
-al., "Feature Pyramid Networks", CVPR 2017). That a classifier's features know the
-colours of things is from Larsson et al., "Learning Representations for Automatic
-Colorization", ECCV 2016.
+The encoder is EfficientNet-Lite0 up to its last block (Tan and Le, "EfficientNet", ICML
+2019; like Google's release for small devices without squeeze and excitation and with
+ReLU6). Each BatchNorm is folded into the convolution before it. The decoder goes from
+1/32 of the resolution to 1/4 and joins the features of all scales (Lin et al., "Feature
+Pyramid Networks", CVPR 2017). The idea to predict colors from a classifier's features
+is from Larsson et al., "Learning Representations for Automatic Colorization", ECCV
+2016.
 """
 
 from typing import NamedTuple
@@ -18,11 +18,11 @@ from jaxtyping import Array, Float
 
 from colorjax.nets.layers import Conv, dilated_conv, upsample
 
-STEM = 32  # channels of the first convolution
+STEM = 32  # output channels of the first convolution
 
 
 class Stage(NamedTuple):
-    """`depth` blocks with `channels` outputs, the first with this stride."""
+    """`depth` blocks with `channels` outputs; `stride` is that of the first block."""
 
     depth: int
     channels: int
@@ -40,15 +40,16 @@ STAGES = (
     Stage(4, 192, 5, 2, 6),
     Stage(1, 320, 3, 1, 6),
 )
-LEVELS = (1, 2, 4, 6)  # stages whose outputs the decoder joins: 1/4, 1/8, 1/16, 1/32
+LEVELS = (1, 2, 4, 6)  # stages that the decoder joins: 1/4, 1/8, 1/16, 1/32
 CHANNELS = 128  # of the decoder
 
 
 def depthwise_conv(x, kernel, stride=1):
-    """A kernel of its own for each channel, as a sum over its taps.
+    """A depthwise convolution with a kernel [k k 1 c], as a sum over its taps.
 
-    XLA's grouped convolution takes 10 to 50 times as long on the CPU, forward and back.
-    Padded like `dilated_conv`, so that output i lies on input i * stride.
+    On the CPU, XLA's grouped convolution takes 10 to 50 times as long, forward and
+    backward. The padding is that of `dilated_conv`, so output i lies on input
+    i * stride.
     """
     size, (height, width) = len(kernel), x.shape[1:3]
     pad = (size // 2, size // 2)
@@ -61,9 +62,9 @@ def depthwise_conv(x, kernel, stride=1):
 
 
 class EfficientNetLite(nn.Module):
-    """L to the features of the stages of Lite0, without its head.
+    """L to the features of each stage of Lite0, without its head.
 
-    Of the stages the first `frozen` are not trained.
+    The first `frozen` stages are not trained.
     """
 
     frozen: int = 0
@@ -72,12 +73,14 @@ class EfficientNetLite(nn.Module):
     def __call__(
         self, lightness: Float[Array, "b h w 1"]
     ) -> list[Float[Array, "b h2 w2 c"]]:
-        """`lightness` is (L - 50) / 50, in place of the grey that the released net
-        sees three times as R, G and B: (0 to 255 - 127) / 128, at most .04 off. A stage
-        of stride s in total has ceil(h / s) rows of features, the first on row 0.
+        """`lightness` is (L - 50) / 50.
 
-        (The released net pads the strided convolutions at the far side, as TensorFlow
-        does: the same features at other places, (s - 1) pixels further down.)
+        The released net gets a grey image as equal R, G and B, (0 to 255 - 127) / 128,
+        which differs by at most 0.04. The features of a stage with a total stride of s
+        have ceil(h / s) rows, the first of which lies on row 0 of the image.
+
+        The released net pads strided convolutions at the far side, like TensorFlow. So
+        its features are the same but lie (s - 1) pixels further down.
         """
 
         def conv(x, channels, name, size=1, stride=1):
@@ -118,9 +121,9 @@ class EfficientNetLite(nn.Module):
 class EfficientNetColorizer(nn.Module):
     """L to `outputs` channels at a quarter of the resolution.
 
-    `channels` is the decoder's width, `head_scale` the spread of the outputs at the
-    start, `dropout` the share of the encoder's features that training drops, channel by
-    channel. The first `frozen` stages of the encoder are not trained.
+    `channels` is the width of the decoder. `head_scale` is the standard deviation of
+    the outputs at the start. Training drops the share `dropout` of the encoder's
+    channels. The first `frozen` stages of the encoder are not trained.
     """
 
     outputs: int
@@ -134,8 +137,8 @@ class EfficientNetColorizer(nn.Module):
     def __call__(
         self, lightness: Float[Array, "b h w 1"], train: bool = False
     ) -> Float[Array, "b h/4 w/4 outputs"]:
-        """`lightness` is L of Lab in [0, 100]; `train` needs the key "dropout" if there
-        is any."""
+        """`lightness` is L of Lab in [0, 100]; with `train`, dropout needs the key
+        "dropout"."""
 
         def conv(x, channels, name, size=3, scale=1.0):
             shape = (size, size, x.shape[-1], channels)

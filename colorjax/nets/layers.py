@@ -1,14 +1,17 @@
-"""Layers that the nets share: `Conv` with data-dependent initialisation, `upsample`;
-`plain_conv`, `TransposedConv`, `normalize`, `instance_norm` and `to_stride` for the
-adversarial nets.
+"""Layers that the nets share.
 
-Data-dependent initialisation (Kraehenbuehl et al., ICLR 2016, the within-layer step):
-when parameters are created, the kernel is scaled and the bias set so that on the batch
-at hand every output channel has mean 0 and variance 1. Layers do so one after another,
-each seeing the output of those already set.
+`apply_train` and `apply_eval` run a net. `Conv` is a convolution with data-dependent
+initialization, `upsample` brings ab to full size. The adversarial nets use
+`plain_conv`, `TransposedConv`, `normalize`, `instance_norm` and `to_stride`.
+
+Data-dependent initialization (Kraehenbuehl et al., ICLR 2016, the within-layer step):
+when the parameters of a layer are created, its kernel is scaled and its bias is set so
+that on the first batch every output channel has mean 0 and variance 1. The layers are
+initialized in their order, so each sees outputs of initialized layers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -16,9 +19,33 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 
+def apply_train(
+    net: nn.Module, variables: Mapping[str, Any], x: Float[Array, "b h w i"], key=None
+) -> tuple[Float[Array, "b h2 w2 o"], dict[str, Any]]:
+    """The output in training mode, and the updated statistics as "batch_stats".
+
+    `key` is for dropout.
+    """
+    rngs = None if key is None else {"dropout": key}
+    result: Any = net.apply(
+        variables, x, train=True, mutable=["batch_stats"], rngs=rngs
+    )
+    return result
+
+
+def apply_eval(
+    net: nn.Module, variables: Mapping[str, Any], x: Float[Array, "b h w i"]
+) -> Float[Array, "b h2 w2 o"]:
+    """The output in evaluation mode, in float32."""
+    output: Any = net.apply(variables, x)
+    return output.astype(jnp.float32)
+
+
 def dilated_conv(x, kernel, stride=1, dilation=1):
-    """3x3-like convolution, padded as PyTorch pads with padding = dilation * (k //
-    2)."""
+    """A convolution with an odd kernel [k k i o].
+
+    It is padded like PyTorch's with padding = dilation * (k // 2).
+    """
     pad = dilation * (kernel.shape[0] // 2)
     return jax.lax.conv_general_dilated(
         x,
@@ -33,20 +60,21 @@ def dilated_conv(x, kernel, stride=1, dilation=1):
 def transposed_conv(
     x: Float[Array, "b h w i"], kernel: Float[Array, "4 4 i o"]
 ) -> Float[Array, "b h*2 w*2 o"]:
-    """4x4 transposed convolution of stride 2 and padding 1, as matrix products.
+    """A 4x4 transposed convolution of stride 2 and padding 1, as matrix products.
 
-    Along each axis output 2m sees inputs m - 1 and m through taps 3 and 1, output
-    2m + 1 inputs m and m + 1 through taps 2 and 0. So with j = m or m + 1 every phase
-    is a function of inputs j - 1 and j: four products to 4 o channels, then depth to
-    space, with no more multiplications than the definition has. XLA's kernel gradient
-    of a convolution that says so is dozens of times slower on the CPU.
     `kernel[u, v]` is PyTorch's `weight[:, :, u, v]`.
+
+    Along each axis, output 2m is a sum of inputs m - 1 and m with taps 3 and 1, and
+    output 2m + 1 of inputs m and m + 1 with taps 2 and 0. So with j = m or m + 1, each
+    phase is a function of inputs j - 1 and j: four products to 4 o channels, then depth
+    to space. This needs as many multiplications as the definition. On the CPU, XLA's
+    gradient of the direct form in its kernel is dozens of times slower.
     """
     b, h, w, _ = x.shape
     taps = jnp.array([[3, 2], [1, 0]])  # [input j - 1 or j, phase]
     phases = kernel[taps[:, None, :, None], taps[None, :, None, :]]  # [2 2 2 2 i o]
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    y = sum(
+    y: Any = sum(
         jnp.einsum(
             "bhwi,pqio->bhwpqo",
             padded[:, u : u + h + 1, v : v + w + 1],
@@ -55,17 +83,19 @@ def transposed_conv(
         )
         for u in (0, 1)
         for v in (0, 1)
-    ).astype(x.dtype)
+    )
+    y = y.astype(x.dtype)
     rows = jnp.stack([y[:, :h, :, 0], y[:, 1:, :, 1]], axis=2)  # [b h 2 w+1 2 o]
     both = jnp.stack([rows[:, :, :, :w, 0], rows[:, :, :, 1:, 1]], axis=4)
     return both.reshape(b, 2 * h, 2 * w, -1)
 
 
 class Conv(nn.Module):
-    """A convolution with bias, born with unit-variance outputs on its first batch.
+    """A convolution with bias and data-dependent initialization.
 
-    `convolve(x, kernel)` is any function linear in the kernel; `shape` is the kernel's,
-    the last axis its outputs. Parameters are float32, the product is in `x.dtype`.
+    `convolve(x, kernel)` is any function that is linear in the kernel. `shape` is the
+    kernel's; its last axis are the outputs. The outputs have the standard deviation
+    `scale` on the first batch. Parameters are float32, the product is in `x.dtype`.
     """
 
     shape: tuple[int, ...]
@@ -90,14 +120,16 @@ class Conv(nn.Module):
         return convolve(kernel) + bias.astype(x.dtype)
 
 
-NORMAL = nn.initializers.normal(0.02)  # Radford et al., ICLR 2016, and all after them
+NORMAL = nn.initializers.normal(0.02)  # Radford et al., ICLR 2016
 
 
 def plain_conv(
     channels: int, size: int, stride: int = 1, padding: int = 0, **options
 ) -> nn.Conv:
-    """A square convolution, born as those of adversarial nets are; `options` are
-    `nn.Conv`'s."""
+    """A square convolution with the initialization of adversarial nets.
+
+    `options` are those of `nn.Conv`.
+    """
     return nn.Conv(
         channels,
         (size, size),
@@ -111,8 +143,8 @@ def plain_conv(
 class TransposedConv(nn.Module):
     """A transposed convolution of stride 2, which doubles height and width.
 
-    `size` 4 has padding 1; `size` 3 has padding 1 and output padding 1, which is a
-    kernel of 4 whose last row and column are 0.
+    A kernel of size 4 has padding 1. A kernel of size 3 has padding 1 and output
+    padding 1, so it is a kernel of size 4 whose last row and column are 0.
     """
 
     channels: int
@@ -136,19 +168,19 @@ class TransposedConv(nn.Module):
 def standardize(
     x: Float[Array, "b h w c"], mean: ArrayLike, variance: ArrayLike
 ) -> Float[Array, "b h w c"]:
-    """`x`, float32, brought to mean 0 and variance 1, given what they are.
+    """`x`, float32, with this mean and variance, scaled to mean 0 and variance 1.
 
-    A power, not rsqrt as in Flax: the gradient's rsqrt(v) / v has XLA rewrite that of
-    the forward pass, which then is another one to it, and the forward passes of two
-    losses are not merged.
+    This is a power and not rsqrt as in Flax. The gradient of rsqrt, rsqrt(v) / v, makes
+    XLA rewrite the forward pass of one loss, and then it does not merge it with the
+    equal forward pass of another loss.
     """
     return (x - mean) * (variance + 1e-5) ** -0.5
 
 
 def instance_norm(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-    """Every channel of every picture to mean 0 and variance 1, without parameters.
+    """Normalize each channel of each image; no parameters, statistics in float32.
 
-    Source: Ulyanov, Vedaldi, Lempitsky, 2016. Statistics are float32.
+    Source: Ulyanov, Vedaldi, Lempitsky, 2016.
     """
     wide = x.astype(jnp.float32)
     mean, variance = (f(wide, axis=(1, 2), keepdims=True) for f in (jnp.mean, jnp.var))
@@ -156,11 +188,13 @@ def instance_norm(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
 
 
 class BatchNorm(nn.Module):
-    """Every channel of a batch to mean 0 and variance 1; after training, by their
-    running means (momentum 0.9), which are in "batch_stats".
+    """Normalize each channel, by the statistics of the batch in training.
 
-    Source: Ioffe and Szegedy, ICML 2015. The same variables as Flax' `BatchNorm`;
-    `affine` gives a scale and an offset. Statistics are float32.
+    Evaluation uses their running means (momentum 0.9), which are in "batch_stats". The
+    variables are those of Flax's `BatchNorm`. `affine` adds a scale and an offset.
+    Statistics are float32.
+
+    Source: Ioffe and Szegedy, ICML 2015.
     """
 
     affine: bool = True
@@ -177,8 +211,8 @@ class BatchNorm(nn.Module):
         wide = x.astype(jnp.float32)
         if train:
             mean, squares = (x.mean((0, 1, 2)) for x in (wide, jnp.square(wide)))
-            # Not jnp.var: where the batch is taken in parts on several devices, XLA
-            # leaves the gradient of that one without the sum over the devices.
+            # Not jnp.var: with micro-batches on several devices, XLA omits the sum over
+            # the devices from its gradient.
             variance = jax.nn.relu(squares - jnp.square(mean))
             of_batch = {"mean": mean, "var": variance}
             y = standardize(wide, of_batch["mean"], of_batch["var"])
@@ -199,9 +233,9 @@ class BatchNorm(nn.Module):
 def normalize(
     x: Float[Array, "b h w c"], kind: str, train: bool, name: str
 ) -> Float[Array, "b h w c"]:
-    """Inside a module: "instance" or "batch" normalisation, or "none".
+    """Inside a module: "instance" or "batch" normalization, or "none".
 
-    Instance normalisation has no parameters, batch normalisation a scale and an offset.
+    Instance normalization has no parameters, batch normalization a scale and an offset.
     """
     if kind == "none":
         return x
@@ -211,17 +245,17 @@ def normalize(
 
 
 def to_stride(x: Float[Array, "b h w c"], stride: int) -> Float[Array, "b h2 w2 c"]:
-    """Height and width brought to multiples of `stride`, by repeating the last row and
+    """Pad height and width to multiples of `stride` by repeating the last row and
     column."""
     missing = [(0, -length % stride) for length in x.shape[1:3]]
     return jnp.pad(x, ((0, 0), *missing, (0, 0)), mode="edge")
 
 
 def upsample(x: Float[Array, "b h w c"], factor: int) -> Float[Array, "b h2 w2 c"]:
-    """Bilinear, for samples that lie on every `factor`-th pixel, the first on pixel 0.
+    """Bilinear upsampling of samples that lie on every `factor`-th pixel, from pixel 0.
 
-    That is where the targets are taken; a resize about pixel centres would shift the
-    colours by (factor - 1) / 2 pixels.
+    These are the pixels of the targets. A resize about pixel centers would shift the
+    colors by (factor - 1) / 2 pixels.
     """
     for axis in (1, 2):
         following = jnp.concatenate(

@@ -1,8 +1,8 @@
 """The discriminator of pix2pix and CycleGAN: `PatchGAN`.
 
 Source: Isola, Zhu, Zhou, Efros, "Image-to-Image Translation with Conditional
-Adversarial Networks", CVPR 2017, appendix 6.1.2. `check_patches` says what is too
-small for it.
+Adversarial Networks", CVPR 2017, appendix 6.1.2. `check_patches` refuses images that
+are too small for it.
 """
 
 import flax.linen as nn
@@ -14,13 +14,13 @@ from colorjax.nets.layers import normalize, plain_conv
 
 
 class PatchGAN(nn.Module):
-    """A picture to the logits that each of its overlapping patches is real.
+    """An image to the logits that each of its overlapping patches is real.
 
-    With `layers` 4x4 convolutions of stride 2, and two more of stride 1, a patch has 16
-    (1), 34 (2), 70 (3), 142 (4) or 286 (5) pixels. `width` multiplies every channel
-    count. With `spectral` the kernels are divided by their largest singular value
-    (Miyato et al., ICLR 2018), which takes the place of `norm`; the vectors of its
-    power iteration are in the collection "batch_stats".
+    There are `layers` 4x4 convolutions of stride 2 and two more of stride 1. With 1, 2,
+    3, 4 or 5 layers a patch has 16, 34, 70, 142 or 286 pixels. `width` multiplies every
+    channel count. With `spectral` the kernels are divided by their largest singular
+    value (Miyato et al., ICLR 2018) instead of `norm`; the vectors of the power
+    iteration are in the collection "batch_stats".
     """
 
     width: float = 1.0
@@ -33,7 +33,7 @@ class PatchGAN(nn.Module):
     def __call__(
         self, x: Float[Array, "b h w i"], train: bool = False
     ) -> Float[Array, "b h2 w2 1"]:
-        """`train` takes statistics of the batch, and iterates on the vectors."""
+        """`train` uses statistics of the batch and updates the vectors."""
         norm = "none" if self.spectral else self.norm
 
         def conv(x, features, stride, name, bias):
@@ -48,7 +48,7 @@ class PatchGAN(nn.Module):
         x = x.astype(self.dtype)
         for i in range(self.layers + 1):
             features = round(64 * self.width * min(2**i, 8))
-            plain = i == 0 or norm == "none"  # the first layer sees colours as they are
+            plain = i == 0 or norm == "none"  # the first layer sees colors as they are
             stride = 2 if i < self.layers else 1
             x = conv(x, features, stride, f"conv{i + 1}", plain)
             x = x if plain else normalize(x, norm, train, f"norm{i + 1}")

@@ -4,6 +4,8 @@ Source: Zhu, Park, Isola, Efros, "Unpaired Image-to-Image Translation using
 Cycle-Consistent Adversarial Networks", ICCV 2017, appendix 7.2.
 """
 
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -12,10 +14,10 @@ from colorjax.nets.layers import TransposedConv, normalize, plain_conv
 
 
 class ResNet(nn.Module):
-    """One picture to another: two halvings, `blocks` residual blocks, two doublings.
+    """An image to an image: two halvings, `blocks` residual blocks, two doublings.
 
-    `width` multiplies every channel count (64, 128, 256); `norm` is "instance", "batch"
-    or "none". Images are mirrored at their borders. Outputs lie in [-1, 1].
+    `width` multiplies every channel count (64, 128, 256). `norm` is "instance", "batch"
+    or "none". Padding mirrors images at their borders. Outputs lie in [-1, 1].
     """
 
     outputs: int
@@ -24,14 +26,15 @@ class ResNet(nn.Module):
     norm: str = "instance"
     dtype: jnp.dtype = jnp.dtype("float32")
 
-    stride = 4  # height and width of an input are multiples of this
+    stride = 4  # pixels: height and width of an input are multiples of it
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "b h w i"], train: bool = False
     ) -> Float[Array, "b h w outputs"]:
-        """`train` takes statistics of the batch."""
-        options = dict(use_bias=self.norm == "none", dtype=self.dtype)
+        """`train` uses the statistics of the batch."""
+        use_bias = self.norm == "none"
+        options: dict[str, Any] = dict(use_bias=use_bias, dtype=self.dtype)
         one, two, four = (round(64 * self.width * n) for n in (1, 2, 4))
 
         def mirrored(x, pad):
@@ -54,7 +57,7 @@ class ResNet(nn.Module):
         for number in range(1, self.blocks + 1):
             x = block(x, f"block{number}")
         for name, features in (("up2", two), ("up1", one)):
-            up = TransposedConv(features, 3, options["use_bias"], name=name)
+            up = TransposedConv(features, 3, use_bias, name=name)
             x = nn.relu(norm(up(x), name))
         last = plain_conv(self.outputs, 7, dtype=self.dtype, name="last")
         return jnp.tanh(last(mirrored(x, 3)))

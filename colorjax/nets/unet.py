@@ -10,16 +10,16 @@ from jaxtyping import Array, Float
 
 from colorjax.nets.layers import TransposedConv, normalize, plain_conv
 
-WIDEST = 8  # the channels of the deepest layers, in units of the first one's
-DROPPED = 3  # how many layers after the innermost one drop features
+WIDEST = 8  # channels of the deepest layers, as a multiple of the first layer's
+DROPPED = 3  # number of layers with dropout, after the innermost one
 
 
 class UNet(nn.Module):
-    """One picture to another through `depth` halvings and as many doublings.
+    """An image to an image through `depth` halvings and as many doublings.
 
-    Each 4x4 layer on the way up sees that of its size on the way down beside it.
-    `width` multiplies every channel count (64, 128, 256, then 512), `norm` is
-    "instance", "batch" or "none"; `dropout`, of the layers after the innermost one, is
+    Each 4x4 layer on the way up also gets the output of the layer of its size on the
+    way down. `width` multiplies every channel count (64, 128, 256, then 512). `norm` is
+    "instance", "batch" or "none". `dropout`, in the layers after the innermost one, is
     the noise. Outputs lie in [-1, 1].
     """
 
@@ -32,14 +32,14 @@ class UNet(nn.Module):
 
     @property
     def stride(self) -> int:
-        """Height and width of an input are multiples of this."""
+        """Height and width of an input, in pixels, are multiples of this."""
         return 2**self.depth
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "b h w i"], train: bool = False
     ) -> Float[Array, "b h w outputs"]:
-        """`train` takes statistics of the batch, and needs the key "dropout"."""
+        """`train` uses the statistics of the batch and needs the key "dropout"."""
         channels = [
             round(64 * self.width * min(2**i, WIDEST)) for i in range(self.depth)
         ]
@@ -47,7 +47,7 @@ class UNet(nn.Module):
         x = x.astype(self.dtype)
         skips = []
         for i, features in enumerate(channels):
-            # The first sees the picture as it is; of one pixel nothing can be norm'd.
+            # The first layer sees the image as it is; one pixel cannot be normalized.
             plain = i in (0, self.depth - 1) or self.norm == "none"
             x = nn.leaky_relu(x, 0.2) if i else x
             conv = plain_conv(

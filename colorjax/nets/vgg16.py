@@ -1,7 +1,7 @@
-"""The classification network that the paper measures with: `VGG16`.
+"""The classification network of the paper's evaluation: `VGG16`.
 
 Source: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
-Recognition", ICLR 2015, configuration D; with BatchNorm as its later variants have it.
+Recognition", ICLR 2015, configuration D; with BatchNorm as in later variants.
 """
 
 import flax.linen as nn
@@ -12,8 +12,10 @@ BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels, convolut
 
 
 def _small(x, kernel, *args, **kwargs):
-    """The same convolution as one product: on maps of 2x2 pixels XLA's own takes 80
-    times longer per FLOP, on the CPU."""
+    """A 3x3 convolution as one matrix product.
+
+    For 2x2 pixels XLA's convolution takes 80 times as long per FLOP on the CPU.
+    """
     height, width = x.shape[1:3]
     x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     taps = [x[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
@@ -23,10 +25,10 @@ def _small(x, kernel, *args, **kwargs):
 class VGG16(nn.Module):
     """RGB to logits over `classes`, in evaluation mode.
 
-    `hidden` are the sizes of the dense layers before the last one; `norm` puts
-    BatchNorm behind every convolution, `dense_norm` behind those dense layers. Images
-    of 32 times the side of the first dense layer's input are expected: 224 pixels where
-    that has 7x7 positions, 32 where it has one.
+    `hidden` are the sizes of the dense layers before the last one. `norm` puts
+    BatchNorm behind every convolution, `dense_norm` behind those dense layers. The
+    input must have the size that the first dense layer expects: 224 pixels for 7x7
+    positions, 32 for one position.
     """
 
     classes: int
@@ -55,7 +57,7 @@ class VGG16(nn.Module):
                     x = norm(x, f"norm{number}")
                 x = nn.relu(x)
             x = nn.max_pool(x, (2, 2), (2, 2))
-        # Channels first, as the published weights of the first dense layer expect.
+        # Channels first, which the published first dense layer expects.
         x = jnp.transpose(x, (0, 3, 1, 2)).reshape(len(x), -1)
         for number, size in enumerate(self.hidden, start=1):
             x = nn.Dense(size, name=f"dense{number}")(x)

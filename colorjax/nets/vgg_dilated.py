@@ -1,9 +1,10 @@
 """The network of "Colorful Image Colorization": a VGG with dilation, `VGGDilated`.
 
-Source: the paper's figure 2 and its table of layers, and the released models. Eight
-blocks of 3x3 convolutions, ReLU after each and BatchNorm after each block; three
-strides of 2, dilation 2 in blocks 5 and 6, one transposed convolution, a 1x1 head. The
-output has a quarter of the input's height and width.
+Source: the paper's figure 2 and its table of layers, and the released models. There are
+eight blocks of 3x3 convolutions with a ReLU after each convolution and BatchNorm after
+each block. Three convolutions have a stride of 2, blocks 5 and 6 a dilation of 2. A
+transposed convolution and a 1x1 head follow. The output has a quarter of the input's
+height and width.
 """
 
 import functools
@@ -24,19 +25,18 @@ BLOCKS = (
     (512, 3, 1, 2),
     (512, 3, 1, 1),
 )
-STRIDE = 8  # height and width of an input are multiples of this
-SCALE = 4  # input pixels an output pixel
+SCALE = 4  # input pixels per output pixel
 
 
 class VGGDilated(nn.Module):
     """L to `outputs` channels at a quarter of the resolution; 32.23 M parameters.
 
     `width` multiplies every channel count. `affine` gives BatchNorm a scale and an
-    offset, as the authors' PyTorch port has and their Caffe model has not. `head_scale`
-    is the spread of the outputs at the start. `dropout` is the share of features that
-    training drops behind blocks 4 to 8 (the paper drops none). With `remat` a gradient
-    keeps of blocks 1 to 7 their outputs only, and computes what is in them again.
-    Statistics are float32 whatever `dtype` is.
+    offset, as in the authors' PyTorch port but not in their Caffe model. `head_scale`
+    is the standard deviation of the outputs at the start. Training drops the share
+    `dropout` of the features behind blocks 4 to 8 (the paper drops none). With `remat`
+    a gradient stores only the outputs of blocks 1 to 7 and computes their insides
+    again. Statistics are float32 for any `dtype`.
     """
 
     outputs: int
@@ -51,8 +51,10 @@ class VGGDilated(nn.Module):
     def __call__(
         self, lightness: Float[Array, "b h w 1"], train: bool = False
     ) -> Float[Array, "b h/4 w/4 outputs"]:
-        """`lightness` is L of Lab in [0, 100]; `train` takes statistics of the batch,
-        and needs the key "dropout" if there is any."""
+        """`lightness` is L of Lab in [0, 100], height and width multiples of 8.
+
+        `train` uses the statistics of the batch; dropout needs the key "dropout".
+        """
 
         def conv(x, channels, name, size=3, scale=1.0, convolve=dilated_conv):
             shape = (size, size, x.shape[-1], channels)

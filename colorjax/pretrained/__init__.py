@@ -1,1 +1,1 @@
-"""Published weights: a reader that runs none of their code, and nets they fit."""
+"""Published weights: readers that run none of their code, and the nets they fit."""

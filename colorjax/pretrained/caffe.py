@@ -1,9 +1,8 @@
 """Reads the layers of a `.caffemodel` without Caffe: `read_layers`.
 
-The file is one message of protocol buffers, a NetParameter. Of the messages in it only
-these fields matter: the layers of the net; name and blobs of a layer; shape and numbers
-of a blob. All else is stepped over. Arrays are views of the file's bytes, so that no
-file makes them larger than itself.
+The file is one message of protocol buffers, a NetParameter. Only these fields matter:
+the layers of a net; the name and the blobs of a layer; the shape and the numbers of a
+blob. The arrays are views of the file's bytes, so they take no memory of their own.
 
 Source: the encoding at protobuf.dev; the fields' numbers in Caffe's `caffe.proto`.
 """
@@ -13,32 +12,32 @@ from collections.abc import Iterator
 import numpy as np
 
 OLD_LAYERS, LAYERS = 2, 100  # fields of a net: before 2015, since then
-NAME, BLOBS = 1, 7  # of a layer, in this order in every file
+NAME, BLOBS = 1, 7  # of a layer; files have them in this order
 SHAPE = 7  # of a blob
 NUMBERS = {5: "<f4", 8: "<f8"}  # of a blob
 DIMENSIONS = 1  # of a shape
 MOST_DIMENSIONS = 8  # that a blob may have
-VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5  # how a field is written
+VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5  # encodings of a field
 
-Field = tuple[int, int | memoryview]  # its number, and an integer or bytes
+Field = tuple[int, int | memoryview]  # its number, and its value or bytes
 
 
 def read_layers(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
-    """Every blob, named by its layer and its place there: "conv1_1.0", "conv1_1.1".
+    """All blobs, named by their layer and their place there: "conv1_1.0", "conv1_1.1".
 
-    Raises `ValueError` where `data` is no whole file of that kind.
+    Raises `ValueError` where `data` is not a whole file of this kind.
     """
     for number, layer in _fields(memoryview(data)):
         if number == OLD_LAYERS:
             raise ValueError(
-                "it has the layers of Caffe before 2015; bring it up to date with "
-                "Caffe's upgrade_net_proto_binary"
+                "it has the layers of Caffe before 2015; update it with Caffe's "
+                "upgrade_net_proto_binary"
             )
         if number == LAYERS:
             name, place = "", 0
             for key, value in _fields(layer):
                 if key == NAME:
-                    name = str(value, "utf-8")
+                    name = str(_bytes(value), "utf-8")
                 elif key == BLOBS:
                     yield f"{name}.{place}", _blob(value)
                     place += 1
@@ -52,7 +51,7 @@ def _blob(data: int | memoryview) -> np.ndarray:
         elif number in NUMBERS:
             if values is not None:  # Caffe writes them packed
                 raise ValueError("the numbers of a blob are in pieces")
-            values = np.frombuffer(value, NUMBERS[number])
+            values = np.frombuffer(_bytes(value), NUMBERS[number])
     if shape is None or values is None:
         raise ValueError("a blob has no shape or no numbers")
     return values.reshape(shape)
@@ -61,9 +60,11 @@ def _blob(data: int | memoryview) -> np.ndarray:
 def _dimensions(data: int | memoryview) -> tuple[int, ...]:
     shape: list[int] = []
     for number, value in _fields(data):
-        if number == DIMENSIONS and isinstance(value, int):
+        if number != DIMENSIONS:
+            continue
+        if isinstance(value, int):
             shape.append(value)
-        elif number == DIMENSIONS:  # packed
+        else:  # packed
             at = 0
             while at < len(value):
                 size, at = _varint(value, at)
@@ -74,9 +75,8 @@ def _dimensions(data: int | memoryview) -> tuple[int, ...]:
 
 
 def _fields(data: int | memoryview) -> Iterator[Field]:
-    """The fields of a message, one after another."""
-    if isinstance(data, int):
-        raise ValueError("a number stands where a message should")
+    """The fields of a message, in their order."""
+    data = _bytes(data)
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)
@@ -96,8 +96,14 @@ def _fields(data: int | memoryview) -> Iterator[Field]:
         yield tag >> 3, value
 
 
+def _bytes(value: int | memoryview) -> memoryview:
+    if isinstance(value, int):
+        raise ValueError("a number stands where a message should")
+    return value
+
+
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """An integer of seven bits a byte, the lowest first, and where it ends."""
+    """An integer with seven bits per byte, lowest first, and the place behind it."""
     value = 0
     for shift in range(0, 70, 7):
         if at == len(data):

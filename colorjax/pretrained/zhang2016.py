@@ -1,10 +1,9 @@
 """The net that the paper's authors published, in colorjax's form: `load_zhang2016`.
 
-They published it twice: for PyTorch as `colorization_release_v2-9b330a0b.pth`, and for
-Caffe as `colorization_release_v2.caffemodel`, with a variant without rebalancing beside
-it. Layers and sizes are the same, the conventions from the input to the decoding are
-not. What is returned here gives the ab that each file gives in its authors' code, at
-the net's resolution.
+They published it for PyTorch, as `colorization_release_v2-9b330a0b.pth`, and for Caffe,
+as `colorization_release_v2.caffemodel` and a variant without rebalancing. The layers
+are the same, the conventions for input and decoding differ. The run made of a file
+predicts the same ab at the resolution of the net as the authors' code with that file.
 
 Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016, and the layers
 and demonstrations in github.com/richzhang/colorization.
@@ -18,26 +17,25 @@ import numpy as np
 
 from colorjax.errors import UserError
 from colorjax.nets.vgg_dilated import BLOCKS, VGGDilated
-from colorjax.pretrained.torch_files import Reader, Weights
-from colorjax.pretrained.weights import Published
+from colorjax.pretrained.weights import Published, Reader, Weights
 from colorjax.quantize import Q, ab_bins
 
-LICENCE = (
+LICENSE = (
     "of the authors' own file: BSD 2-Clause, (c) 2016 Richard Zhang, Phillip Isola, "
     "Alexei A. Efros"
 )
-AB_UNIT = 110  # ab units of one unit of the output of the PyTorch net
-REHEAT = 2.606  # what the Caffe net multiplies its logits by, unless the file says
+AB_UNIT = 110  # ab units that are 1 in the output of the PyTorch net
+REHEAT = 2.606  # factor of the Caffe net's logits, unless the file has another
 TARGETS = ("data_l_meansub.", "data_ab_ss.")  # Caffe layers that only training needs
-NEAR = 1.0  # ab units that a decoder's colour may be off its bin
+NEAR = 1.0  # ab units: how far a decoder's color may be from its bin
 
 
 def load_zhang2016(weights: Weights) -> Published:
     """The net in a file of either kind.
 
-    How wide it is the first layer says, so narrower nets of the same layout load too.
-    Raises `UserError`, naming the tensor at fault, where one is missing, left over, of
-    another shape or not finite, or decodes to other colours than the paper's bins.
+    The first layer determines the width, so narrower nets of the same layout load, too.
+    Raises `UserError`, naming the tensor, where one is missing, unknown, of another
+    shape or not finite, or where the decoder's colors are not the paper's bins.
     """
     if "model1.0.weight" in weights.tensors:
         return _from_pytorch(weights)
@@ -52,7 +50,10 @@ def load_zhang2016(weights: Weights) -> Published:
 
 
 def _from_pytorch(weights: Weights) -> Published:
-    """A Sequential a block, a ReLU behind each convolution, the norm at its end."""
+    """From the PyTorch file, whose blocks are Sequentials.
+
+    In a block, a ReLU follows each convolution, and the norm is last.
+    """
     places = {"conv8_1": "8.0", "conv8_2": "8.2", "conv8_3": "8.4", "head": "8.6"}
     for block, (_, depth, _, _) in enumerate(BLOCKS, start=1):
         for layer in range(depth):
@@ -72,12 +73,12 @@ def _from_pytorch(weights: Weights) -> Published:
         )
         params[layer] = {"scale": scale, "bias": bias}
         statistics[layer] = {"mean": mean, "var": var}
-    colours = AB_UNIT * reader.take("model_out.weight", (2, Q, 1, 1))
-    off = _distance_from_bins(reader, "model_out.weight", colours)
+    colors = AB_UNIT * reader.take("model_out.weight", (2, Q, 1, 1))
+    off = _distance_from_bins(reader, "model_out.weight", colors)
     reader.finish()
     return Published(
         layout="that of colorization_release_v2 for PyTorch",
-        licence=LICENCE,
+        license=LICENSE,
         variables={"params": params, "batch_stats": statistics},
         method=dict(name="zhang2016", width=width, affine=True, temperature=1.0),
         side=256,
@@ -92,7 +93,10 @@ def _from_pytorch(weights: Weights) -> Published:
 
 
 def _from_caffe(weights: Weights, first: str) -> Published:
-    """Layers have the names of ours; `first` is what the file calls conv1_1."""
+    """From the Caffe file, whose layers have colorjax's names but for a few.
+
+    `first` is the file's name for conv1_1.
+    """
     places = {"conv1_1": first, "head": "conv8_313"}
     for block, (_, depth, _, _) in enumerate(BLOCKS, start=1):
         places[f"norm{block}"] = f"conv{block}_{depth}norm"
@@ -106,16 +110,16 @@ def _from_caffe(weights: Weights, first: str) -> Published:
     for layer, shape in shapes["batch_stats"].items():
         key = places[layer]
         mean, var = (reader.take(f"{key}.{i}", shape["mean"].shape) for i in (0, 1))
-        total = reader.take(f"{key}.2", (1,))  # of the weights that both are sums under
+        total = reader.take(f"{key}.2", (1,))  # of the weights of both sums
         if total <= 0:
             raise reader.refusal(f"{key}.2", f"is {total[0]:g}, not positive")
         statistics[layer] = {"mean": mean / total, "var": var / total}
-    params["conv1_1"]["kernel"] *= 100  # the net sees L - 50, ours a hundredth of it
+    params["conv1_1"]["kernel"] *= 100  # its input is L - 50, ours a hundredth of it
     reheat, bins = _caffe_decoder(reader)
     reader.finish()
     return Published(
         layout="that of colorization_release_v2 for Caffe",
-        licence=LICENCE,
+        license=LICENSE,
         variables={"params": params, "batch_stats": statistics},
         method=dict(name="zhang2016", width=width, temperature=1 / reheat),
         side=224,
@@ -130,9 +134,9 @@ def _from_caffe(weights: Weights, first: str) -> Published:
 
 
 def _caffe_decoder(reader: Reader) -> tuple[float, str]:
-    """What the logits are multiplied by, and a remark on the bins.
+    """The factor of the logits, and a remark on the bins.
 
-    The released file has none of these layers, or zeros: its users fill them.
+    The released file lacks these layers, or has zeros there; its users fill them in.
     """
     reheat, remark = REHEAT, "the file leaves the bins to its user"
     if "conv8_313_rh.0" in reader.left:
@@ -143,15 +147,15 @@ def _caffe_decoder(reader: Reader) -> tuple[float, str]:
     if "class8_ab.1" in reader.left and reader.take("class8_ab.1", (2,)).any():
         raise reader.refusal("class8_ab.1", "is not zero")
     if "class8_ab.0" in reader.left:
-        colours = reader.take("class8_ab.0", (2, Q, 1, 1))
-        if colours.any():
-            off = _distance_from_bins(reader, "class8_ab.0", colours)
+        colors = reader.take("class8_ab.0", (2, Q, 1, 1))
+        if colors.any():
+            off = _distance_from_bins(reader, "class8_ab.0", colors)
             remark = f"'class8_ab' is at most {off:.2g} ab units off the bins"
     return reheat, remark
 
 
 def _shapes(first: np.ndarray, affine: bool) -> tuple[float, dict[str, Any]]:
-    """The width of a net with this first kernel, and the shapes of its variables."""
+    """The width of the net whose first kernel is `first`, and its variables' shapes."""
     narrowest = BLOCKS[0][0]
     width = (first.shape or (0,))[0] / narrowest or 1.0
     lightness = jax.ShapeDtypeStruct((1, 32, 32, 1), jnp.float32)
@@ -160,8 +164,11 @@ def _shapes(first: np.ndarray, affine: bool) -> tuple[float, dict[str, Any]]:
 
 
 def _conv(reader, layer, shape, weight, bias) -> dict[str, np.ndarray]:
-    """Both libraries keep kernels as [outputs inputs height width], but those of the
-    transposed convolution as [inputs outputs height width]."""
+    """The kernel and the bias of a convolution.
+
+    Both libraries store kernels as [outputs inputs height width], and that of the
+    transposed convolution as [inputs outputs height width].
+    """
     height, width, inputs, outputs = shape["kernel"].shape
     if layer == "conv8_1":
         kernel = reader.take(weight, (inputs, outputs, height, width))
@@ -172,22 +179,22 @@ def _conv(reader, layer, shape, weight, bias) -> dict[str, np.ndarray]:
     return {"kernel": kernel, "bias": reader.take(bias, (outputs,))}
 
 
-def _distance_from_bins(reader: Reader, key: str, colours: np.ndarray) -> float:
-    """The largest difference, in ab units, of a decoder [2 313 1 1] from our bins.
+def _distance_from_bins(reader: Reader, key: str, colors: np.ndarray) -> float:
+    """The largest difference, in ab units, between a decoder [2 313 1 1] and the bins.
 
-    Decoding, soft codes and figures all use the bins in our order, so another decoder
-    is refused.
+    Decoding, soft codes and metrics all use the bins in the order of `ab_bins`, so
+    another decoder is refused.
     """
-    off = float(np.abs(colours[:, :, 0, 0].T - ab_bins()).max())
+    off = float(np.abs(colors[:, :, 0, 0].T - ab_bins()).max())
     if off > NEAR:
         raise reader.refusal(
-            key, f"has a colour {off:.3g} ab units off the paper's bin of its place"
+            key, f"has a color {off:.3g} ab units off the paper's bin of its place"
         )
     return off
 
 
 def _resolution(side: int, enlarged: str) -> dict[str, str]:
-    """What is not as the authors have it."""
+    """The conventions that differ from the authors'."""
     return {
         "size": f"squares of {side} pixels; here a short side of {side}, aspect kept",
         "upsampling": f"{enlarged}; here from every fourth pixel, as in training",

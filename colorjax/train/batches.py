@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import jax
 
-from colorjax.data.pipeline import Batch, ImageDataset, UnreadableCounter
+from colorjax.data.batches import Batch
+from colorjax.data.pipeline import ImageDataset
 from colorjax.data.sources import Split
+from colorjax.data.unreadable import UnreadableCounter
 from colorjax.progress import tracked
 
 
@@ -43,7 +45,7 @@ class TrainingData:
             processes=jax.process_count(),
         )
         total = math.ceil(len(self.source) / batch)
-        return self.unreadable[0].watch(tracked(batches, label, total))
+        return self.unreadable[0].count(tracked(batches, label, total))
 
     def batches(self, start: int) -> Iterator[Batch]:
         """The batches of step `start` + 1 and all later ones."""
@@ -57,7 +59,7 @@ class TrainingData:
             )
         batches = self._training(dataset, start, self._steps)
         for counter in self.unreadable:
-            batches = counter.watch(batches)
+            batches = counter.count(batches)
         return batches
 
     def batch_of(self, step: int) -> Batch:

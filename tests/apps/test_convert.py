@@ -35,7 +35,7 @@ from colorjax.errors import UserError
 from colorjax.evaluation import protocol
 from colorjax.inference.colorizer import Colorizer
 from colorjax.pretrained.caffe import read_layers
-from colorjax.pretrained.torch_files import Weights, read
+from colorjax.pretrained.weights import Weights, read
 from colorjax.pretrained.zhang2016 import load_zhang2016
 from colorjax.train.experiment import make_method
 from colorjax.train.workdir import load_run

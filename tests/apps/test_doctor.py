@@ -206,7 +206,7 @@ def test_tfds(tmp_path):
     assert [source.key(i) for i in range(len(source))] == [
         line for line in lines if line.startswith("train")
     ]
-    with pytest.raises(UserError, match=r"good.txt: names no picture of this split"):
+    with pytest.raises(UserError, match=r"good.txt: names no image of this split"):
         pictures.source("test")
 
 
@@ -276,7 +276,7 @@ def test_nothing_good(tmp_path, capsys):
 def test_a_list_of_other_pictures(folder, tmp_path, content):
     (tmp_path / "list").write_bytes(content)
     pictures = ImageDataset(root=str(folder), list=str(tmp_path / "list"))
-    with pytest.raises(UserError, match="data.list .*: names no picture") as caught:
+    with pytest.raises(UserError, match="data.list .*: names no image") as caught:
         pictures.source("train")
     assert "\n" not in str(caught.value)
 

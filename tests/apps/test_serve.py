@@ -59,7 +59,7 @@ def deep(seed):
 
 
 @pytest.mark.parametrize("options", [{}, BOLD], ids=["plain", "bold"])
-@pytest.mark.parametrize("name, data", [("a.png", picture(1)), ("a.tif", deep(1))])
+@pytest.mark.parametrize(("name", "data"), [("a.png", picture(1)), ("a.tif", deep(1))])
 def test_a_download_is_what_the_command_writes(
     sessions, colorizers, tmp_path, monkeypatch, name, data, options
 ):
@@ -133,7 +133,7 @@ def test_each_page_has_its_own_image(sessions):
 
 
 @pytest.mark.parametrize(
-    "data, message",
+    ("data", "message"),
     [
         (b"Dear diary", "a.png: not a picture of a known format"),
         (b"", "a.png: the file is empty"),
@@ -312,7 +312,7 @@ def bomb():
 
 
 @pytest.mark.parametrize(
-    "data, name, message",
+    ("data", "name", "message"),
     [
         (b"Dear diary", "notes.txt", "^notes.txt: not a picture of a known format$"),
         (b"Dear", "a&b.png", "^a&amp;b.png: not a picture of a known format$"),
@@ -404,7 +404,7 @@ def test_without_the_extra_a_line_says_what_to_install():
 
 
 @pytest.mark.parametrize(
-    "flags, message",
+    ("flags", "message"),
     [
         (["--port", "70000"], "--port is 70000, which must be 0 to 65535"),
         (["--max-pixels", "0"], "--max-pixels must be more than 0"),
@@ -428,7 +428,7 @@ def test_a_port_in_use(capfd):
 
 
 @pytest.mark.parametrize(
-    "host, alone",
+    ("host", "alone"),
     [("127.0.0.1", True), ("localhost", True), ("0.0.0.0", False), ("pc7", False)],
 )
 def test_a_warning_says_who_can_reach_the_page(capfd, host, alone):

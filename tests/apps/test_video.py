@@ -160,7 +160,7 @@ def test_an_interrupted_command_resumes_and_ends_the_same(
         patch.setattr(VideoColorizer, "colorize", interrupted)
         assert command(source, "--out", target, "--batch", 2)[0] == 130
     assert not target.exists() and (tmp_path / ".out.mkv.parts/00001.nut").exists()
-    code, out, err = command(source, "--out", target, "--batch", 2)
+    code, out, _err = command(source, "--out", target, "--batch", 2)
     assert code == 0 and "18 frames, 1 shot" in out
     assert target.read_bytes() == whole.read_bytes()
     assert flicker(out) == flicker(

@@ -14,25 +14,26 @@ import pytest
 from helpers import FIXTURES, ROOT, encode, scene, write_folder
 
 from colorjax import images
-from colorjax.data.pipeline import ImageDataset, UnreadableCounter
+from colorjax.data.pipeline import ImageDataset
+from colorjax.data.unreadable import UnreadableCounter
 from colorjax.errors import UserError
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return write_folder(tmp_path_factory.mktemp("pictures"), 30)
+    return write_folder(tmp_path_factory.mktemp("images"), 30)
 
 
 @pytest.fixture
-def pictures(folder):
-    """27 pictures for training, 3 held out."""
+def dataset(folder):
+    """27 images for training, 3 held out."""
     return ImageDataset(root=str(folder), holdout="sorted", resize=24, crop=16)
 
 
-def training(pictures, start=0, steps=10, seed=0, batch=8, **process):
-    source = pictures.source("train")
+def training(dataset, start=0, steps=10, seed=0, batch=8, **process):
+    source = dataset.source("train")
     feed = dict(seed=seed, batch=batch, start=start, steps=steps)
-    return list(pictures.training(source, **feed, **process))
+    return list(dataset.training(source, **feed, **process))
 
 
 def assert_same(batches, others):
@@ -53,8 +54,8 @@ def joined(parts):
 # ---- batch = data(seed, step).
 
 
-def test_training_batches(pictures):
-    batches = training(pictures)
+def test_training_batches(dataset):
+    batches = training(dataset)
     assert len(batches) == 10
     for batch in batches:
         assert batch["image"].shape == (8, 16, 16, 3)
@@ -64,21 +65,21 @@ def test_training_batches(pictures):
 
 
 @pytest.mark.parametrize("start", [1, 3, 4, 9])  # the first epoch ends within step 3
-def test_training_starts_anywhere(pictures, start):
-    assert_same(training(pictures, start), training(pictures)[start:])
+def test_training_starts_anywhere(dataset, start):
+    assert_same(training(dataset, start), training(dataset)[start:])
 
 
-def test_training_does_not_depend_on_how_long_it_will_be(pictures):
-    assert_same(training(pictures, steps=50)[:10], training(pictures))
+def test_training_does_not_depend_on_how_long_it_will_be(dataset):
+    assert_same(training(dataset, steps=50)[:10], training(dataset))
 
 
-def test_training_depends_on_the_seed(pictures):
-    one, other = training(pictures, seed=0), training(pictures, seed=1)
+def test_training_depends_on_the_seed(dataset):
+    one, other = training(dataset, seed=0), training(dataset, seed=1)
     assert not np.array_equal(one[0]["index"], other[0]["index"])
 
 
-def test_every_epoch_is_another_order_of_all_pictures(pictures):
-    batches = training(pictures, steps=6, batch=9)
+def test_every_epoch_is_another_order_of_all_images(dataset):
+    batches = training(dataset, steps=6, batch=9)
     epochs = np.concatenate([batch["index"] for batch in batches]).reshape(2, 27)
     np.testing.assert_array_equal(np.sort(epochs), [np.arange(27)] * 2)
     assert not np.array_equal(*epochs)
@@ -87,13 +88,13 @@ def test_every_epoch_is_another_order_of_all_pictures(pictures):
 
 @pytest.mark.parametrize("processes", [2, 4])
 @pytest.mark.parametrize("start", [0, 5])
-def test_processes_make_blocks_of_one_batch(pictures, processes, start):
+def test_processes_make_blocks_of_one_batch(dataset, processes, start):
     parts = [
-        training(pictures, start, process=i, processes=processes)
+        training(dataset, start, process=i, processes=processes)
         for i in range(processes)
     ]
     assert parts[0][0]["image"].shape[0] == 8 // processes
-    assert_same(joined(parts), training(pictures, start))
+    assert_same(joined(parts), training(dataset, start))
 
 
 def test_workers_make_the_same_batches(folder):
@@ -106,9 +107,9 @@ def test_workers_make_the_same_batches(folder):
 
 
 @pytest.mark.parametrize("batch", [1, 4, 27, 100])
-def test_single_pass_shows_every_picture_once(pictures, batch):
-    source = pictures.source("train")
-    batches = list(pictures.single_pass(source, batch=batch))
+def test_single_pass_shows_every_image_once(dataset, batch):
+    source = dataset.source("train")
+    batches = list(dataset.single_pass(source, batch=batch))
     assert {b["image"].shape for b in batches} == {(batch, 24, 24, 3)}
     image, mask, index = (
         np.concatenate([b[key] for b in batches]) for key in ("image", "mask", "index")
@@ -119,16 +120,16 @@ def test_single_pass_shows_every_picture_once(pictures, batch):
     assert not image[27:].any() and image[:27].any(axis=(1, 2, 3)).all()
 
 
-def test_single_pass_of_processes(pictures):
-    source = pictures.source("train")
+def test_single_pass_of_processes(dataset):
+    source = dataset.source("train")
     parts = [
-        list(pictures.single_pass(source, batch=8, process=i, processes=2))
+        list(dataset.single_pass(source, batch=8, process=i, processes=2))
         for i in range(2)
     ]
-    assert_same(joined(parts), list(pictures.single_pass(source, batch=8)))
+    assert_same(joined(parts), list(dataset.single_pass(source, batch=8)))
 
 
-# ---- Crops. In these pictures red is the column and green the row of a pixel.
+# ---- Crops. In these images red is the column and green the row of a pixel.
 
 MAP = np.zeros((32, 48, 3), np.uint8)
 MAP[..., 1], MAP[..., 0] = np.mgrid[:32, :48]
@@ -141,16 +142,16 @@ def maps(tmp_path):
     return dict(root=str(tmp_path), holdout="sorted", resize=32, crop=16)
 
 
-def places(pictures):
+def places(dataset):
     """(top, left, mirrored) of the training crops, which must be windows of the map."""
-    found = []
-    for image in np.concatenate([b["image"] for b in training(pictures, steps=25)]):
+    windows = []
+    for image in np.concatenate([b["image"] for b in training(dataset, steps=25)]):
         mirrored = image[0, 0, 0] > image[0, 1, 0]
         upright = image[:, ::-1] if mirrored else image
         left, top = upright[0, 0, :2]
         np.testing.assert_array_equal(upright, MAP[top : top + 16, left : left + 16])
-        found.append((top, left, mirrored))
-    return np.array(found, int)
+        windows.append((top, left, mirrored))
+    return np.array(windows, int)
 
 
 def test_crops_and_mirrors(maps):
@@ -173,30 +174,30 @@ def test_zoom(maps):
     assert abs(np.log2(zooms).mean() - 0.5) < 0.1
 
 
-def test_evaluation_sees_the_centre(maps):
-    pictures = ImageDataset(**maps, zoom=2.0)
-    source = pictures.source("all")
-    np.testing.assert_array_equal(pictures.picture(source, 0), MAP[:, 8:40])
-    (batch,) = pictures.single_pass(source, batch=2)
+def test_evaluation_sees_the_center(maps):
+    dataset = ImageDataset(**maps, zoom=2.0)
+    source = dataset.source("all")
+    np.testing.assert_array_equal(dataset.image(source, 0), MAP[:, 8:40])
+    (batch,) = dataset.single_pass(source, batch=2)
     np.testing.assert_array_equal(batch["image"][1], MAP[:, 8:40])
 
 
-def test_pictures_are_resized(folder):
-    pictures = ImageDataset(root=str(folder), resize=16, crop=16)
-    source = pictures.source("all")
+def test_images_are_resized(folder):
+    dataset = ImageDataset(root=str(folder), resize=16, crop=16)
+    source = dataset.source("all")
     expected = images.resize(scene(3), (16, 16))
-    np.testing.assert_array_equal(pictures.picture(source, 3), expected)
+    np.testing.assert_array_equal(dataset.image(source, 3), expected)
 
 
-def test_a_very_long_picture_takes_no_memory(tmp_path):
+def test_a_very_long_image_takes_no_memory(tmp_path):
     (tmp_path / "panorama.png").write_bytes(encode(np.zeros((1, 20000, 3), np.uint8)))
-    pictures = ImageDataset(root=str(tmp_path), resize=256, crop=176)
-    source = pictures.source("all")
+    dataset = ImageDataset(root=str(tmp_path), resize=256, crop=176)
+    source = dataset.source("all")
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     limits = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, limits[1]))
     try:
-        assert pictures.picture(source, 0).shape == (256, 256, 3)  # of 256x5120000
+        assert dataset.image(source, 0).shape == (256, 256, 3)  # of 256x5120000
     finally:
         resource.setrlimit(resource.RLIMIT_AS, limits)
 
@@ -217,9 +218,7 @@ def touch(root, files):
 
 @pytest.mark.parametrize("holdout", ["hash", "sorted"])
 def test_holdout(tmp_path, holdout):
-    files = sorted(
-        f"{i % 7}/picture {i}.{'jpg' if i % 2 else 'PNG'}" for i in range(400)
-    )
+    files = sorted(f"{i % 7}/image {i}.{'jpg' if i % 2 else 'PNG'}" for i in range(400))
     touch(tmp_path, files)
     touch(tmp_path, ["notes.txt", ".hidden.jpg", ".cache/1.jpg"])
     (tmp_path / "folder.jpg").mkdir()
@@ -232,18 +231,18 @@ def test_holdout(tmp_path, holdout):
 
 def test_hash_holdout_stays_put(tmp_path):
     before = [f"{i}.jpg" for i in range(0, 300, 2)]
-    touch(tmp_path / "pictures", before)
-    test = names(tmp_path / "pictures", "test")
-    touch(tmp_path / "pictures", [f"{i}.jpg" for i in range(300)])
-    assert [f for f in names(tmp_path / "pictures", "test") if f in before] == test
-    (tmp_path / "pictures").rename(tmp_path / "moved")
+    touch(tmp_path / "images", before)
+    test = names(tmp_path / "images", "test")
+    touch(tmp_path / "images", [f"{i}.jpg" for i in range(300)])
+    assert [f for f in names(tmp_path / "images", "test") if f in before] == test
+    (tmp_path / "images").rename(tmp_path / "moved")
     assert [f for f in names(tmp_path / "moved", "test") if f in before] == test
 
 
 def test_file_names_of_any_bytes(tmp_path):
     (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes(encode(scene(0)))
-    pictures = ImageDataset(root=str(tmp_path), resize=32, crop=32)
-    np.testing.assert_array_equal(pictures.picture(pictures.source("all"), 0), scene(0))
+    dataset = ImageDataset(root=str(tmp_path), resize=32, crop=32)
+    np.testing.assert_array_equal(dataset.image(dataset.source("all"), 0), scene(0))
 
 
 # ---- Files that cannot be read.
@@ -253,7 +252,7 @@ BAD = {3: b"", 14: b"Dear diary,", 25: encode(scene(25))[:400]}
 
 @pytest.fixture
 def damaged(tmp_path):
-    """A folder whose training pictures 2, 12 and 22 cannot be read."""
+    """A folder whose training images 2, 12 and 22 cannot be read."""
     write_folder(tmp_path, 30)
     for i, data in BAD.items():
         (tmp_path / f"{i:03d}.png").write_bytes(data)
@@ -273,25 +272,23 @@ def test_unreadable_is_masked_and_shifts_nothing(damaged, tmp_path):
 
 
 def test_unreadable_are_counted_once_and_named(damaged):
-    pictures = ImageDataset(**damaged)
-    source = pictures.source("train")
+    dataset = ImageDataset(**damaged)
+    source = dataset.source("train")
     unreadable = UnreadableCounter(source, 0.2)
-    passed = list(unreadable.watch(iter(training(pictures))))  # three epochs
-    assert_same(passed, training(pictures))
-    list(unreadable.watch(pictures.single_pass(source, batch=8)))  # with padding
+    passed = list(unreadable.count(iter(training(dataset))))  # three epochs
+    assert_same(passed, training(dataset))
+    list(unreadable.count(dataset.single_pass(source, batch=8)))  # with padding
     assert unreadable.indices == {2, 12, 22}
     listed = ", ".join(f"{damaged['root']}/{i:03d}.png" for i in BAD)
-    assert str(unreadable) == f"3 unreadable pictures ({listed})"
+    assert str(unreadable) == f"3 unreadable images ({listed})"
 
 
 def test_too_many_unreadable_end_it(damaged):
-    pictures = ImageDataset(**damaged)
-    source = pictures.source("train")
-    watched = UnreadableCounter(source, 0.1).watch(
-        pictures.single_pass(source, batch=1)
-    )
+    dataset = ImageDataset(**damaged)
+    source = dataset.source("train")
+    counted = UnreadableCounter(source, 0.1).count(dataset.single_pass(source, batch=1))
     with pytest.raises(UserError, match=r"025.png\) of 27: .*max_unreadable = 10.0%"):
-        list(watched)
+        list(counted)
 
 
 # ---- TFDS.
@@ -304,10 +301,10 @@ def drawings(**kwargs):
 
 @pytest.mark.parametrize(("split", "seeds"), [("train", 40), ("test", (1000, 1012))])
 def test_tfds(split, seeds):
-    pictures = drawings()
-    source = pictures.source(split)
+    dataset = drawings()
+    source = dataset.source(split)
     seeds = range(*seeds) if isinstance(seeds, tuple) else range(seeds)
-    seen = {pictures.picture(source, i).tobytes() for i in range(len(source))}
+    seen = {dataset.image(source, i).tobytes() for i in range(len(source))}
     assert seen == {scene(seed).tobytes() for seed in seeds}
     assert len(seen) == len(source) == len(seeds)
     assert source.name(3) == f"drawings {split} #3"
@@ -321,8 +318,8 @@ def test_tfds_slices_and_environment(monkeypatch):
 def test_tfds_in_a_fresh_process():
     code = (
         "from colorjax.data.pipeline import ImageDataset; import sys;"
-        f"pictures = ImageDataset(name='drawings', data_dir={str(FIXTURES)!r});"
-        "source = pictures.source('train');"
+        f"dataset = ImageDataset(name='drawings', data_dir={str(FIXTURES)!r});"
+        "source = dataset.source('train');"
         "print(len(source), 'tensorflow' in sys.modules)"
     )
     out = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT)
@@ -344,15 +341,15 @@ def copied(tmp_path):
     return edit
 
 
-def test_tfrecord_is_told_how_to_prepare_anew(copied, tmp_path):
-    pictures = copied("dataset_info.json", lambda x: x.update(fileFormat="tfrecord"))
+def test_tfrecord_is_to_be_prepared_again(copied, tmp_path):
+    dataset = copied("dataset_info.json", lambda x: x.update(fileFormat="tfrecord"))
     command = f"tfds build drawings --file_format=array_record --data_dir={tmp_path}"
-    message = f"drawings.* tfrecord, .* prepare it anew: .*{re.escape(command)}$"
+    message = f"drawings.* tfrecord, .* prepare it again: .*{re.escape(command)}$"
     with pytest.raises(UserError, match=message):
-        pictures.source("train")
+        dataset.source("train")
 
 
-def test_tfds_without_pictures(copied):
+def test_tfds_without_images(copied):
     features = copied(
         "features.json", lambda x: x["featuresDict"]["features"].pop("image")
     )
@@ -390,7 +387,7 @@ def test_broken_metadata(copied, tmp_path, name, content):
 
 MISTAKES = {
     "neither": (dict(name=None), "either data.name .* or data.root"),
-    "both": (dict(root="pictures"), "either data.name .* or data.root"),
+    "both": (dict(root="images"), "either data.name .* or data.root"),
     "unknown": (dict(name="nosuch"), "'nosuch': not prepared in .*tfds build nosuch"),
     "version": (dict(name="cifar10:1.0.0"), "'cifar10:1.0.0': not prepared in"),
     "split": (dict(split="nosuch"), r"split 'nosuch': .*\['train', 'test'\]"),
@@ -403,7 +400,7 @@ MISTAKES = {
 ROOTS = {
     "/no/such": "/no/such: no such folder",
     __file__: "test_pipeline.py: no such folder",
-    str(ROOT / "configs"): "configs: no pictures found; expected files ending in .jpg",
+    str(ROOT / "configs"): "configs: no images found; expected files ending in .jpg",
     "package://nosuch/x": "no package 'nosuch' is installed",
     "package://no.such/x": "no package 'no.such' is installed",
     "package://math/x": "no package 'math' is installed",

@@ -1,4 +1,4 @@
-"""A second set of pictures, for methods that learn without pairs."""
+"""A second set of images, for methods that learn without pairs."""
 
 import itertools
 import shutil
@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from helpers import FIXTURES, encode, scene, write_folder
 
-from colorjax.data.pipeline import ImageDataset, UnreadableCounter
+from colorjax.data.pipeline import ImageDataset
 from colorjax.data.sources import EncodedImage, halves
+from colorjax.data.unreadable import UnreadableCounter
 from colorjax.errors import UserError
 from colorjax.train.workdir import restore_manifests, write_manifests
 
@@ -17,9 +18,9 @@ SMALL = dict(resize=16, crop=16, holdout="sorted")
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """Two folders; none of their pictures is the other's."""
+    """Two folders; none of their images is the other's."""
     root = tmp_path_factory.mktemp("unpaired")
-    write_folder(root / "colour", 12)
+    write_folder(root / "color", 12)
     (root / "grey").mkdir()
     for i in range(7):
         (root / f"grey/{i}.png").write_bytes(encode(scene(100 + i)))
@@ -27,21 +28,19 @@ def folders(tmp_path_factory):
 
 
 def made(root, **section):
-    return ImageDataset(root=str(root / "colour"), **SMALL, **section)
+    return ImageDataset(root=str(root / "color"), **SMALL, **section)
 
 
-def batches(pictures, start=0, steps=6, **kwargs):
-    sources = pictures.training_sources(
-        pictures.source("train"), pictures.other_source()
-    )
+def batches(dataset, start=0, steps=6, **kwargs):
+    sources = dataset.training_sources(dataset.source("train"), dataset.other_source())
     return list(
-        pictures.training(*sources, seed=3, batch=4, start=start, steps=steps, **kwargs)
+        dataset.training(*sources, seed=3, batch=4, start=start, steps=steps, **kwargs)
     )
 
 
-def assert_same(found, expected):
-    assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
+def assert_same(ours, expected):
+    assert len(ours) == len(expected)
+    for one, other in zip(ours, expected, strict=True):
         assert one.keys() == other.keys()
         for key in one:
             np.testing.assert_array_equal(one[key], other[key])
@@ -57,13 +56,13 @@ def kinds(folders):
 
 @pytest.mark.parametrize("kind", ["halves", "folder", "tfds"])
 def test_batches_have_both_sets_at_any_step(folders, kind):
-    pictures = kinds(folders)[kind]
-    assert pictures.unpaired
-    whole = batches(pictures)
+    dataset = kinds(folders)[kind]
+    assert dataset.unpaired
+    whole = batches(dataset)
     assert whole[0]["other"].shape == whole[0]["image"].shape == (4, 16, 16, 3)
     assert whole[0]["other_mask"].dtype == np.float32
-    assert_same(batches(pictures, start=4), whole[4:])
-    parts = [batches(pictures, process=i, processes=2) for i in range(2)]
+    assert_same(batches(dataset, start=4), whole[4:])
+    parts = [batches(dataset, process=i, processes=2) for i in range(2)]
     joined = [
         {key: np.concatenate([a[key], b[key]]) for key in a}
         for a, b in zip(*parts, strict=True)
@@ -72,7 +71,7 @@ def test_batches_have_both_sets_at_any_step(folders, kind):
 
 
 @pytest.mark.parametrize("count", [2, 9, 10])
-def test_halves_share_no_picture(folders, count):
+def test_halves_share_no_image(folders, count):
     class Numbers:
         def __len__(self):
             return count
@@ -91,40 +90,40 @@ def test_halves_share_no_picture(folders, count):
     assert [halves(Numbers())[1].name(0)] == ["1"]
 
 
-def test_no_picture_is_ever_in_both_sets(folders):
-    """Over several epochs, by what is in the pictures."""
-    pictures = made(folders, halves=True, mirror=False)
+def test_no_image_is_ever_in_both_sets(folders):
+    """Over several epochs, by what is in the images."""
+    dataset = made(folders, halves=True, mirror=False)
     seen = {"image": set(), "other": set()}
-    for batch, key in itertools.product(batches(pictures, steps=12), seen):
-        seen[key] |= {picture.tobytes() for picture in batch[key]}
+    for batch, key in itertools.product(batches(dataset, steps=12), seen):
+        seen[key] |= {image.tobytes() for image in batch[key]}
     assert len(seen["image"]) >= 5 and len(seen["other"]) >= 5
     assert not seen["image"] & seen["other"]
 
 
 def test_sets_are_drawn_independently(folders):
-    """A picture meets another one each time, and the second set has its own order."""
-    found = batches(made(folders, halves=True), steps=30)
+    """An image meets another one each time, and the second set has its own order."""
+    drawn = batches(made(folders, halves=True), steps=30)
     index, other = (
-        np.concatenate([batch[key] for batch in found])
+        np.concatenate([batch[key] for batch in drawn])
         for key in ("index", "other_index")
     )
-    met = {int(i): set(other[index == i].tolist()) for i in set(index.tolist())}
-    assert min(map(len, met.values())) > 2
+    partners = {int(i): set(other[index == i].tolist()) for i in set(index.tolist())}
+    assert min(map(len, partners.values())) > 2
     assert not np.array_equal(index, other)
 
 
-def test_unreadable_pictures_of_the_second_set(folders, tmp_path):
+def test_unreadable_images_of_the_second_set(folders, tmp_path):
     for i in range(5):
         (tmp_path / f"{i}.png").write_bytes(encode(scene(i)))
     (tmp_path / "5.png").write_bytes(b"nothing")
-    pictures = made(folders, other_root=str(tmp_path))
-    others = pictures.other_source()
+    dataset = made(folders, other_root=str(tmp_path))
+    others = dataset.other_source()
     assert len(others) == 5 and any("5.png" in others.name(i) for i in range(5))
-    watch = UnreadableCounter(others, 0.5, second=True)
-    found = list(watch.watch(iter(batches(pictures))))
+    counter = UnreadableCounter(others, 0.5, second=True)
+    read = list(counter.count(iter(batches(dataset))))
     bad = next(i for i in range(5) if "5.png" in others.name(i))
-    assert watch.indices == {bad} and "5.png" in str(watch)
-    for batch in found:
+    assert counter.indices == {bad} and "5.png" in str(counter)
+    for batch in read:
         assert batch["mask"].all()
         np.testing.assert_array_equal(
             batch["other_mask"] == 0, batch["other_index"] == bad
@@ -132,14 +131,14 @@ def test_unreadable_pictures_of_the_second_set(folders, tmp_path):
         assert not batch["other"][batch["other_mask"] == 0].any()
 
 
-def test_both_sets_keep_their_places_when_pictures_go(folders, tmp_path):
+def test_both_sets_keep_their_places_when_images_go(folders, tmp_path):
     """What the run draws from each set does not depend on what has gone since."""
-    for name in ("colour", "grey"):
+    for name in ("color", "grey"):
         shutil.copytree(folders / name, tmp_path / name)
-    pictures = made(tmp_path, other_root=str(tmp_path / "grey"))
+    dataset = made(tmp_path, other_root=str(tmp_path / "grey"))
 
     def splits():
-        source, other = pictures.source("train"), pictures.other_source()
+        source, other = dataset.source("train"), dataset.other_source()
         return {"data": source, "data.other": other}
 
     begun = splits()
@@ -165,19 +164,19 @@ def test_a_list_of_something_else(folders, tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    "section, told",
+    ("section", "message"),
     [
         (dict(halves=True, other_root="x"), "one of data.halves"),
         (dict(other_name="a", other_root="x"), "one of data.halves"),
         (dict(other_root="no/such/folder"), "no such folder"),
     ],
 )
-def test_mistake(folders, section, told):
-    with pytest.raises(UserError, match=told):
+def test_mistake(folders, section, message):
+    with pytest.raises(UserError, match=message):
         batches(made(folders, **section))
 
 
 def test_one_set_has_no_second(folders):
-    pictures = made(folders)
-    assert not pictures.unpaired
-    assert not any(key.startswith("other") for key in batches(pictures)[0])
+    dataset = made(folders)
+    assert not dataset.unpaired
+    assert not any(key.startswith("other") for key in batches(dataset)[0])

@@ -138,7 +138,8 @@ def test_a_folder_of_any_sizes_compiles_a_handful_of_programs(trained):
 
 
 @pytest.mark.parametrize(
-    "shape, dtype", [((4, 4, 2), "uint8"), ((4, 4, 3), "float32"), ((0, 4), "uint8")]
+    ("shape", "dtype"),
+    [((4, 4, 2), "uint8"), ((4, 4, 3), "float32"), ((0, 4), "uint8")],
 )
 def test_other_arrays_are_refused(colorizer, shape, dtype):
     with pytest.raises(TypeError, match="a picture is uint8 or uint16"):

@@ -31,15 +31,15 @@ METHODS = {
 
 
 def batch(size=4, side=32):
-    pictures = np.stack([scene(i, side) for i in range(2 * size)])
+    images = np.stack([scene(i, side) for i in range(2 * size)])
     mask = np.ones(size, np.float32)
     index = np.arange(size, dtype=np.int32)
     return {
-        "image": pictures[:size],
+        "image": images[:size],
         "mask": mask,
         "index": index,
         "label": index,
-        "other": pictures[size:],
+        "other": images[size:],
         "other_mask": mask.copy(),
         "other_index": index,
     }
@@ -67,18 +67,18 @@ class Trained(NamedTuple):
 @functools.cache
 def trained(name: str, devices: int = 1) -> Trained:
     method, place, optimizer = METHODS[name](), mesh(devices), optax.sgd(0.01)
-    pictures = shard_batch(batch(), place)
-    state = make_init(method, optimizer, 0, place)(pictures)
-    lowered = make_step(method, optimizer, 0, place).lower(state, pictures)
+    images = shard_batch(batch(), place)
+    state = make_init(method, optimizer, 0, place)(images)
+    lowered = make_step(method, optimizer, 0, place).lower(state, images)
     step, states = lowered.compile(), [jax.device_get(state)]
     for _ in range(2):
-        state, metrics = step(state, pictures)
+        state, metrics = step(state, images)
         states.append(jax.device_get(state))
     return Trained(lowered.as_text(), step.as_text(), states, jax.device_get(metrics))
 
 
 @pytest.mark.parametrize(
-    "name, convolutions, products",
+    ("name", "convolutions", "products"),
     [  # of one forward pass of the generators: a transposed convolution is 4 products
         ("options", 3, 3 * 4),
         pytest.param("fine-tuned", 22, 4, marks=pytest.mark.slow),
@@ -128,7 +128,7 @@ def test_no_net_is_moved_by_another_s_loss():
 
 
 def test_cyclegan_sees_no_pairs():
-    """The grey set's colours change nothing; nor is one set's L used with the other."""
+    """The grey set's colors change nothing; nor is one set's L used with the other."""
     method = METHODS["cyclegan"]()
     examples = to_examples(batch())
     nets = jax.jit(method.init)(jax.random.key(0), examples)
@@ -148,19 +148,19 @@ def test_cyclegan_sees_no_pairs():
 
 
 def test_cyclegan_without_a_second_set_is_told():
-    pictures = {k: x for k, x in batch().items() if not k.startswith("other")}
+    images = {k: x for k, x in batch().items() if not k.startswith("other")}
     with pytest.raises(UserError, match="data.halves=True"):
-        METHODS["cyclegan"]().init(jax.random.key(0), to_examples(pictures))
+        METHODS["cyclegan"]().init(jax.random.key(0), to_examples(images))
 
 
 @pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
-def test_pictures_too_small_for_the_discriminator_are_told(name):
+def test_images_too_small_for_the_discriminator_are_told(name):
     method = {"pix2pix": pix2pix, "cyclegan": cyclegan}[name].build()
     with pytest.raises(UserError, match="16 pixels .data.crop."):
         method.init(jax.random.key(0), to_examples(batch(side=16)))
 
 
-def test_other_mask_leaves_grey_pictures_out():
+def test_other_mask_leaves_grey_images_out():
     method = METHODS["cyclegan"]()
     examples = to_examples(batch())
     nets = jax.jit(method.init)(jax.random.key(0), examples)
@@ -190,13 +190,13 @@ def test_pool_fills_then_swaps_one_in_two():
     pool, swap = empty_pool(5, numbered(0, 3)), jax.jit(exchange)
     shown, given = [], []
     for turn in range(200):
-        pictures = numbered(3 * turn, 3)
+        images = numbered(3 * turn, 3)
         before = set(pool.pictures.ravel().tolist()) if turn > 1 else None
-        pool, out = swap(pool, pictures, jnp.ones(3), jax.random.key(turn))
-        given += pictures.ravel().tolist()
+        pool, out = swap(pool, images, jnp.ones(3), jax.random.key(turn))
+        given += images.ravel().tolist()
         shown += out.ravel().tolist()
         if before is not None:  # what is shown was here, or came
-            came = before | set(pictures.ravel().tolist())
+            came = before | set(images.ravel().tolist())
             assert set(out.ravel().tolist()) <= came
             assert set(pool.pictures.ravel().tolist()) <= came
             assert pool.filled == 5
@@ -231,11 +231,11 @@ def test_r1_of_a_linear_discriminator():
 def test_spectral_norm_bounds_the_kernels():
     """After some iterations the normed layers' largest singular value is 1."""
     net = PatchGAN(1 / 8, 2, spectral=True)
-    pictures = jax.random.normal(jax.random.key(0), (2, 32, 32, 3))
-    variables = net.init(jax.random.key(1), pictures, train=True)
+    images = jax.random.normal(jax.random.key(0), (2, 32, 32, 3))
+    variables = net.init(jax.random.key(1), images, train=True)
     variables["params"] = jax.tree.map(lambda x: 50 * x, variables["params"])
     for _ in range(30):
-        _, stats = net.apply(variables, pictures, train=True, mutable=["batch_stats"])
+        _, stats = net.apply(variables, images, train=True, mutable=["batch_stats"])
         variables |= stats
     for name in ("conv1", "conv2", "conv3", "head"):
         kernel = variables["params"][name]["kernel"]

@@ -23,7 +23,7 @@ def golden_nets(method, pictures):
     abstract = jax.eval_shape(method.init, jax.random.key(0), pictures)
 
     def value(path, leaf):
-        net, *rest = (key.key for key in path)
+        _net, *rest = (key.key for key in path)
         if rest[0] == "pool":
             return np.zeros(leaf.shape, leaf.dtype)
         name = "/".join(rest)

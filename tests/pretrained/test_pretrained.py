@@ -23,8 +23,9 @@ from helpers import PUBLISHED
 
 from colorjax.errors import UserError
 from colorjax.nets.efficientnet_lite import LEVELS, EfficientNetLite
-from colorjax.pretrained import efficientnet_lite, inception, torch_files, vgg16
-from colorjax.pretrained.torch_files import Weights, read
+from colorjax.pretrained import efficientnet_lite, inception, vgg16
+from colorjax.pretrained.unpickle import view_tensor
+from colorjax.pretrained.weights import Weights, read
 
 
 def made(tensors):
@@ -118,7 +119,7 @@ def test_tensors_larger_than_their_storage_are_refused():
         (3, (2,), (-1,)),
     ):
         with pytest.raises(ValueError):
-            torch_files._tensor(numbers, offset, shape, stride)
+            view_tensor(numbers, offset, shape, stride)
 
 
 def test_compressed_entries_are_refused(tmp_path):
@@ -170,7 +171,7 @@ def test_classifier_takes_the_centre(monkeypatch):
 
 def test_wrong_classifiers_name_the_tensor():
     tensors = classifier_tensors(CIFAR)
-    with pytest.raises(UserError, match="made.pth: no classifier that is known"):
+    with pytest.raises(UserError, match="made.pth: not a known classifier"):
         vgg16.load_classifier(made(inception_tensors(False)))
     short = {**tensors, "classifier.5.bias": np.zeros(9, np.float32)}
     with pytest.raises(UserError, match=r"'classifier.5.bias' has shape \(9,\)"):

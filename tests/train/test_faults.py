@@ -203,10 +203,10 @@ def test_pictures_that_disappear(undisturbed, tmp_path):
     result = run_train(*command, "--config.steps=20")
     assert result.code == 0, result.err
     names = [f"{folder}/{n}.png" for n in ("007", "013")]
-    assert f"2 unreadable pictures ({', '.join(names)})" in result.out
+    assert f"2 unreadable images ({', '.join(names)})" in result.out
     first = result.err.splitlines()[0]
-    assert "2 pictures are gone, unreadable now (007.png, 013.png)" in first
-    assert first.endswith("; 1 new pictures are left out")
+    assert "2 images are gone, unreadable now (007.png, 013.png)" in first
+    assert first.endswith("; 1 new images are left out")
 
 
 def test_corrupt_records(tmp_path):
@@ -225,7 +225,7 @@ def test_corrupt_records(tmp_path):
     )
     result = run_train(f"--config={config}", f"--workdir={tmp_path / 'run'}")
     assert result.code == 0, result.err
-    assert "2 unreadable pictures (drawings train #" in result.out
+    assert "2 unreadable images (drawings train #" in result.out
 
 
 def test_records_that_changed():
@@ -272,7 +272,7 @@ def test_worker_process_killed(undisturbed, tmp_path):
 
 def test_second_run_in_a_workdir_refuses(undisturbed, tmp_path):
     """Until the first is killed, whose workers go with it; then it goes on at once."""
-    config, expected = undisturbed
+    config, _expected = undisturbed
     workdir = tmp_path / "run"
     flags = "--config.steps=100000", "--config.data.workers=2"
     process = start(config, workdir, *flags)

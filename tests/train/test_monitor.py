@@ -40,7 +40,7 @@ def test_diversity_counts_colours():
 
 
 @pytest.mark.parametrize(
-    "forced, told",
+    ("forced", "told"),
     [
         (lambda ab: ab, []),
         (lambda ab: 0.5 * ab, []),  # timid is not ill
@@ -63,7 +63,7 @@ def log_lines(*accuracies):
 
 
 @pytest.mark.parametrize(
-    "accuracy, told",
+    ("accuracy", "told"),
     [(0.99, "has won"), (0.8, None), (0.6, None), (0.5, "chance")],
 )
 def test_a_side_that_won_is_told(accuracy, told):

@@ -82,7 +82,7 @@ def test_finished_run_evaluates_again(undisturbed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processes, victim", [(2, 1), (2, 0), (4, 2)])
+@pytest.mark.parametrize(("processes", "victim"), [(2, 1), (2, 0), (4, 2)])
 def test_one_of_several_killed(processes, victim, undisturbed, tmp_path):
     """kill -9 of one process ends the others; all started again, the run goes on."""
     config, _ = undisturbed

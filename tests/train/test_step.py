@@ -82,7 +82,7 @@ def test_parts_do_not_depend_on_devices(accumulate):
     assert_trees_all_close(one, four, rtol=2e-3, atol=2e-3)
 
 
-@pytest.mark.parametrize("parts, told", [(3, "multiple of 12"), (0, "less than 1")])
+@pytest.mark.parametrize(("parts", "told"), [(3, "multiple of 12"), (0, "less than 1")])
 def test_parts_that_do_not_fit_are_told(parts, told):
     with pytest.raises(UserError, match=told):
         check_batch_size(16, make_mesh(), parts)
@@ -139,7 +139,7 @@ def test_bad_profile_window(window):
 
 
 def test_norms_and_learning_rate_are_logged():
-    mesh, images = one_device(), shard_batch(batch(4, 16), one_device())
+    mesh, images = small_mesh(), shard_batch(batch(4, 16), small_mesh())
     optimizer = optax.sgd(0.5)
     state = make_init(method(), optimizer, 0, mesh)(images)
     before = jax.device_get(state.nets["G"]["params"])

@@ -11,8 +11,8 @@ from colorjax.errors import UserError
 from colorjax.evaluation.engine import Metric
 from colorjax.evaluation.metrics.family import Column, Context, Family
 from colorjax.evaluation.metrics.image import recolor
-from colorjax.pretrained import torch_files
 from colorjax.pretrained.vgg16 import Classifier, load_classifier
+from colorjax.pretrained.weights import read
 
 TOP = 5
 
@@ -60,7 +60,7 @@ def classification(classifier: Classifier, side: int, sha256: str) -> Metric:
 def _build(context: Context) -> Metric:
     if not context.classifier:
         raise UserError("classification: name the classifier's file: --classifier=FILE")
-    file = torch_files.read(context.classifier)
+    file = read(context.classifier)
     return classification(load_classifier(file), context.side, file.sha256)
 
 

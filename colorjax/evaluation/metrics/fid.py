@@ -22,8 +22,8 @@ from colorjax.evaluation.engine import Metric, Sums, evaluate, original_predicto
 from colorjax.evaluation.metrics.family import Column, Context, Family
 from colorjax.evaluation.metrics.image import recolor
 from colorjax.nets.inception import FEATURES, SIDE
-from colorjax.pretrained import torch_files
 from colorjax.pretrained.inception import load_inception
+from colorjax.pretrained.weights import read
 
 
 class Moments(NamedTuple):
@@ -109,7 +109,7 @@ def frechet(
 def _build(context: Context) -> Metric:
     if not context.inception or context.originals is None:
         raise UserError("fid: left out; name Inception-v3's file: --inception=FILE")
-    file = torch_files.read(context.inception)
+    file = read(context.inception)
     net, variables = load_inception(file)
     same, disjoint, settings = context.originals(net, variables)
     settings = {"sha256": file.sha256, **settings}

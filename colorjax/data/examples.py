@@ -1,0 +1,106 @@
+"""From an encoded image to an example: decoding, resizing, cropping, mirroring.
+
+An example is a dict of NumPy arrays, one entry of a batch (see `data.pipeline`). Its
+image is uint8 [side side 3]. An image that cannot be read becomes a black one with
+"mask" 0, so that it changes the place of no other image.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from colorjax import images
+from colorjax.data.sources import Source
+from colorjax.errors import UserError
+
+Example = dict[str, Any]
+
+
+def training_example(
+    source: Source,
+    resize: int,
+    crop: int,
+    zoom: float,
+    mirror: bool,
+    index: int,
+    rng: np.random.Generator,
+) -> Example:
+    """A random square crop of side `crop`, mirrored half of the time if `mirror`.
+
+    The image's short side is `resize` times a random factor from 1 to `zoom`, whose
+    logarithm is uniform.
+    """
+    top, left, flip, amount = rng.random(4)
+    short = round(resize * zoom**amount)
+    mirrored = mirror and bool(flip < 0.5)
+    return _example(source, index, short, crop, (top, left), mirrored)
+
+
+def evaluation_example(
+    source: Source, side: int, others: Source | None, index: int
+) -> Example:
+    """The center square of side `side`, the short side of the resized image.
+
+    An `index` past the end of the source gives padding, with "index" -1. With `others`
+    the example has an "other" image, drawn from there by `index`.
+    """
+
+    def center(source, index):
+        if index >= len(source):
+            return _blank(side, -1)
+        return _example(source, index, side, side, (0.5, 0.5), False)
+
+    example = center(source, index)
+    if others is not None:
+        drawn = int(np.random.default_rng(index).integers(len(others)))
+        example["other"] = center(others, drawn)["image"]
+    return example
+
+
+def join_example(pair: tuple[Example, Example]) -> Example:
+    """The first example with the image, mask and index of the second as "other"."""
+    example, other = pair
+    return example | {
+        "other": other["image"],
+        "other_mask": other["mask"],
+        "other_index": other["index"],
+    }
+
+
+def _example(
+    source: Source,
+    index: int,
+    short: int,
+    side: int,
+    corner: tuple[float, float],
+    mirror: bool,
+) -> Example:
+    """A square of `side` pixels from the image with a short side of `short` pixels.
+
+    `corner` is (top, left) as shares of the room that the square has.
+    """
+    try:
+        encoded = source[index]
+        image = images.read(encoded.data, source.name(index))
+    except (UserError, OSError):
+        return _blank(side, index)
+    size = images.short_size(image, short)
+    top, left = (int(c * (n - side + 1)) for c, n in zip(corner, size, strict=True))
+    image = images.resize(image, size, (top, left, side, side))
+    if mirror:
+        image = image[:, ::-1]
+    return {
+        "image": np.ascontiguousarray(image),
+        "mask": np.float32(1),
+        "index": np.int32(index),
+        "label": np.int32(encoded.label),
+    }
+
+
+def _blank(side: int, index: int) -> Example:
+    return {
+        "image": np.zeros((side, side, 3), np.uint8),
+        "mask": np.float32(0),
+        "index": np.int32(index),
+        "label": np.int32(-1),
+    }
