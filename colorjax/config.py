@@ -63,7 +63,7 @@ def parse_flags(argv: Sequence[str]) -> None:
 def to_dict(config: ConfigDict) -> dict[str, Any]:
     """A config as plain values, as `config.json` stores it."""
     try:
-        return json.loads(config.to_json_best_effort(sort_keys=True))
+        return json.loads(ConfigDict(dict(config.items())).to_json_best_effort())
     except OSError as error:  # absl reads the file on first use
         raise UserError(f"--config: {_one_line(error)}") from error
 
