@@ -93,7 +93,7 @@ def _config_path(name: str) -> Path:
 def to_dict(config: ConfigDict) -> dict[str, Any]:
     """A config as plain values, as `config.json` stores it."""
     try:
-        return json.loads(config.to_json_best_effort())
+        return json.loads(ConfigDict(dict(config.items())).to_json_best_effort())
     except OSError as error:  # absl reads the file on first use
         raise UserError(f"--config: {_one_line(error)}") from error
 
