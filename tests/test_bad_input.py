@@ -355,7 +355,7 @@ def test_colorize_on_a_full_disk(mixed, colorize, tmp_path):
         (["--palette", "red"], "palette: 'red' is no color"),
         (["--format", "xyz"], "cannot write '.xyz' files"),
         (["--from-distribution", "y"], "either --run"),
-        (["--device", "tpu"], "--device tpu: there is none"),
+        (["--device", "tpu"], "--device tpu: JAX finds no such device"),
         (["--temperature", "0.3"], "x: this method gives one color per pixel"),
         (["--samples", "2"], "x: this method gives one color per pixel"),
         (["--uncertainty"], "x: this method gives one color per pixel"),

@@ -44,17 +44,19 @@ def _quiet() -> Iterator[None]:
     """
     loggers = [logging.getLogger(name) for name in LOGGERS]
     levels, limit = [logger.level for logger in loggers], Image.MAX_IMAGE_PIXELS
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="PIL")
-        Image.MAX_IMAGE_PIXELS = None
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+    # Not `catch_warnings`: one in another thread may be left first, and undo ours.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    own_filter = warnings.filters[0]
+    Image.MAX_IMAGE_PIXELS = None
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        warnings.filters = [x for x in warnings.filters if x is not own_filter]
+        Image.MAX_IMAGE_PIXELS = limit
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 QUIET = SharedContext(_quiet)
