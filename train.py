@@ -92,6 +92,7 @@ def main(started: float, ending: contextlib.ExitStack) -> int:
     splits = {"data": source} | ({"data.other": other} if other else {})
     optimizer = make_optimizer(config["optimizer"], config["steps"])
     method = make_method(config["method"], UNIFORM)
+    method.check(pictures.crop, pictures.unpaired)
     abstract = abstract_batch(config["batch"], pictures.crop, pictures.unpaired)
     jax.eval_shape(make_init(method, optimizer, config["seed"], mesh), abstract)
     configs.check_section("checkpoint", Checkpoints, config["checkpoint"], ["workdir"])

@@ -12,6 +12,9 @@ A method is a value that consists of pure functions:
   an image does not depend on the other images of the batch.
 - `temperature` is the softmax temperature that decodes logits to ab; unused without
   logits.
+- `check(side, unpaired)` raises `UserError` where the method cannot learn from square
+  images of `side` pixels, or needs a second set and the data are not `unpaired`. It
+  runs before anything is traced.
 """
 
 from collections.abc import Callable, Mapping
@@ -42,6 +45,7 @@ class Method(NamedTuple):
     losses: Mapping[str, Callable]
     predict: Callable[[Nets, Float[Array, "b h w 1"], PRNGKeyArray], Prediction]
     temperature: float = 1.0
+    check: Callable[[int, bool], None] = lambda side, unpaired: None
 
 
 def to_examples(batch: Mapping[str, ArrayLike]) -> Examples:
