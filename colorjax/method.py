@@ -13,6 +13,9 @@ A method is a value that consists of pure functions:
 - `temperature` is the softmax temperature that decodes logits to ab; unused without
   logits.
 - `serves` has the names of the nets that `predict` reads.
+- `check(side, unpaired)` raises `UserError` where the method cannot learn from square
+  images of `side` pixels, or needs a second set and the data are not `unpaired`. It
+  runs before anything is traced.
 """
 
 from collections.abc import Callable, Mapping
@@ -44,6 +47,7 @@ class Method(NamedTuple):
     predict: Callable[[Nets, Float[Array, "b h w 1"], PRNGKeyArray], Prediction]
     temperature: float = 1.0
     serves: tuple[str, ...] = ("G",)
+    check: Callable[[int, bool], None] = lambda side, unpaired: None
 
 
 def to_examples(batch: Mapping[str, ArrayLike]) -> Examples:

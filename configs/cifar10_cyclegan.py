@@ -2,7 +2,7 @@
 
     python train.py --config=configs/cifar10_cyclegan.py --config.data.data_dir=DIR
 
-One half of the train split is seen in grey only, the other half in colour.
+The method sees one half of the train split in grey only, the other half in color.
 """
 
 from ml_collections import ConfigDict

@@ -2,9 +2,9 @@
 
     python train.py --config=configs/cifar10_pix2pix.py --config.data.data_dir=DIR
 
-At 32 pixels the U-Net has four halvings and a patch 34 pixels; batch normalisation,
-because instance normalisation takes from a map of 2x2 pixels most of what it says.
-To fine-tune the run of configs/cifar10.py with a discriminator:
+At 32 pixels the U-Net has four halvings, and a patch has 34 pixels. It has batch
+normalization, because instance normalization would remove most of the information in
+2x2 pixels. To fine-tune the run of configs/cifar10.py with a discriminator:
 
     --config.init_from=runs/cifar10 --config.method.generator=vgg_dilated \\
         --config.method.width=0.25 --config.steps=800 \\

@@ -1,17 +1,18 @@
-"""CycleGAN on ImageNet: colour without pairs, 256 pixels, batch 1.
+"""CycleGAN on ImageNet: color without pairs, 256 pixels, batch 1.
 
     python train.py --config=configs/cyclegan.py --config.data.data_dir=DIR
 
-DIR (or $TFDS_DATA_DIR) holds TFDS' `imagenet2012` in ArrayRecord form; for one
-accelerator of 16 GB. One half of its pictures is seen in grey only, the other half in
-colour. With old photographs, give them instead:
---config.data.halves=False --config.data.other_root=FOLDER. Not yet run: no result to
-expect.
+DIR (or $TFDS_DATA_DIR) holds TFDS' `imagenet2012` in ArrayRecord form. The config is
+for one accelerator of 16 GB. It has not run yet, so there is no result to expect. The
+method sees one half of the images in grey only, the other half in color. To learn from
+old photographs instead:
+
+    --config.data.halves=False --config.data.other_root=FOLDER
 
 Source: Zhu et al., ICCV 2017, section 4 and appendix 7: least squares, lambda 10,
 identity loss, a pool of 50, nine residual blocks, Adam 2e-4, .5/.999, linear decay over
-the second half. The paper's sets have some thousand pictures and 200 epochs; this is
-one epoch of ImageNet's.
+the second half. The paper trains 200 epochs on sets of some thousand images; this$
+is one epoch of ImageNet.
 """
 
 from ml_collections import ConfigDict, config_dict

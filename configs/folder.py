@@ -1,11 +1,11 @@
-"""Your own pictures: every file below a folder, a tenth of them held out.
+"""Your own images: all image files below a folder, a tenth of them held out.
 
     python train.py --config=configs/folder.py --config.data.root=/path/to/pictures
 
-Made for some thousands of photographs and one GPU: half the net's width, crops of 112
-of pictures of 128 pixels. On a CPU take --config.method.width=0.25 and fewer steps.
-Which pictures are held out is decided by a hash of their names, so it stays when you
-add some.
+The config is for some thousands of photographs and one GPU: half the net's width, crops
+of 112 pixels from images of 128. On a CPU use --config.method.width=0.25 and fewer
+steps. A hash of its name decides whether an image is held out, so that does not change
+when you add others.
 """
 
 from ml_collections import ConfigDict, config_dict

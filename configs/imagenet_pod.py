@@ -3,10 +3,11 @@
     python train.py --config=configs/imagenet_pod.py --distributed \\
         --config.data.data_dir=gs://BUCKET/tfds --workdir=gs://BUCKET/runs/imagenet
 
-one such process on every host; made for 32 chips of 16 GB. The learning rate follows
-the square root of the batch, the rule for Adam: 3e-5 * sqrt(4096 / 40) = 3e-4, after a
-warm-up of a tenth of the steps, then a cosine to 0. Not yet run on a pod: no result to
-expect. docs/pods.md has all commands, and what compiling for a pod predicts.
+Start this process on every host. The config is for 32 chips of 16 GB. The learning rate
+follows the square root of the batch, the rule for Adam: 3e-5 * sqrt(4096 / 40) = 3e-4,
+after a warm-up of a tenth of the steps, then a cosine to 0. It has not run on a pod
+yet, so there is no result to expect. docs/pods.md has all commands, and the predictions
+of compiling for a pod.
 """
 
 import math

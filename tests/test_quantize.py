@@ -43,7 +43,7 @@ def dense(indices, weights):
 
 
 def points(kind):
-    """Colours of the plane whose float32 distances are exact, so that ties are ties."""
+    """Colors of the plane whose float32 distances are exact, so that ties are ties."""
     if kind == "multiples of 5":
         steps = np.arange(-125, 126, 5)
         return np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
@@ -52,7 +52,7 @@ def points(kind):
 
 
 def random_codes(shape):
-    """Logits, and the code of random colours, of a shape."""
+    """Logits, and the code of random colors, of a shape."""
     random = np.random.default_rng(1)
     ab = random.uniform(-100, 100, (*shape, 2)).astype(np.float32)
     logits = jnp.asarray(random.normal(0, 3, (*shape, Q)), jnp.float32)
@@ -60,7 +60,7 @@ def random_codes(shape):
 
 
 def test_bins():
-    """The multiples of ten in the gamut's projection, and the neighbours of each."""
+    """The multiples of ten in the gamut's projection, and the neighbors of each."""
     levels = np.arange(0, 256, 17) / 255
     cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 3)
     hull = scipy.spatial.Delaunay(skimage.color.rgb2lab(cube)[:, 1:])

@@ -13,6 +13,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 
+from colorjax.errors import UserError
+from colorjax.nets.patchgan import PatchGAN
+
 GanLoss = Literal["vanilla", "lsgan", "hinge"]
 AB_UNIT = 110.0  # ab units that are 1 in the images of adversarial nets
 
@@ -45,6 +48,16 @@ CRITERIA = {
         lambda d: jax.nn.relu(1 - d), lambda d: jax.nn.relu(1 + d), lambda d: -d, 0
     ),
 }
+
+
+def check_side(discriminator: PatchGAN, side: int) -> None:
+    """Raise `UserError` where images of `side` pixels are too small."""
+    if side < discriminator.smallest:
+        raise UserError(
+            f"config.method.patch_layers {discriminator.layers}: images of {side} "
+            "pixels (data.crop) are too small; the discriminator needs "
+            f"{discriminator.smallest}, or fewer layers"
+        )
 
 
 def to_unit(

@@ -30,6 +30,7 @@ from colorjax.methods._gan import (
     Criterion,
     GanLoss,
     ImagePool,
+    check_side,
     discriminator_loss,
     empty_pool,
     exchange,
@@ -39,7 +40,7 @@ from colorjax.methods._gan import (
 )
 from colorjax.methods.zhang2016 import colorful_mask
 from colorjax.nets.layers import apply_train, to_stride
-from colorjax.nets.patchgan import PatchGAN, check_patches
+from colorjax.nets.patchgan import PatchGAN
 from colorjax.nets.resnet import ResNet
 
 # The sets and the channels of their generators' outputs. Checkpoints and logs spell
@@ -102,17 +103,20 @@ def build(
         "D_grey": partial(_discriminator_loss, model, "grey", "colour"),
         "G": partial(_generator_loss, model),
     }
-    return Method(partial(_init, model), losses, partial(_predict, model))
+
+    def check(side: int, unpaired: bool) -> None:
+        if not unpaired:
+            raise UserError(
+                "config.method cyclegan learns from two sets of images: set "
+                "data.halves=True, or data.other_root or data.other_name, the grey ones"
+            )
+        check_side(critic, side)
+
+    return Method(partial(_init, model), losses, partial(_predict, model), check=check)
 
 
 def _init(model: CycleGAN, key, examples):
-    if "other_lightness" not in examples:
-        raise UserError(
-            "config.method cyclegan learns from two sets of images: set "
-            "data.halves=True, or data.other_root or data.other_name, the grey ones"
-        )
     images, _ = _two_sets(examples)
-    check_patches(model.discriminator, images["colour"])
     keys = dict(zip(("G", *SETS), jax.random.split(key, 3), strict=True))
     params = {
         f"to_{name}": model.generators[name].init(key, _padded(images[name]))["params"]

@@ -23,6 +23,7 @@ from colorjax.methods._gan import (
     CRITERIA,
     Criterion,
     GanLoss,
+    check_side,
     discriminator_loss,
     loss_and_mean,
     per_image,
@@ -31,7 +32,7 @@ from colorjax.methods._gan import (
 )
 from colorjax.methods.zhang2016 import colorful_mask
 from colorjax.nets.layers import apply_eval, apply_train, to_stride, upsample
-from colorjax.nets.patchgan import PatchGAN, check_patches
+from colorjax.nets.patchgan import PatchGAN
 from colorjax.nets.unet import UNet
 from colorjax.nets.vgg_dilated import SCALE, VGGDilated
 from colorjax.quantize import Q, annealed_mean
@@ -115,16 +116,25 @@ def build(
         net = _vgg_dilated(vgg, temperature)
     critic = PatchGAN(width, patch_layers, norm, spectral, jnp.dtype(dtype))
     model = Pix2Pix(net, critic, CRITERIA[gan_loss], l1, r1, ema)
+    return _method(model, temperature)
+
+
+def _method(model: Pix2Pix, temperature: float) -> Method:
     losses = {
         "D": partial(_discriminator_loss, model),
         "G": partial(_generator_loss, model),
     }
-    return Method(partial(_init, model), losses, partial(_predict, model), temperature)
+    return Method(
+        partial(_init, model),
+        losses,
+        partial(_predict, model),
+        temperature,
+        check=lambda side, unpaired: check_side(model.discriminator, side),
+    )
 
 
 def _init(model: Pix2Pix, key, examples):
     lightness, ab = examples["lightness"], examples["ab"]
-    check_patches(model.discriminator, lightness)
     g_key, d_key = jax.random.split(key)
     g = model.generator.init(g_key, lightness)
     if model.ema:

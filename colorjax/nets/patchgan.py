@@ -1,15 +1,13 @@
 """The discriminator of pix2pix and CycleGAN: `PatchGAN`.
 
 Source: Isola, Zhu, Zhou, Efros, "Image-to-Image Translation with Conditional
-Adversarial Networks", CVPR 2017, appendix 6.1.2. `check_patches` refuses images that
-are too small for it.
+Adversarial Networks", CVPR 2017, appendix 6.1.2.
 """
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from colorjax.errors import UserError
 from colorjax.nets.layers import normalize, plain_conv
 
 
@@ -28,6 +26,11 @@ class PatchGAN(nn.Module):
     norm: str = "instance"
     spectral: bool = False
     dtype: jnp.dtype = jnp.dtype("float32")
+
+    @property
+    def smallest(self) -> int:
+        """Height and width of an input, in pixels, are at least this."""
+        return 3 * 2**self.layers
 
     @nn.compact
     def __call__(
@@ -54,14 +57,3 @@ class PatchGAN(nn.Module):
             x = x if plain else normalize(x, norm, train, f"norm{i + 1}")
             x = nn.leaky_relu(x, 0.2)
         return conv(x, 1, 1, "head", True)
-
-
-def check_patches(critic: PatchGAN, pictures: Float[Array, "b h w c"]) -> None:
-    """Raise `UserError` where pictures are too small for the discriminator."""
-    side, least = min(pictures.shape[1:3]), 3 * 2**critic.layers
-    if side < least:
-        raise UserError(
-            f"config.method.patch_layers {critic.layers}: pictures of {side} pixels "
-            f"(data.crop) are too small; the discriminator needs {least}, or fewer "
-            "layers"
-        )

@@ -85,6 +85,7 @@ class Experiment:
         dataset = make_dataset(config["data"])
         optimizer = make_optimizer(config["optimizer"], config["steps"])
         method = make_method(config["method"])
+        method.check(dataset.crop, dataset.unpaired)
         section = configs.check_section("step", StepOptions, config["step"])
         step_options = StepOptions(**section)
         check_batch_size(config["batch"], mesh, step_options.accumulate)

@@ -381,7 +381,7 @@ def spoilt(folder):
         ),
         "decoder.safetensors": (
             safetensors.numpy.save(changed),
-            "'model_out.weight' has a colour 11 ab units off",
+            "'model_out.weight' has a color 11 ab units off",
         ),
     }
     for name, (content, words) in written.items():

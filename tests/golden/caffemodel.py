@@ -1,4 +1,4 @@
-"""Writes a `.caffemodel`, as Caffe would: `encode`."""
+"""Writes a `.caffemodel` as Caffe does: `encode`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def encode(layers: Mapping[str, Sequence[np.ndarray]], field: int = 100) -> bytes:
-    """A net of layers with these blobs; `field` 2 is where Caffe of 2014 put them."""
+    """The file of a net of layers with these blobs; Caffe of 2014 used `field` 2."""
     net = [_bytes(1, b"LtoAB")]
     for name, blobs in layers.items():
         parts = [_bytes(1, name.encode()), _bytes(2, b"Convolution")]

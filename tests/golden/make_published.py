@@ -1,9 +1,9 @@
-"""Write the goldens that tests/test_pretrained.py compares colorjax with.
+"""Write the golden files that tests/pretrained/test_pretrained.py compares with.
 
     PYTHONPATH=.:tests python tests/golden/make_published.py [DIRECTORY]
 
-Files in PyTorch's formats, and what the colorizer, VGG-16, Inception-v3 and
-EfficientNet-Lite0 written in PyTorch make of seeded weights and pictures.
+These are files in PyTorch's formats, and the outputs of the colorizer, VGG-16,
+Inception-v3 and EfficientNet-Lite0 in PyTorch for seeded weights and images.
 """
 
 import pathlib

@@ -1,9 +1,9 @@
-"""Write the goldens that tests/test_torch_parity.py compares colorjax with.
+"""Write the golden files that tests/methods/test_torch_parity.py compares with.
 
     PYTHONPATH=.:tests python tests/golden/make_torch.py [DIRECTORY]
 
-Everything is computed by PyTorch in float64 and kept in float32, in Flax's layout.
-Renew them only when the mathematics is meant to change.
+PyTorch computes all of it in float64. The files hold float32 in Flax's layout. Renew
+them only when the mathematics is meant to change.
 """
 
 import pathlib
@@ -120,7 +120,7 @@ def optimizers() -> Arrays:
 
 
 def classification_loss(logits, pictures, prior) -> torch.Tensor:
-    """Equations 2 to 4 of the paper with dense targets, 5 neighbours, lambda 1/2."""
+    """Equations 2 to 4 of the paper with dense targets, 5 neighbors, lambda 1/2."""
     ab, prior = double(pictures["ab"])[:, ::4, ::4], double(prior)
     distance = (ab[..., None, :] - double(ab_bins())).square().sum(-1)
     near = distance.sort(dim=-1, stable=True).indices[..., :5]

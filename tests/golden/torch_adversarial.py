@@ -1,7 +1,7 @@
 """PyTorch's side of pix2pix and CycleGAN, in float64: `pix2pix`, `cyclegan`.
 
-Nets are functions of a picture and of leaves, which are made, under the names that
-Flax has for them, as they are asked for. `make_torch.py` writes what is given here.
+Nets are functions of an image and of leaves. A leaf is created at its first use, under
+the name that Flax gives it. `make_torch.py` writes the results.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ OPTIONS = {  # of pix2pix's goldens, as the test gives them to the method
 
 
 class Leaves(dict):
-    """Parameters, and vectors of spectral normalisation, by their Flax paths."""
+    """Parameters, and vectors of spectral normalization, by their Flax paths."""
 
     def get(self, path: str, *shape: int) -> Tensor:
         if path not in self:
@@ -210,15 +210,15 @@ def cyclegan() -> dict[str, np.ndarray]:
     """The three losses and their gradients, of a first step, whose pools are empty."""
     pictures = {key: torch.as_tensor(x).double() for key, x in examples().items()}
     other = torch.as_tensor(fill("other", (4, 24, 32, 1), 0, 100)).double()
-    colour = torch.cat([pictures["lightness"] / 50 - 1, pictures["ab"] / 110], -1)
+    color = torch.cat([pictures["lightness"] / 50 - 1, pictures["ab"] / 110], -1)
     grey = torch.cat([other / 50 - 1, torch.zeros(4, 24, 32, 2).double()], -1)
-    colour, grey = colour.permute(0, 3, 1, 2), grey.permute(0, 3, 1, 2)
+    color, grey = color.permute(0, 3, 1, 2), grey.permute(0, 3, 1, 2)
     seen = pictures["ab"].abs().flatten(1).max(1).values > 5
     counted = {
         "colour": pictures["mask"] * seen,
         "grey": torch.tensor([1, 0, 1, 1]).double(),
     }
-    real = {"colour": colour, "grey": grey}
+    real = {"colour": color, "grey": grey}
 
     def mean(losses, of):
         return (counted[of] * each(losses)).sum() / 4

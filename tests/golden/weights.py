@@ -1,7 +1,7 @@
-"""Arrays that a name and a shape determine: `fill`, `variables`, `examples`.
+"""Arrays that depend on a name and a shape alone: `fill`, `variables`, `examples`.
 
-They need not be kept beside the goldens, and torch and JAX start from the same. Only
-raw PCG64 words are used, the stream that NumPy promises not to change.
+So the golden files need not hold them, and PyTorch and JAX start from the same arrays.
+They are made of raw PCG64 words, a stream that NumPy promises not to change.
 """
 
 import zlib
@@ -29,7 +29,7 @@ def variables(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
                 return fill(path, shape, -0.2, 0.2)
             case "scale":
                 return fill(path, shape, 0.5, 1.5)
-            case "u":  # of spectral normalisation's power iteration
+            case "u":  # of spectral normalization's power iteration
                 return fill(path, shape, -1, 1)
             case "sigma":
                 return np.ones(shape, "f4")
@@ -42,10 +42,10 @@ def variables(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
 
 
 def examples() -> dict[str, np.ndarray]:
-    """Four pictures: any colours; ties, grey but for one pixel; grey; masked out."""
+    """Four images: random colors; ties, and grey but for one pixel; grey; masked."""
     ab = fill("ab", (4, 24, 32, 2), -110, 110)
     ab[1] = np.round(ab[1] / 110) * 5  # as near to one bin as to another
-    ab[1, 1, 2, 0] = 6  # no target, yet the picture counts
+    ab[1, 1, 2, 0] = 6  # no target, but the image counts
     ab[2] *= 4.99 / 110
     return {
         "lightness": fill("lightness", (4, 24, 32, 1), 0, 100),

@@ -148,16 +148,16 @@ def test_cyclegan_sees_no_pairs():
 
 
 def test_cyclegan_without_a_second_set_is_told():
-    images = {k: x for k, x in batch().items() if not k.startswith("other")}
     with pytest.raises(UserError, match="data.halves=True"):
-        METHODS["cyclegan"]().init(jax.random.key(0), to_examples(images))
+        METHODS["cyclegan"]().check(32, False)
 
 
 @pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
 def test_images_too_small_for_the_discriminator_are_told(name):
     method = {"pix2pix": pix2pix, "cyclegan": cyclegan}[name].build()
     with pytest.raises(UserError, match="16 pixels .data.crop."):
-        method.init(jax.random.key(0), to_examples(batch(side=16)))
+        method.check(16, True)
+    method.check(24, True)
 
 
 def test_other_mask_leaves_grey_images_out():

@@ -110,7 +110,7 @@ def test_bfloat16_keeps_float32_parameters(name):
 
 
 def test_head_sits_on_every_fourth_pixel():
-    """A net that answers each sample's own L decodes to the colour at that pixel."""
+    """A net that answers each sample's own L decodes to the color at that pixel."""
     samples = jax.random.uniform(jax.random.key(0), (1, 4, 6, 2))
     full = upsample(samples, 4)
     assert full.shape == (1, 16, 24, 2)
@@ -119,7 +119,7 @@ def test_head_sits_on_every_fourth_pixel():
     np.testing.assert_allclose(full[0, 0, 2], between, rtol=1e-6)
 
 
-def test_initialisation_gives_unit_variance():
+def test_initialization_gives_unit_variance():
     """Each convolution but the head is born with mean 0 and variance 1 outputs."""
     net = VGGDilated(Q, width=1 / 8)
     lightness = to_examples(batch())["lightness"]
@@ -140,8 +140,8 @@ def test_initialisation_gives_unit_variance():
             assert live.mean() > 0.9
 
 
-def test_training_brings_the_colours_back():
-    """Sixty steps on one batch: its colours are predicted far better than by grey."""
+def test_training_brings_the_colors_back():
+    """Sixty steps on one batch: its colors are predicted far better than by grey."""
     method = methods.builder("zhang2016")(prior=PRIOR, width=1 / 8)
     optimizer, mesh, examples = optax.adam(3e-3), make_mesh(), to_examples(batch())
     state = make_init(method, optimizer, 0, mesh)(batch())

@@ -163,9 +163,9 @@ def test_classifier_equals_pytorch(monkeypatch, layout, name):
 def test_classifier_takes_the_centre(monkeypatch):
     monkeypatch.setattr(vgg16, "LAYOUTS", (SMALL,))
     found = vgg16.load_classifier(made(classifier_tensors(SMALL)))
-    centre = pictures(SMALL.side)
-    framed = np.pad(centre, ((0, 0), (5, 5), (8, 8), (0, 0)), constant_values=0.3)
-    logits = [jax.jit(found.logits)(found.variables, x) for x in (centre, framed)]
+    center = pictures(SMALL.side)
+    framed = np.pad(center, ((0, 0), (5, 5), (8, 8), (0, 0)), constant_values=0.3)
+    logits = [jax.jit(found.logits)(found.variables, x) for x in (center, framed)]
     np.testing.assert_array_equal(*logits)
 
 
