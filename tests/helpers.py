@@ -23,9 +23,11 @@ PUBLISHED = GOLDEN / "published"
 # The exception is ml_collections' own, and not shown to users.
 WARNINGS = "error,ignore:the load_module() method:DeprecationWarning"
 
-# Compiling is what takes the time of the tests; what is compiled outlives them.
+# Compiled programs are kept for the next session. JAX does not write them atomically,
+# so each worker of pytest-xdist has a folder of its own.
 QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-CACHE = Path(tempfile.gettempdir()) / f"colorjax-tests-{os.getuid()}"
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+CACHE = Path(tempfile.gettempdir()) / f"colorjax-tests-{os.getuid()}" / WORKER
 
 
 def scene(seed: int, side: int = 32) -> np.ndarray:

@@ -32,20 +32,10 @@ FAULTY = ROOT / "tests" / "faulty.py"
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+def undisturbed(tiny_run):
     """A run: its config and workdir. Its checkpoints are of steps 8 and 12."""
-    folder = tmp_path_factory.mktemp("faults")
-    pictures = write_folder(folder / "pictures", 40)
-    config = write_config(
-        folder / "faults.py",
-        steps=STEPS,
-        data=dict(root=str(pictures), holdout="sorted"),
-        checkpoint=dict(every=EVERY, keep=2),
-    )
-    workdir = folder / "undisturbed"
-    result = run_train(f"--config={config}", f"--workdir={workdir}")
-    assert result.code == 0, result.err
-    return config, workdir
+    run = tiny_run(steps=STEPS, checkpoint=dict(every=EVERY, keep=2))
+    return run.config, run.workdir
 
 
 def told(result, *words):

@@ -27,13 +27,9 @@ CHANGES = dict(
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("resume")
-    config = write_config(folder / "resume.py", **CHANGES)
-    workdir = folder / "undisturbed"
-    result = run_train(f"--config={config}", f"--workdir={workdir}")
-    assert result.code == 0, result.err
-    return config, workdir
+def undisturbed(tiny_run):
+    run = tiny_run(**CHANGES)
+    return run.config, run.workdir
 
 
 def checkpoints_begun(workdir):

@@ -45,7 +45,12 @@ def reference(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "processes, per_process",
-    [(1, 4), (2, 1), (2, 2), pytest.param(4, 1, marks=pytest.mark.slow)],
+    [
+        (1, 4),
+        pytest.param(2, 1, marks=pytest.mark.slow),
+        (2, 2),
+        pytest.param(4, 1, marks=pytest.mark.slow),
+    ],
 )
 def test_gradients_and_figures_equal_one_device(reference, processes, per_process):
     folder, config, (state, loss, metrics) = reference
