@@ -1,5 +1,4 @@
-"""Before JAX starts: four virtual CPU devices, and shapes checked as written; then the
-runs that tests share."""
+"""Set-up of all tests: four virtual CPU devices, checked shapes, shared runs."""
 
 import gc
 import os
@@ -32,13 +31,13 @@ flags.FLAGS.mark_as_parsed()  # Grain's worker processes ask for them
 
 from hypothesis import settings  # noqa: E402
 
-# The same examples every time; tests/fuzz.py draws others.
+# Every session draws the same examples; tests/fuzz.py draws others.
 settings.register_profile("colorjax", derandomize=True, deadline=None, database=None)
 settings.load_profile("colorjax")
 
 
 def pytest_collection_finish():
-    """Spare the garbage collector what was imported, which tracing makes it search."""
+    """Exempt what was imported from garbage collection, so that tracing is faster."""
     gc.freeze()
 
 
