@@ -127,18 +127,24 @@ def test_full_disk_for_a_while(tmp_path, monkeypatch):
 
 
 def test_many_processes_at_once_one_gets_in(tmp_path):
+    """They import first, then start together. The one that gets in holds the lock for
+    longer than the others wait for its heartbeat."""
     code = (
-        "import sys, time\nfrom colorjax.train.lock import Lock\n"
-        "from colorjax.errors import UserError\n"
-        "time.sleep(float(sys.argv[1]) - time.time())\n"
-        f"try:\n  with Lock({str(tmp_path)!r}) as lock: time.sleep(8); lock.check()\n"
+        "import sys, time\nfrom colorjax.train import lock\n"
+        "from colorjax.errors import UserError\nlock.BEAT = 1.0\n"
+        "print('ready', flush=True)\nsys.stdin.readline()\n"
+        f"try:\n  with lock.Lock({str(tmp_path)!r}) as mine:\n"
+        "    time.sleep(5); mine.check()\n"
         "  print('in')\nexcept UserError as error: print('out')\n"
     )
-    moment = str(time.time() + 3)
-    command = [sys.executable, "-c", code, moment]
+    command, pipe = [sys.executable, "-c", code], subprocess.PIPE
     group = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(6)
     ]
+    assert [process.stdout.readline() for process in group] == 6 * ["ready\n"]
+    for process in group:
+        process.stdin.write("\n")
+        process.stdin.flush()
     outputs = [process.communicate()[0].strip() for process in group]
     assert sorted(outputs) == ["in"] + ["out"] * 5
     assert not (tmp_path / "lock.json").exists()
