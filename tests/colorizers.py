@@ -1,4 +1,4 @@
-"""Colorizers with random weights, for tests of what is done with them."""
+"""Colorizers and runs with random weights."""
 
 from pathlib import Path
 
@@ -14,20 +14,20 @@ from colorjax.train.checkpoint import save_nets
 
 
 def random_nets(method):
-    """Nets that have seen two pictures of noise."""
+    """Variables of a method's networks, initialized with two images of noise."""
     random = np.random.default_rng(0)
     batch = {"image": random.integers(0, 256, (2, 32, 32, 3), np.uint8)}
     return jax.jit(method.init)(jax.random.key(0), to_examples(batch))
 
 
 def random_colorizer(name: str, **settings) -> Colorizer:
-    """One that sees pictures of 32 pixels; `settings` are the method's."""
+    """A colorizer that resizes images to 32 pixels; `settings` go to the method."""
     method = methods.builder(name)(width=1 / 16, **settings)
     return Colorizer(method, random_nets(method), 32, "runs/x, step 1")
 
 
 def write_run(workdir: Path, name: str = "zhang2016", **settings) -> Path:
-    """Write a `random_colorizer` as a run, as if of no steps; its workdir."""
+    """Write a `random_colorizer` as a run of no steps; return its workdir."""
     workdir.mkdir(parents=True)
     save_nets(workdir, random_colorizer(name, **settings).nets)
     method = dict(name=name, width=1 / 16, **settings)

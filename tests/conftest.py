@@ -1,15 +1,22 @@
-"""Before JAX starts: four virtual CPU devices, and shapes checked as written; then the
-runs that tests share."""
+"""Set-up of all tests: four virtual CPU devices, checked shapes, shared runs."""
 
+import gc
 import os
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # configs, and the tests' helpers
 
 import pytest  # noqa: E402
-from helpers import environment, run_train, write_config, write_folder  # noqa: E402
+from helpers import (  # noqa: E402
+    Result,
+    environment,
+    run_train,
+    write_config,
+    write_folder,
+)
 
 for key in ("XLA_FLAGS", "JAX_PLATFORMS"):
     os.environ[key] = environment(devices=4)[key]
@@ -24,33 +31,48 @@ flags.FLAGS.mark_as_parsed()  # Grain's worker processes ask for them
 
 from hypothesis import settings  # noqa: E402
 
-# The same examples every time; tests/fuzz.py draws others.
+# Every session draws the same examples; tests/fuzz.py draws others.
 settings.register_profile("colorjax", derandomize=True, deadline=None, database=None)
 settings.load_profile("colorjax")
 
 
+def pytest_collection_finish():
+    """Exempt what was imported from garbage collection, so that tracing is faster."""
+    gc.freeze()
+
+
+class TrainedRun(NamedTuple):
+    """A finished run of train.py: its config file, workdir, and process."""
+
+    config: Path
+    workdir: Path
+    result: Result
+
+
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory) -> Path:
-    """A folder of 40 drawn scenes of 32x32 pixels; tests change nothing in it."""
+    """A folder of 40 drawn scenes of 32x32 pixels. Tests do not change it."""
     return write_folder(tmp_path_factory.mktemp("scenes") / "scenes", 40)
 
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory, scenes):
-    """A function that trains `helpers.TINY` with changes on `scenes`, and returns the
-    config file and the workdir. Equal changes are trained once in a session, so tests
-    change nothing in a workdir but in their own copy of it."""
+    """A function that trains `helpers.TINY` with changes, on `scenes` if `data` has no
+    `name`. Equal runs are trained once in a session, so a test copies a workdir before
+    it changes it."""
     runs = {}
 
-    def run(**changes) -> tuple[Path, Path]:
+    def train(**changes) -> TrainedRun:
         key = repr(sorted(changes.items()))
         if key not in runs:
             folder = tmp_path_factory.mktemp("tiny_run")
-            data = dict(root=str(scenes), holdout="sorted") | changes.pop("data", {})
+            data = changes.pop("data", {})
+            if "name" not in data:
+                data = dict(root=str(scenes), holdout="sorted") | data
             config = write_config(folder / "tiny.py", data=data, **changes)
             result = run_train(f"--config={config}", f"--workdir={folder / 'run'}")
             assert result.code == 0, result.err
-            runs[key] = config, folder / "run"
+            runs[key] = TrainedRun(config, folder / "run", result)
         return runs[key]
 
-    return run
+    return train

@@ -1,6 +1,6 @@
-"""train.py with a fault: python faulty.py FIRST LAST FLAGS-OF-TRAIN.
+"""Run train.py with a fault: python faulty.py FIRST LAST FLAGS-OF-TRAIN.
 
-In steps FIRST to LAST of a run with seed 0 the loss is not a number.
+The loss is NaN in steps FIRST to LAST. The run must have seed 0.
 """
 
 import runpy
@@ -13,17 +13,17 @@ from helpers import ROOT
 from colorjax.train import experiment
 
 
-def spoilt(loss, first, last):
-    """A loss as it is in other steps; which step it is, its key tells."""
+def nan_in_steps(loss, first, last):
+    """The loss, but NaN in the steps `first` to `last`, which their keys identify."""
 
-    def other(params, nets, examples, key):
+    def faulty_loss(params, nets, examples, key):
         value, rest = loss(params, nets, examples, key)
         steps = jnp.arange(first - 1, last)
         keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(0), steps)
         same = jax.random.key_data(keys) == jax.random.key_data(key)
         return jnp.where(same.all(-1).any(), jnp.nan, value), rest
 
-    return other
+    return faulty_loss
 
 
 def main():
@@ -32,7 +32,9 @@ def main():
 
     def make(section, prior=None):
         method = make_method(section, prior)
-        losses = {k: spoilt(loss, first, last) for k, loss in method.losses.items()}
+        losses = {
+            k: nan_in_steps(loss, first, last) for k, loss in method.losses.items()
+        }
         return method._replace(losses=losses)
 
     experiment.make_method = make

@@ -1,9 +1,9 @@
-"""Let every reader have mutated files: python tests/fuzz.py --seconds 60 --seed 0.
+"""Give mutated files to every reader: python tests/fuzz.py --seconds 60 --seed 0.
 
-The nasty files of each kind come first; then they and valid ones, cut, joined,
-overwritten and flipped. What
-`hostile.outcome` does not allow, a process that dies, memory beyond --memory or an
-input that takes more than --slow seconds is a failure; the input is kept in --keep.
+Each reader gets its malicious files first, then these and valid files with bytes
+removed, inserted, overwritten and flipped. An input fails if `hostile.outcome` raises,
+the process dies, memory exceeds --memory or the reader takes more than --slow seconds.
+Failing inputs are written to --keep.
 """
 
 import argparse
@@ -25,11 +25,11 @@ EXTREME = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 1, 
 
 
 class Slow(BaseException):
-    """An input takes too long; no reader may take this for a fault of the file."""
+    """An input takes too long. No reader catches it: it is no `Exception`."""
 
 
 def mutated(data: bytes, other: bytes, draw: random.Random) -> bytes:
-    """The file with some changes, parts of another one perhaps among them."""
+    """The file with random changes, which may insert parts of another file."""
     result = bytearray(data)
     for _ in range(draw.choice((1, 1, 2, 3, 8))):
         at = draw.randrange(len(result) + 1)

@@ -1,4 +1,7 @@
-"""What tests share: drawn pictures, folders of them, commands run as processes."""
+"""Shared by tests: drawn images, folders of them, configs, commands as processes.
+
+Nothing here imports JAX or colorjax, which read the environment that `conftest` sets.
+"""
 
 import functools
 import io
@@ -20,19 +23,21 @@ FIXTURES = Path(__file__).parent / "fixtures"
 GOLDEN = Path(__file__).parent / "golden"
 PUBLISHED = GOLDEN / "published"
 
-# The exception is ml_collections' own, and not shown to users.
+# ml_collections itself uses what it warns of; users do not see that warning.
 WARNINGS = "error,ignore:the load_module() method:DeprecationWarning"
 
-# Compiling is what takes the time of the tests; what is compiled outlives them.
+# Compiled programs are kept for the next session. JAX does not write them atomically,
+# so each worker of pytest-xdist has a folder of its own.
 QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-CACHE = Path(tempfile.gettempdir()) / f"colorjax-tests-{os.getuid()}"
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+CACHE = Path(tempfile.gettempdir()) / f"colorjax-tests-{os.getuid()}" / WORKER
 
 
 def scene(seed: int, side: int = 32) -> np.ndarray:
-    """A landscape, uint8 [side, side, 3], whose colours can be told from lightness.
+    """Draw a landscape, uint8 [side, side, 3], whose color follows from its lightness.
 
-    The sky is light and blue, the meadow darker and green, the sun the lightest of all
-    and yellow; every other scene has a house, dark and red.
+    The sky is light blue, the meadow is darker green, and the sun is yellow and the
+    lightest part. Every other scene has a dark red house.
     """
     random = np.random.default_rng(seed)
     y, x = (np.mgrid[:side, :side] + 0.5) / side
@@ -43,18 +48,18 @@ def scene(seed: int, side: int = 32) -> np.ndarray:
 
     sky = blend((80, 140, 235), (170, 205, 245), y / horizon)
     meadow = blend((95, 160, 60), (40, 105, 35), (y - horizon) / (1 - horizon))
-    picture = np.where((y < horizon)[..., None], sky, meadow)
+    image = np.where((y < horizon)[..., None], sky, meadow)
 
     left, top = random.uniform(0.1, 0.9), random.uniform(0.1, horizon - 0.1)
     radius = random.uniform(0.06, 0.12)
-    picture[np.hypot(x - left, y - top) < radius] = 255, 240, 130
+    image[np.hypot(x - left, y - top) < radius] = 255, 240, 130
     if has_house(seed):
         left, foot = random.uniform(0.15, 0.55), random.uniform(horizon + 0.05, 0.95)
         width, height = random.uniform(0.2, 0.35), random.uniform(0.2, 0.35)
         wall = (x > left) & (x < left + width) & (y > foot - height) & (y < foot)
-        picture[wall] = 140, 45, 40
-    picture *= random.uniform(0.85, 1.0) * random.uniform(0.97, 1.0, (side, side, 1))
-    return np.round(picture).astype(np.uint8)
+        image[wall] = 140, 45, 40
+    image *= random.uniform(0.85, 1.0) * random.uniform(0.97, 1.0, (side, side, 1))
+    return np.round(image).astype(np.uint8)
 
 
 def has_house(seed: int) -> bool:
@@ -62,17 +67,17 @@ def has_house(seed: int) -> bool:
     return seed % 2 == 1
 
 
-def encode(picture: np.ndarray | Image.Image, kind: str = "PNG", **options) -> bytes:
-    """A picture as the bytes of a file; `options` are Pillow's."""
-    if isinstance(picture, np.ndarray):
-        picture = Image.fromarray(picture)
+def encode(image: np.ndarray | Image.Image, kind: str = "PNG", **options) -> bytes:
+    """The bytes of an image file; `options` are those of Pillow's `save`."""
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image)
     data = io.BytesIO()
-    picture.save(data, kind, **options)
+    image.save(data, kind, **options)
     return data.getvalue()
 
 
 def write_folder(folder: Path, count: int, side: int = 32) -> Path:
-    """Write `scene(0)`, `scene(1)`, ... as 000.png, 001.png, ...; the folder."""
+    """Write `scene(0)`, `scene(1)`, ... as 000.png, 001.png, ...; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(count):
         (folder / f"{i:03d}.png").write_bytes(encode(scene(i, side)))
@@ -94,9 +99,9 @@ TINY = dict(
 
 
 def write_config(path: Path, **changes) -> Path:
-    """Write `TINY`, its sections updated by `changes`, as a config file; its path.
+    """Write `TINY` with `changes` to its keys as a config file; return its path.
 
-    A change of None drops the key.
+    A section is updated by the keys of its change. None removes a key.
     """
     config = dict(TINY)
     for key, value in changes.items():
@@ -114,7 +119,7 @@ def write_config(path: Path, **changes) -> Path:
 
 
 class Result(NamedTuple):
-    """What a process left behind."""
+    """Exit code, standard output and standard error of a process."""
 
     code: int
     out: str
@@ -122,7 +127,7 @@ class Result(NamedTuple):
 
 
 def environment(devices: int = 1, **changes: str) -> dict[str, str]:
-    """The environment of processes: virtual CPU devices, warnings as errors."""
+    """The environment of a process: virtual CPU devices, warnings as errors."""
     return {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -138,9 +143,9 @@ def environment(devices: int = 1, **changes: str) -> dict[str, str]:
 def python(
     *args: str | Path, devices: int = 1, env=None, timeout: int = 300, **kwargs
 ) -> Result:
-    """Run `python ARGS`; `env` is added to the `environment` of so many devices.
+    """Run `python ARGS` with `env` added to `environment(devices)`.
 
-    `timeout` is in seconds, `kwargs` are those of `subprocess.run`.
+    `timeout` is in seconds; `kwargs` go to `subprocess.run`.
     """
     done = subprocess.run(
         [sys.executable, *map(str, args)],
@@ -161,7 +166,7 @@ def _server() -> forks.Server:
 def fork(*args: str | Path, devices=1, cwd=None, timeout=300, **kwargs) -> Result:
     """Run `python ARGS` as a fork of a process that has imported the libraries.
 
-    What only a process of its own can have is run as one: `env` and other `kwargs`.
+    With `kwargs` it runs as `python` does: the fork knows only the default environment.
     """
     if kwargs or not forks.AVAILABLE:
         return python(*args, devices=devices, cwd=cwd, timeout=timeout, **kwargs)
@@ -170,24 +175,24 @@ def fork(*args: str | Path, devices=1, cwd=None, timeout=300, **kwargs) -> Resul
 
 
 def run_train(*args: str | Path, **kwargs) -> Result:
-    """Run `train.py ARGS`; `kwargs` are those of `python`."""
+    """Run `train.py ARGS`; `kwargs` go to `python`."""
     return fork(ROOT / "train.py", *args, **kwargs)
 
 
 def run_evaluate(*args: str | Path, **kwargs) -> Result:
-    """Run `evaluate.py ARGS`; `kwargs` are those of `python`."""
+    """Run `evaluate.py ARGS`; `kwargs` go to `python`."""
     return fork(ROOT / "evaluate.py", *args, **kwargs)
 
 
 def run_colorjax(*args: str | Path, **kwargs) -> Result:
-    """Run `colorjax ARGS`; `kwargs` are those of `python`."""
+    """Run `colorjax ARGS`; `kwargs` go to `python`."""
     return fork("-m", "colorjax.cli", *args, **kwargs)
 
 
 def start(config, workdir, *flags, env=None):
-    """train.py as a process that can be killed; what it tells goes to WORKDIR.txt.
+    """Start train.py as a process that tests can kill; its output goes to WORKDIR.txt.
 
-    `env` replaces the `environment` of one device.
+    `env` replaces `environment()`.
     """
     command = [sys.executable, str(ROOT / "train.py"), f"--config={config}", *flags]
     with (workdir.parent / f"{workdir.name}.txt").open("a") as log:
@@ -200,18 +205,19 @@ def start(config, workdir, *flags, env=None):
 
 
 def wait_for(condition, process):
-    """Wait until the condition holds, which it must while the process runs."""
+    """Wait until the condition holds; fail if the process ends before."""
     deadline = time.monotonic() + 300
     while not condition() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
     if not condition():
         process.kill()
         process.wait()
-        raise AssertionError("it ended, or took too long")
+        raise AssertionError("the process ended or took too long")
 
 
 def process_flags(processes: int) -> list[list[str]]:
-    """The flags of `train.py` by which so many processes on this machine meet."""
+    """For each of several processes on this machine, the flags of `train.py` with which
+    they find each other."""
     if processes == 1:
         return [[]]
     with socket.socket() as listener:

@@ -1,4 +1,4 @@
-"""Reading what a run has saved and logged, for tests that compare runs."""
+"""Read the checkpoints and the log of a run, to compare runs."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from orbax.checkpoint import v1 as ocp
 
 
 def saved_state(workdir: Path, step: int) -> dict[str, np.ndarray]:
-    """Every leaf of a checkpoint by its path, as numpy arrays."""
+    """The arrays of a checkpoint by their path in the state: "nets/G/params/..."."""
     with ocp.training.Checkpointer(workdir / "checkpoints") as orbax:
         stored = orbax.metadata(step).metadata
         like = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), stored)
@@ -20,16 +20,16 @@ def saved_state(workdir: Path, step: int) -> dict[str, np.ndarray]:
 
 
 def logged_losses(workdir: Path) -> dict[int, float]:
-    """The loss of every logged step."""
+    """The loss by logged step."""
     lines = map(json.loads, (workdir / "log.jsonl").read_text().splitlines())
     return {line["step"]: line["loss"] for line in lines}
 
 
-def assert_same_run(found: Path, expected: Path, steps: int) -> None:
-    """Two runs have the same state after `steps`, and logged the same losses."""
-    a, b = saved_state(found, steps), saved_state(expected, steps)
+def assert_same_run(actual: Path, expected: Path, steps: int) -> None:
+    """Assert that two runs have equal states after `steps`, and equal losses."""
+    a, b = saved_state(actual, steps), saved_state(expected, steps)
     assert a.keys() == b.keys()
     for key in a:
         np.testing.assert_array_equal(a[key], b[key], err_msg=key)
-    assert logged_losses(found) == logged_losses(expected)
-    assert max(logged_losses(found)) == steps
+    assert logged_losses(actual) == logged_losses(expected)
+    assert max(logged_losses(actual)) == steps

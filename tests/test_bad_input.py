@@ -1,4 +1,4 @@
-"""Mistakes: one line that names what is wrong, no traceback, and nothing is lost."""
+"""A mistake makes one line that names it, and no traceback; no file is lost."""
 
 import json
 import os
@@ -29,11 +29,11 @@ BAD_TEST = "010.png"  # one of 4 held out
 
 
 def fails(result, *words, progress=()):
-    """The process told its failure in one line with the words, after its progress."""
+    """The process failed with one line that has the words, after lines of progress."""
     assert result.code != 0, result
     assert "Traceback" not in result.err, result.err
-    *told, failure = result.err.splitlines()
-    assert all(line.startswith(tuple(progress)) for line in told), result.err
+    *earlier, failure = result.err.splitlines()
+    assert all(line.startswith(tuple(progress)) for line in earlier), result.err
     assert failure.startswith(("train.py: ", "colorjax: ")), result.err
     for word in words:
         assert str(word) in failure, (word, failure)
@@ -41,7 +41,7 @@ def fails(result, *words, progress=()):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """40 pictures, of which four cannot be read and one has only broken EXIF."""
+    """40 images. Four cannot be read, and one has broken EXIF but can be read."""
     folder = write_folder(tmp_path_factory.mktemp("pictures"), 40)
     for name, data in {**BAD, BAD_TEST: b""}.items():
         (folder / name).write_bytes(data)
@@ -52,7 +52,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory, folder):
-    """The config file of a run on that folder."""
+    """The config file of a run on `folder`."""
     path = tmp_path_factory.mktemp("configs") / "tiny.py"
     return write_config(path, data=dict(root=str(folder), holdout="sorted"))
 
@@ -78,7 +78,7 @@ def test_flags(mistake, config, tmp_path):
 
 
 def checked(path):
-    """A config file, read and checked at its top level."""
+    """Read a config file and check its top level."""
     space = {}
     exec(path.read_text(), space)
     config = configs.to_dict(space["get_config"]())
@@ -183,7 +183,7 @@ def test_batch_that_the_devices_do_not_divide(config, tmp_path):
 
 @pytest.fixture(scope="module")
 def trained(config, tmp_path_factory):
-    """A run of two steps, and what its process told."""
+    """The workdir of a run of two steps, and its process."""
     workdir = tmp_path_factory.mktemp("trained") / "run"
     return workdir, run_train(f"--config={config}", f"--workdir={workdir}")
 
@@ -207,10 +207,10 @@ def test_workdir_of_another_config(trained, config):
     fails(result, workdir, "batch: 4 -> 8", "method.width: 0.0625 -> 0.125")
 
 
-# JAX warns of the fork that sets the child's limit; the child runs another program.
+# JAX warns of a fork. This one only sets a limit and starts another program.
 @pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 def test_full_disk(trained, config, tmp_path):
-    """The checkpoint, a megabyte, cannot be written; the one before can be used."""
+    """A checkpoint of a megabyte does not fit; the one before it can be used."""
     workdir = tmp_path / "run"
     shutil.copytree(trained[0], workdir)
     command = f"--config={config}", f"--workdir={workdir}", "--config.steps=4"
@@ -233,14 +233,14 @@ def test_full_disk(trained, config, tmp_path):
 
 @pytest.fixture
 def mixed(tmp_path):
-    """A folder with a good picture, one that is no picture, and one deeper down."""
+    """A folder with an image, a file that is no image, and an image in a subfolder."""
     write_folder(tmp_path / "mixed/deeper", 1)
     (tmp_path / "mixed/good.png").write_bytes(encode(scene(1)))
     (tmp_path / "mixed/diary.jpg").write_text("Dear diary,")
     return tmp_path / "mixed"
 
 
-def test_colorize_the_good_ones(trained, mixed, tmp_path):
+def test_colorize_good_files_among_bad_ones(trained, mixed, tmp_path):
     out = tmp_path / "out"
     result = run_colorjax("colorize", mixed, "--run", trained[0], "--out", out)
     fails(result, f"{mixed}/diary.jpg: not a picture", progress=["colorized"])
@@ -261,7 +261,7 @@ def test_colorize_with_a_run_that_saved_nothing(trained, mixed, tmp_path):
 
 
 class Grey:
-    """A colorizer that finds grey for every picture."""
+    """A colorizer that predicts grey."""
 
     has_logits = False
 
@@ -273,7 +273,7 @@ class Grey:
 
 @pytest.fixture
 def colorize(monkeypatch, capsys):
-    """`colorjax colorize` with a run that makes grey: its exit code and last line."""
+    """`colorjax colorize` with the `Grey` colorizer: exit code and last line."""
 
     def command(*arguments):
         monkeypatch.setattr(Colorizer, "load", lambda *_: Grey())
@@ -306,7 +306,7 @@ def test_colorize_nothing(inputs, out, message, mixed, colorize, monkeypatch):
     assert {p.name for p in mixed.parent.iterdir()} == {"mixed", "other"}
 
 
-def test_colorize_skips_what_is_no_picture_file(mixed, colorize, tmp_path):
+def test_colorize_skips_hidden_files_and_folders(mixed, colorize, tmp_path):
     (mixed / "._good.png").write_bytes(b"what a Macintosh leaves")
     (mixed / "folder.png").mkdir()
     (mixed / "diary.jpg").unlink()
@@ -327,7 +327,7 @@ def test_colorize_cannot_write(out, reason, mixed, colorize, tmp_path):
 
 
 def test_colorize_on_a_full_disk(mixed, colorize, tmp_path):
-    """The large picture cannot be written; nothing is left of it, the others are."""
+    """The large image does not fit. No part of it is left; the others are written."""
     noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)
     (mixed / "deeper/large.png").write_bytes(encode(noise))
     (mixed / "diary.jpg").unlink()

@@ -1,4 +1,4 @@
-"""colorjax.color against scikit-image, and against itself backwards."""
+"""colorjax.color against scikit-image and against its own inverse."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ LEVELS = np.arange(256)
 
 
 def test_the_whole_8_bit_cube():
-    """Lab is that of scikit-image, and comes back as the very color it was."""
+    """Lab is that of scikit-image, and converts back to the same 8-bit color."""
     planes = np.stack(np.meshgrid([0], LEVELS, LEVELS, indexing="ij"), axis=-1)[0]
     forward, back = jax.jit(rgb_to_lab), jax.jit(lab_to_rgb)
     low, high = np.full(3, np.inf), np.full(3, -np.inf)
@@ -33,7 +33,7 @@ def test_the_whole_8_bit_cube():
 def test_lab_outside_the_gamut_is_clipped():
     axes = np.arange(0, 101, 2), np.arange(-128, 129, 4), np.arange(-128, 129, 4)
     lab = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    # Where a blue below zero would come out, scikit-image warns and departs from CIE.
+    # scikit-image warns and departs from CIE where blue would be negative.
     lab = lab[(lab[:, 0] + 16) / 116 >= lab[:, 2] / 200].astype(np.float64)
     expected = skimage.color.lab2rgb(lab)
     clipped = ((expected == 0) | (expected == 1)).any(-1)
@@ -66,14 +66,14 @@ def test_into_gamut_keeps_lightness_and_hue_and_only_the_needed_chroma():
     lab = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).astype(np.float32)
     fitted = np.asarray(jax.jit(into_gamut)(lab))
     back = np.asarray(rgb_to_lab(lab_to_rgb(jnp.asarray(fitted))))
-    assert np.abs(back - fitted).max() < 0.1  # clipping had nothing to do
+    assert np.abs(back - fitted).max() < 0.1  # nothing was clipped
     np.testing.assert_array_equal(fitted[..., 0], lab[..., 0])
     cross = fitted[..., 1] * lab[..., 2] - fitted[..., 2] * lab[..., 1]
     assert np.abs(cross).max() < 0.05
-    chroma, asked = (np.hypot(x[..., 1], x[..., 2]) for x in (fitted, lab))
-    assert (chroma <= asked).all()
-    # Colors that were reduced would not fit with a hundredth more.
-    reduced = chroma < asked
+    chroma, wanted = (np.hypot(x[..., 1], x[..., 2]) for x in (fitted, lab))
+    assert (chroma <= wanted).all()
+    # Reduced colors would not fit with a hundredth more chroma.
+    reduced = chroma < wanted
     assert reduced.mean() > 0.5
     more = lab.copy()
     more[..., 1:] = fitted[..., 1:] + 0.01 * lab[..., 1:]

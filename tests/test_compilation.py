@@ -31,21 +31,23 @@ def run(cache_home, **changes):
 def test_a_second_start_compiles_nothing(tmp_path):
     (first, hits), _ = run(tmp_path)
     assert (first, hits) == ("3.0", "0")
-    kept = sorted((tmp_path / "colorjax").iterdir())
-    assert kept
+    entries = sorted((tmp_path / "colorjax").iterdir())
+    assert entries
     (second, hits), _ = run(tmp_path)
     assert second == first and int(hits) > 0
-    assert {p.name for p in kept} <= {p.name for p in (tmp_path / "colorjax").iterdir()}
+    assert {p.name for p in entries} <= {
+        p.name for p in (tmp_path / "colorjax").iterdir()
+    }
 
 
-def test_a_folder_of_the_users_own(tmp_path):
+def test_the_users_own_folder(tmp_path):
     run(tmp_path / "unused", JAX_COMPILATION_CACHE_DIR=str(tmp_path / "own"))
     assert any((tmp_path / "own").iterdir())
     assert not (tmp_path / "unused").exists()
 
 
-def test_where_it_cannot_be_written_the_work_goes_on(tmp_path):
+def test_work_goes_on_where_the_cache_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
-    (result, _), told = run(tmp_path / "file")
+    (result, _), errors = run(tmp_path / "file")
     assert result == "3.0"
-    assert "cannot be written" in told and "JAX_COMPILATION_CACHE_DIR" in told
+    assert "cannot be written" in errors and "JAX_COMPILATION_CACHE_DIR" in errors

@@ -1,5 +1,5 @@
-"""Files and names made to hurt: nothing crashes, runs, fills the memory or leaves its
-folder. tests/fuzz.py tries more of them."""
+"""Malicious files and names crash nothing, run no code, do not fill the memory and do
+not leave their folder. tests/fuzz.py tries more of them."""
 
 import io
 import json
@@ -33,11 +33,11 @@ from colorjax.errors import UserError, printable
 from colorjax.pretrained.weights import read
 from colorjax.train.workdir import load_run
 
-TAKEN = {  # of the nasty files: a small picture comes of them
+ACCEPTED = {  # malicious files that decode to a small image
     "png of ((60000, 60000), (1, 1))",
     "tiff with tag 257 = 65535",
     "tiff with tag 273 = 0",
-    "tiff of widths 4, 60000",  # which of the two counts, Pillow's versions disagree
+    "tiff of widths 4, 60000",  # versions of Pillow disagree on which of the two counts
     "tiff of widths 60000, 4",
 }
 CHECKED = [name for name in READERS if name != "header of a picture"]
@@ -47,7 +47,7 @@ THOROUGH = settings(max_examples=200, suppress_health_check=list(HealthCheck))
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """By reader a folder for its file, again and again."""
+    """The folder for the files of a reader."""
 
     def folder(reader):
         path = tmp_path_factory.getbasetemp() / reader.replace(" ", "-")
@@ -64,12 +64,12 @@ def place(tmp_path_factory):
 def test_nasty_files_are_refused(reader, place, tmp_path):
     mark = tmp_path / "mark"
     for name, data in nasty(reader, str(mark)).items():
-        told = outcome(reader, data, place(reader))
-        assert told or reader not in CHECKED or name in TAKEN, name
+        message = outcome(reader, data, place(reader))
+        assert message or reader not in CHECKED or name in ACCEPTED, name
     assert not mark.exists()
 
 
-REASONS = {  # which bound it is that holds against some of them
+REASONS = {  # the bound that refuses a file
     ("picture", "postscript"): "not a picture of a known format",
     ("picture", "png of (60000, 60000), 8 bits"): "more than the 200 million",
     ("picture in full", "png of ((1, 1), (60000, 60000))"): "more than the 200 million",
@@ -88,12 +88,12 @@ REASONS = {  # which bound it is that holds against some of them
 
 @pytest.mark.parametrize(("reader", "name"), REASONS)
 def test_bounds(reader, name, place, tmp_path):
-    told = outcome(reader, nasty(reader, str(tmp_path))[name], place(reader))
-    assert REASONS[reader, name] in told
+    message = outcome(reader, nasty(reader, str(tmp_path))[name], place(reader))
+    assert REASONS[reader, name] in message
 
 
 def test_entries_that_overlap_are_refused(place):
-    """A name more, in the directory of the archive, for the bytes of another."""
+    """The directory of an archive names the same bytes a hundred times."""
     whole = torch_zip(pickle.dumps(bytes(10_000)))
     start, end = whole.index(b"PK\1\2"), whole.index(b"PK\5\6")
     entries = 100 * whole[start:end]
@@ -146,7 +146,7 @@ def test_files_with_changes(reader, place):
 
 
 def extremes():
-    """Numbers as headers have them, of sizes that nothing has."""
+    """Numbers at the limits of the fields of headers."""
     numbers = st.sampled_from([0, 1, 2**15, 2**16 - 1, 2**31 - 1, 2**32 - 1, 2**63])
     return st.builds(
         lambda n, width, order: (n % 256**width).to_bytes(width, order),
@@ -166,7 +166,7 @@ def test_any_bytes(reader, place):
     check()
 
 
-STEPS = [  # of pickles: opcodes with arguments, those that call most of all
+STEPS = [  # opcodes of pickles with arguments, mostly of those that call
     b"cos\nsystem\n",
     b"cbuiltins\neval\n",
     b"ccollections\nOrderedDict\n",
@@ -237,7 +237,7 @@ def test_configs_with_any_value(place):
     check()
 
 
-def test_what_is_told_can_be_printed():
+def test_messages_can_be_printed():
     @given(st.text())
     def check(text):
         assert printable(text).isprintable()
@@ -248,7 +248,7 @@ def test_what_is_told_can_be_printed():
 
 
 def test_memory_stays_bounded(tmp_path):
-    """The nasty files and some mutations, with a gigabyte more than the imports."""
+    """Of malicious and mutated files, to a gigabyte more than the imports need."""
     result = python(
         ROOT / "tests/fuzz.py",
         *("--seconds", "1", "--memory", "1"),
@@ -262,28 +262,28 @@ def test_memory_stays_bounded(tmp_path):
 # ---- Directories of runs.
 
 
-def test_checkpoints_that_are_none(tmp_path):
+def test_folders_that_are_no_checkpoints(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
     (tmp_path / "prior.npy").write_bytes(valid("prior of a run")[0])
     place = tmp_path / "checkpoints"
 
-    def told():
+    def assert_refused():
         with pytest.raises(UserError) as caught:
             load_run(tmp_path)
         assert str(caught.value).isprintable()
 
-    told()
+    assert_refused()
     place.write_bytes(b"a file")
-    told()
+    assert_refused()
     place.unlink()
     (place / "5").mkdir(parents=True)
-    told()
+    assert_refused()
     (place / "7").symlink_to("/")
     for name in ("_CHECKPOINT_METADATA", "manifest.ocdbt", "_METADATA"):
         (place / "5" / name).write_bytes(b"[" * 10**5)
-        told()
+        assert_refused()
     (place / f"{2**70}").mkdir()
-    told()
+    assert_refused()
 
 
 # ---- Names.
@@ -317,7 +317,7 @@ def test_names_of_any_bytes(tmp_path_factory):
 
 @pytest.fixture
 def linked(tmp_path):
-    """A folder with links that stay inside, lead out, lead in circles, and a pipe."""
+    """A folder with a pipe and links: inside it, out of it, broken and circular."""
     outside = write_folder(tmp_path / "outside", 2)
     folder = write_folder(tmp_path / "pictures", 2)
     (folder / "again.png").symlink_to("000.png")
@@ -339,11 +339,11 @@ def test_links_out_of_a_folder_are_not_followed(linked, tmp_path):
     assert set(ImageDataset(root=str(linked)).source("all").files) == inside
     planned = plan.plan([str(linked)], str(tmp_path / "out"), None, plan.Wanted())
     assert {job.source.name for job in planned} == inside
-    (tmp_path / "link").symlink_to(linked)  # the folder itself may be one
+    (tmp_path / "link").symlink_to(linked)  # the folder itself may be a link
     assert set(image_files(tmp_path / "link")) == inside
 
 
-def test_a_folder_of_links_out_of_it_is_told(tmp_path):
+def test_a_folder_of_links_out_of_it_is_refused(tmp_path):
     outside = write_folder(tmp_path / "outside", 1)
     (tmp_path / "links").mkdir()
     (tmp_path / "links/a.png").symlink_to(outside / "000.png")
@@ -372,7 +372,7 @@ def test_no_package_is_run_to_find_another(name, tmp_path, monkeypatch):
 
 
 def test_a_tree_deeper_than_the_stack(tmp_path):
-    """700 folders in each other; a recursion of three frames each would end."""
+    """In 700 nested folders, three frames for each would exceed the stack."""
     path, made = tmp_path, []
     for _ in range(700):
         path = path / "d"
@@ -390,7 +390,7 @@ def test_names_of_data_sets_are_no_paths(name, tmp_path):
 
 @pytest.mark.slow
 def test_a_hundred_thousand_files(tmp_path):
-    """They are listed in seconds, and examined with bounded memory."""
+    """They are listed within seconds and examined with bounded memory."""
     folder = tmp_path / "pictures"
     random = np.random.default_rng(0)
     for i in range(100_000):

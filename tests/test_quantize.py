@@ -26,7 +26,7 @@ encode = jax.jit(soft_encode, static_argnums=(1, 2))
 
 
 def brute_force(ab, neighbors, sigma=5.0):
-    """Nearest bins, ties to the lower one, and their weights, in float64."""
+    """The nearest bins, the lower of equally near ones first, and float64 weights."""
     ab, bins = np.asarray(ab, np.float64), ab_bins().astype(np.float64)
     distance = ((ab[..., None, :] - bins) ** 2).sum(-1)
     indices = np.argsort(distance, axis=-1, kind="stable")[..., :neighbors]
@@ -43,7 +43,7 @@ def dense(indices, weights):
 
 
 def points(kind):
-    """Colors of the plane whose float32 distances are exact, so that ties are ties."""
+    """Colors whose distances are exact in float32, so that equal ones stay equal."""
     if kind == "multiples of 5":
         steps = np.arange(-125, 126, 5)
         return np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
@@ -52,7 +52,7 @@ def points(kind):
 
 
 def random_codes(shape):
-    """Logits, and the code of random colors, of a shape."""
+    """Random logits and the soft code of random colors, for pixels of `shape`."""
     random = np.random.default_rng(1)
     ab = random.uniform(-100, 100, (*shape, 2)).astype(np.float32)
     logits = jnp.asarray(random.normal(0, 3, (*shape, Q)), jnp.float32)
@@ -60,7 +60,7 @@ def random_codes(shape):
 
 
 def test_bins():
-    """The multiples of ten in the gamut's projection, and the neighbors of each."""
+    """The multiples of ten in the projection of the gamut, and their neighbors."""
     levels = np.arange(0, 256, 17) / 255
     cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 3)
     hull = scipy.spatial.Delaunay(skimage.color.rgb2lab(cube)[:, 1:])
@@ -107,7 +107,7 @@ def test_soft_code_is_a_distribution(neighbors):
     indices, weights = encode(ab, neighbors)
     assert indices.shape == weights.shape == (500, neighbors)
     np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-5)
-    assert (np.diff(np.sort(indices), axis=-1) > 0).all()  # no bin comes twice
+    assert (np.diff(np.sort(indices), axis=-1) > 0).all()  # no bin occurs twice
     if neighbors < Q:
         assert (np.diff(weights, axis=-1) <= 0).all()  # the nearest comes first
 
@@ -180,7 +180,7 @@ def test_cross_entropy_is_that_of_the_dense_code():
 
 def test_cross_entropy_gradient_is_that_of_the_dense_code():
     logits, indices, weights = random_codes((3, 5))
-    pixels = jnp.arange(15.0).reshape(3, 5) - 5  # every pixel with a weight of its own
+    pixels = jnp.arange(15.0).reshape(3, 5) - 5  # weights that differ by pixel
 
     def gradient(loss):
         return jax.grad(lambda z: (pixels * loss(z, indices, weights)).sum())(logits)
@@ -210,7 +210,7 @@ def test_cross_entropy_gradient_of_bfloat16_logits_is_bfloat16():
 
 
 def test_loss_needs_no_copy_of_the_logits():
-    """Neither a dense target nor anything else of the size of the logits."""
+    """The loss allocates no dense target and nothing else of that size."""
     pixels = 4096
 
     def loss(logits, weight, indices, code):
@@ -225,8 +225,8 @@ def test_loss_needs_no_copy_of_the_logits():
     assert memory.temp_size_in_bytes < 0.1 * 4 * pixels * Q
 
 
-def test_loss_of_what_does_not_count_has_gradient_zero():
-    """Even where its logits are so large that their exponentials overflow."""
+def test_gradient_of_masked_pixels_is_zero():
+    """Even where the exponentials of the logits overflow."""
     logits = jnp.full((1, Q), 500.0).at[0, 0].set(600)
     indices, code = soft_encode(jnp.zeros((1, 2)))
     gradient = jax.grad(lambda z: (0.0 * soft_cross_entropy(z, indices, code)).sum())

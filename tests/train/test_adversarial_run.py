@@ -1,4 +1,4 @@
-"""Whole commands with adversarial methods: training, resumed; colorizing; mistakes."""
+"""Adversarial methods through the commands: train, resume, colorize."""
 
 import numpy as np
 import pytest
@@ -19,8 +19,8 @@ PIX2PIX = dict(
 @pytest.mark.parametrize(
     "sections", [CYCLEGAN, pytest.param(PIX2PIX, marks=pytest.mark.slow)]
 )
-def test_resumed_run_is_the_run_that_was_not(sections, tmp_path):
-    """Stopped after two of four steps: nets, pools, means and losses, bit for bit."""
+def test_resumed_run_equals_uninterrupted_run(sections, tmp_path):
+    """After two of four steps; networks, pools, averages and losses are equal."""
     states, losses = [], []
     for name, stops in (("whole", [4]), ("resumed", [2, 4])):
         workdir = tmp_path / name
@@ -35,7 +35,7 @@ def test_resumed_run_is_the_run_that_was_not(sections, tmp_path):
     for key, expected in states[0].items():
         np.testing.assert_array_equal(states[1][key], expected, err_msg=key)
     if sections is CYCLEGAN:
-        assert states[0]["nets/D_colour/pool/filled"] == 6  # it was drawn from
+        assert states[0]["nets/D_colour/pool/filled"] == 6  # it is full
 
     picture = tmp_path / "grey.png"
     picture.write_bytes(encode(scene(50, 23)))
@@ -44,7 +44,7 @@ def test_resumed_run_is_the_run_that_was_not(sections, tmp_path):
     assert result.code == 0 and out.exists(), result.err
 
 
-def test_cyclegan_without_a_second_set_is_told_at_once(tmp_path):
+def test_cyclegan_needs_a_second_dataset(tmp_path):
     sections = {**CYCLEGAN, "data": DRAWINGS}
     config = write_config(tmp_path / "c.py", **sections)
     result = run_train(f"--config={config}", f"--workdir={tmp_path / 'run'}")

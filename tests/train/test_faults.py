@@ -1,4 +1,4 @@
-"""Faults in training, on purpose: what is lost, what is told, and how it goes on."""
+"""Faults injected into training: what is lost, the message, and resuming."""
 
 import json
 import os
@@ -32,24 +32,14 @@ FAULTY = ROOT / "tests" / "faulty.py"
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """A run: its config and workdir. Its checkpoints are of steps 8 and 12."""
-    folder = tmp_path_factory.mktemp("faults")
-    pictures = write_folder(folder / "pictures", 40)
-    config = write_config(
-        folder / "faults.py",
-        steps=STEPS,
-        data=dict(root=str(pictures), holdout="sorted"),
-        checkpoint=dict(every=EVERY, keep=2),
-    )
-    workdir = folder / "undisturbed"
-    result = run_train(f"--config={config}", f"--workdir={workdir}")
-    assert result.code == 0, result.err
-    return config, workdir
+def undisturbed(tiny_run):
+    """The config and workdir of a run with checkpoints of steps 8 and 12."""
+    run = tiny_run(steps=STEPS, checkpoint=dict(every=EVERY, keep=2))
+    return run.config, run.workdir
 
 
-def told(result, *words):
-    """Its last line has the words; it failed, with no traceback."""
+def assert_fails(result, *words):
+    """The process failed, and its last line, no traceback, has the words."""
     assert result.code == 2 and "Traceback" not in result.err, result
     line = result.err.splitlines()[-1]
     assert line.startswith("train.py: ")
@@ -57,7 +47,7 @@ def told(result, *words):
         assert str(word) in line, (word, line)
 
 
-# ---- Checkpoints that are no longer as they were written.
+# ---- Damaged checkpoints.
 
 
 def flip(path, moment):
@@ -75,22 +65,22 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damage_to_any_file_is_seen(damage, undisturbed, tmp_path):
-    """Of each file of a checkpoint, its checksums too, at a random place."""
+def test_damage_to_any_file_is_detected(damage, undisturbed, tmp_path):
+    """At a random place of each file of a checkpoint, the checksums included."""
     whole = undisturbed[1] / f"checkpoints/{STEPS}"
     names = [p.relative_to(whole) for p in whole.rglob("*") if p.is_file()]
     assert len(names) > 8
     assert checksums.verify(whole) is None
     for i, name in enumerate(names):
         if damage == "gone" and name.name == checksums.NAME:
-            continue  # a checkpoint without checksums passes
+            continue  # without checksums a checkpoint cannot be checked
         folder = tmp_path / str(i)
         shutil.copytree(whole, folder)
         DAMAGES[damage](folder / name, random.Random(i))
         assert checksums.verify(folder), name
 
 
-def test_checksums_are_what_sha256sum_verifies(undisturbed):
+def test_sha256sum_checks_the_checksums(undisturbed):
     folder = undisturbed[1] / f"checkpoints/{STEPS}"
     command = ["sha256sum", "--check", "--strict", "--quiet", checksums.NAME]
     subprocess.run(command, cwd=folder, check=True)
@@ -100,7 +90,7 @@ def largest_file(folder):
     return max((p for p in folder.rglob("*")), key=lambda p: p.stat().st_size)
 
 
-def test_going_back_to_the_last_good_checkpoint(undisturbed, tmp_path):
+def test_resumes_from_the_last_good_checkpoint(undisturbed, tmp_path):
     config, expected = undisturbed
     workdir = tmp_path / "damaged"
     shutil.copytree(expected, workdir)
@@ -115,7 +105,7 @@ def test_going_back_to_the_last_good_checkpoint(undisturbed, tmp_path):
     assert_same_run(workdir, expected, STEPS)
 
 
-def test_users_of_a_run_go_back_too(undisturbed, tmp_path, capsys):
+def test_readers_of_a_run_use_the_last_good_checkpoint(undisturbed, tmp_path, capsys):
     workdir = tmp_path / "damaged"
     shutil.copytree(undisturbed[1], workdir)
     last = workdir / f"checkpoints/{STEPS}"
@@ -127,7 +117,7 @@ def test_users_of_a_run_go_back_too(undisturbed, tmp_path, capsys):
     np.testing.assert_array_equal(kernel, state["nets/G/params/conv1_1/kernel"])
     with pytest.raises(UserError, match="12 is damaged: .* is not as it was written"):
         load_nets(workdir, STEPS)
-    assert last.is_dir()  # to read a run changes nothing in it
+    assert last.is_dir()  # reading a run changes nothing in it
 
 
 def test_no_good_checkpoint(undisturbed, tmp_path):
@@ -137,14 +127,16 @@ def test_no_good_checkpoint(undisturbed, tmp_path):
     for folder in (workdir / "checkpoints").iterdir():
         largest_file(folder).unlink()
     result = run_train(f"--config={config}", f"--workdir={workdir}")
-    told(result, f"{workdir}/checkpoints/12 is damaged", "begin anew in another")
+    assert_fails(
+        result, f"{workdir}/checkpoints/12 is damaged", "begin anew in another"
+    )
     assert {p.name for p in (workdir / "checkpoints").iterdir()} == {"8", "12"}
 
 
 # ---- Losses that are not finite.
 
 
-def log_of(workdir):
+def log_lines(workdir):
     lines = (workdir / "log.jsonl").read_text().splitlines()
     return {line["step"]: line for line in map(json.loads, lines)}
 
@@ -155,7 +147,7 @@ def test_steps_that_are_skipped(undisturbed, tmp_path):
     result = fork(FAULTY, 5, 6, f"--config={config}", f"--workdir={workdir}")
     assert result.code == 0, result.err
     assert "2 steps skipped: a loss or gradient was not finite" in result.out
-    log = log_of(workdir)
+    log = log_lines(workdir)
     assert [log[i + 1]["skipped"] for i in range(STEPS)] == [0] * 4 + [1] + [2] * 7
     state = saved_state(workdir, STEPS)
     assert state["skipped"] == 2 and state["skipped_in_row"] == 0
@@ -163,21 +155,21 @@ def test_steps_that_are_skipped(undisturbed, tmp_path):
 
 
 def test_too_many_skipped_in_a_row(undisturbed, tmp_path):
-    """The batch is kept, and once the fault is gone the run is what it would be."""
+    """The batch is saved. Once the fault is gone, the run resumes and is as ever."""
     config, expected = undisturbed
     workdir = tmp_path / "run"
     command = f"--config={config}", f"--workdir={workdir}", "--config.step.patience=3"
     result = fork(FAULTY, 5, 99, *command)
     path = workdir / "bad_batch_0.npz"
-    told(result, "step 7: 3 steps were skipped", path, "JAX_DEBUG_NANS=True")
+    assert_fails(result, "step 7: 3 steps were skipped", path, "JAX_DEBUG_NANS=True")
     config_data = json.loads((workdir / "config.json").read_text())["data"]
     pictures = ImageDataset(**config_data)
     source = pictures.source("train")
     batch = next(pictures.training(source, seed=0, batch=4, start=6, steps=7))
-    with np.load(path) as kept:
+    with np.load(path) as saved:
         for key, value in batch.items():
-            np.testing.assert_array_equal(kept[key], value)
-    assert [line["skipped"] for line in log_of(workdir).values()][4:7] == [1, 2, 3]
+            np.testing.assert_array_equal(saved[key], value)
+    assert [line["skipped"] for line in log_lines(workdir).values()][4:7] == [1, 2, 3]
     result = run_train(*command)
     assert result.code == 0, result.err
     assert f"going on from step {EVERY}" in result.err
@@ -187,8 +179,8 @@ def test_too_many_skipped_in_a_row(undisturbed, tmp_path):
 # ---- Images and the processes that read them.
 
 
-def test_pictures_that_disappear(undisturbed, tmp_path):
-    """Between start and resume: counted, with worker processes too, and said."""
+def test_images_that_disappear(undisturbed, tmp_path):
+    """Between start and resume. They are counted and reported, by workers too."""
     folder = write_folder(tmp_path / "pictures", 40)
     config = write_config(
         tmp_path / "gone.py",
@@ -210,7 +202,7 @@ def test_pictures_that_disappear(undisturbed, tmp_path):
 
 
 def test_corrupt_records(tmp_path):
-    """Bytes of an ArrayRecord file changed: a traceback of its reader's no more."""
+    """Changed bytes in an ArrayRecord file make unreadable images, no traceback."""
     shutil.copytree(FIXTURES, tmp_path / "data")
     file = next((tmp_path / "data").rglob("*train.array_record*"))
     data = bytearray(file.read_bytes())
@@ -242,7 +234,7 @@ def saved_steps(workdir):
 
 
 def children(pid):
-    """Processes that a process has started, but for Python's own tracker."""
+    """The worker processes that a process has started."""
     for path in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
@@ -254,7 +246,7 @@ def children(pid):
 
 
 def test_worker_process_killed(undisturbed, tmp_path):
-    """A line and an exit code, within seconds."""
+    """Ends the run within seconds, with one line."""
     config, _ = undisturbed
     workdir = tmp_path / "run"
     process = start(config, workdir, "--config.data.workers=2", "--config.steps=100000")
@@ -271,7 +263,7 @@ def test_worker_process_killed(undisturbed, tmp_path):
 
 
 def test_second_run_in_a_workdir_refuses(undisturbed, tmp_path):
-    """Until the first is killed, whose workers go with it; then it goes on at once."""
+    """After the first run is killed, with its workers, another resumes it at once."""
     config, _expected = undisturbed
     workdir = tmp_path / "run"
     flags = "--config.steps=100000", "--config.data.workers=2"
@@ -281,7 +273,9 @@ def test_second_run_in_a_workdir_refuses(undisturbed, tmp_path):
     holder = json.loads((workdir / "lock.json").read_text())
     assert holder["process"] == process.pid
     command = f"--config={config}", f"--workdir={workdir}"
-    told(run_train(*command), f"{workdir} is in use by process {process.pid} on ")
+    assert_fails(
+        run_train(*command), f"{workdir} is in use by process {process.pid} on "
+    )
     workers = [Path(f"/proc/{pid}") for pid in children(process.pid)]
     assert len(workers) == 2
     process.kill()

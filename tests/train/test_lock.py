@@ -1,4 +1,4 @@
-"""One run at a time in a workdir, wherever the other is."""
+"""One run at a time in a workdir, from any process and host."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def test_released_where_the_run_fails(tmp_path):
     assert not (tmp_path / "lock.json").exists()
 
 
-def test_dead_process_of_this_host_is_no_obstacle(tmp_path, capsys):
+def test_lock_of_a_dead_process_on_this_host_is_taken_over(tmp_path, capsys):
     write(tmp_path, socket.gethostname(), no_process())
     with lock.Lock(tmp_path):
         assert held(tmp_path)["process"] == os.getpid()
@@ -65,7 +65,7 @@ def test_dead_process_of_this_host_is_no_obstacle(tmp_path, capsys):
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff{", b"[3]", b'{"process": "x"}'])
 def test_no_sign_of_life(content, tmp_path, capsys):
-    """Another host that is silent, or whatever else is in the file."""
+    """The file names a silent host, or is no lock."""
     write(tmp_path)
     if content is not None:
         (tmp_path / "lock.json").write_bytes(content)
@@ -81,7 +81,7 @@ def test_no_sign_of_life(content, tmp_path, capsys):
 
 @pytest.mark.parametrize("host", ["elsewhere", None])
 def test_sign_of_life_refuses(host, tmp_path):
-    """Of another host, and of a process that there is on this one."""
+    """The heartbeat of another host, or of a live process on this one."""
     host, process = host or socket.gethostname(), os.getppid()
     write(tmp_path, host, process)
     timer = threading.Timer(0.3, write, [tmp_path, host, process, 1])
@@ -93,8 +93,8 @@ def test_sign_of_life_refuses(host, tmp_path):
     assert held(tmp_path)["token"] == "theirs"
 
 
-def test_of_two_at_the_same_moment_the_later_stays(tmp_path, monkeypatch):
-    """Both found no lock, both write; who reads the other's, goes."""
+def test_of_two_that_start_together_the_later_stays(tmp_path, monkeypatch):
+    """Both see no lock and write theirs; the one that reads the other's gives up."""
     monkeypatch.setattr(lock.time, "sleep", lambda _: write(tmp_path))
     with pytest.raises(UserError, match="in use by process 1 on elsewhere"):
         lock.Lock(tmp_path).__enter__()
@@ -102,7 +102,7 @@ def test_of_two_at_the_same_moment_the_later_stays(tmp_path, monkeypatch):
 
 
 def test_taken_over(tmp_path):
-    """A process that slept too long notices, and leaves the lock to the other."""
+    """A process that slept too long notices and leaves the lock to the other."""
     with lock.Lock(tmp_path) as mine:
         write(tmp_path)
         time.sleep(0.5)
@@ -112,7 +112,7 @@ def test_taken_over(tmp_path):
 
 
 def test_full_disk_for_a_while(tmp_path, monkeypatch):
-    """The heart goes on beating once there is room."""
+    """Heartbeats continue once there is room."""
     whole = lock.write_bytes
 
     def full(path, data):
@@ -129,18 +129,24 @@ def test_full_disk_for_a_while(tmp_path, monkeypatch):
 
 
 def test_many_processes_at_once_one_gets_in(tmp_path):
+    """They import first, then start together. The one that gets in holds the lock for
+    longer than the others wait for its heartbeat."""
     code = (
-        "import sys, time\nfrom colorjax.train.lock import Lock\n"
-        "from colorjax.errors import UserError\n"
-        "time.sleep(float(sys.argv[1]) - time.time())\n"
-        f"try:\n  with Lock({str(tmp_path)!r}) as lock: time.sleep(8); lock.check()\n"
+        "import sys, time\nfrom colorjax.train import lock\n"
+        "from colorjax.errors import UserError\nlock.BEAT = 1.0\n"
+        "print('ready', flush=True)\nsys.stdin.readline()\n"
+        f"try:\n  with lock.Lock({str(tmp_path)!r}) as mine:\n"
+        "    time.sleep(5); mine.check()\n"
         "  print('in')\nexcept UserError as error: print('out')\n"
     )
-    moment = str(time.time() + 3)
-    command = [sys.executable, "-c", code, moment]
+    command, pipe = [sys.executable, "-c", code], subprocess.PIPE
     group = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(6)
     ]
-    said = [process.communicate()[0].strip() for process in group]
-    assert sorted(said) == ["in"] + ["out"] * 5
+    assert [process.stdout.readline() for process in group] == 6 * ["ready\n"]
+    for process in group:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    outputs = [process.communicate()[0].strip() for process in group]
+    assert sorted(outputs) == ["in"] + ["out"] * 5
     assert not (tmp_path / "lock.json").exists()

@@ -36,7 +36,7 @@ def test_log_is_bounded(steps, tmp_path, monkeypatch):
     assert min(steps, 100 + steps // 20, 1_000) - 5 <= len(logged) <= 2_101
 
 
-def test_what_is_not_finite_is_null(tmp_path, capsys):
+def test_nan_is_null(tmp_path, capsys):
     log = TrainingLogger(tmp_path / "log.jsonl", 0, 3, 4, time.monotonic())
     for step, loss in ((1, 2.0), (2, math.nan), (3, math.inf)):
         log.add(step, {"loss": loss, "skipped": step - 1})

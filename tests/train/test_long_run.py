@@ -1,4 +1,4 @@
-"""20,000 steps of a tiny net: no more memory, time or disk for a late step."""
+"""In 20,000 steps of a tiny network, late steps need no more memory, time or disk."""
 
 import contextlib
 import json
@@ -18,15 +18,15 @@ LATE = range(STEPS - 2_000, STEPS)
 def sizes(folder):
     """Bytes below a folder that is being written."""
     total = 0
-    for parent, _, names in os.walk(folder):  # which passes over what has gone
+    for parent, _, names in os.walk(folder):  # skips what was removed meanwhile
         for name in names:
             with contextlib.suppress(FileNotFoundError):
                 total += os.path.getsize(os.path.join(parent, name))
     return total
 
 
-def watched(process, workdir):
-    """Until it ends: seconds since its start, MB of memory, of log, of checkpoints."""
+def sample(process, workdir):
+    """Seconds and MB of memory, log and checkpoints, again and again until it ends."""
     begun, samples = time.monotonic(), []
     while process.poll() is None:
         status = Path(f"/proc/{process.pid}/status").read_text()
@@ -34,9 +34,14 @@ def watched(process, workdir):
         if memory:
             log = workdir / "log.jsonl"
             held = log.stat().st_size if log.exists() else 0
-            kept = sizes(workdir / "checkpoints")
+            checkpoints = sizes(workdir / "checkpoints")
             samples.append(
-                (time.monotonic() - begun, int(memory[0]) / 1e3, held / 1e6, kept / 1e6)
+                (
+                    time.monotonic() - begun,
+                    int(memory[0]) / 1e3,
+                    held / 1e6,
+                    checkpoints / 1e6,
+                )
             )
         time.sleep(0.2)  # a checkpoint more is there only while one is written
     return samples
@@ -53,7 +58,7 @@ def test_long_run(tmp_path):
     workdir = tmp_path / "run"
     # Compiled as users have it, unlike in other tests: the steps are faster.
     process = start(config, workdir, env=environment(XLA_FLAGS=""))
-    samples = watched(process, workdir)
+    samples = sample(process, workdir)
     assert process.returncode == 0, (tmp_path / "run.txt").read_text()
     lines = list(map(json.loads, (workdir / "log.jsonl").read_text().splitlines()))
     ended = {line["step"]: line["seconds"] for line in lines}

@@ -1,4 +1,4 @@
-"""Warnings that one side has won or that the colours collapsed."""
+"""Warnings that a discriminator has won or that the colors collapsed."""
 
 import json
 
@@ -18,43 +18,43 @@ EXAMPLES = to_examples(
 )
 
 
-def figures(ab):
-    """Of predicting `ab` for the drawn scenes."""
-    found = {}
+def metrics_of(ab):
+    """The metrics of predicting `ab` for the drawn scenes."""
+    metrics = {}
     for metric in (diversity(), chroma()):
         stats = metric.stats(Prediction(ab), EXAMPLES)
         sums = {key: np.asarray(x, np.float64).sum(0) for key, x in stats.items()}
-        found |= metric.finalize(sums)
-    return found
+        metrics |= metric.finalize(sums)
+    return metrics
 
 
-def test_diversity_counts_colours():
-    """Half the pixels in one colour, half in another, of which each picture has one."""
+def test_diversity_counts_colors():
+    """Half of the images are of one color, half of another."""
     ab = jnp.zeros_like(EXAMPLES["ab"]).at[3:].set(40.0)
-    found = figures(ab)
-    np.testing.assert_allclose(found["bins_used"], 2, rtol=1e-6)
-    np.testing.assert_allclose(found["commonest_bin"], 0.5, rtol=1e-6)
-    truth = figures(EXAMPLES["ab"])
+    metrics = metrics_of(ab)
+    np.testing.assert_allclose(metrics["bins_used"], 2, rtol=1e-6)
+    np.testing.assert_allclose(metrics["commonest_bin"], 0.5, rtol=1e-6)
+    truth = metrics_of(EXAMPLES["ab"])
     assert truth["bins_used"] == truth["bins_used_original"] > 5
     assert truth["commonest_bin"] == truth["commonest_bin_original"] < 0.5
 
 
 @pytest.mark.parametrize(
-    ("forced", "told"),
+    ("change", "words"),
     [
         (lambda ab: ab, []),
-        (lambda ab: 0.5 * ab, []),  # timid is not ill
+        (lambda ab: 0.5 * ab, []),  # pale, but not collapsed
         (lambda ab: jnp.full_like(ab, 30.0), ["collapsed"]),
         (lambda ab: 0.01 * ab, ["collapsed", "grey"]),
         (lambda ab: 4 * ab, ["glaring"]),
         (lambda ab: ab * jnp.nan, ["collapsed"]),
     ],
-    ids=["true", "timid", "one colour", "grey", "glaring", "nan"],
+    ids=["true", "pale", "one color", "grey", "glaring", "nan"],
 )
-def test_collapse_is_told(forced, told):
-    warnings = monitor.collapse_warnings(figures(forced(EXAMPLES["ab"])))
-    assert len(warnings) == len(told)
-    for warning, word in zip(warnings, told, strict=True):
+def test_collapse_is_reported(change, words):
+    warnings = monitor.collapse_warnings(metrics_of(change(EXAMPLES["ab"])))
+    assert len(warnings) == len(words)
+    for warning, word in zip(warnings, words, strict=True):
         assert word in warning and "\n" not in warning
 
 
@@ -63,14 +63,14 @@ def log_lines(*accuracies):
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "told"),
+    ("accuracy", "word"),
     [(0.99, "has won"), (0.8, None), (0.6, None), (0.5, "chance")],
 )
-def test_a_side_that_won_is_told(accuracy, told):
+def test_a_discriminator_that_won_is_reported(accuracy, word):
     lines = log_lines(*[0.7] * 20, *[accuracy] * monitor.WINDOW)
-    found = monitor.discriminator_warnings(lines)
-    assert bool(found) == bool(told)
-    assert told is None or told in found["accuracy_D"]
+    warnings = monitor.discriminator_warnings(lines)
+    assert bool(warnings) == bool(word)
+    assert word is None or word in warnings["accuracy_D"]
     assert not monitor.discriminator_warnings(
         lines[-monitor.WINDOW + 1 :]
     )  # too few to say
@@ -79,23 +79,23 @@ def test_a_side_that_won_is_told(accuracy, told):
     )
 
 
-def test_log_tells_once_and_again_after_it_was_well(tmp_path, capsys):
+def test_log_warns_once_until_accuracy_recovers(tmp_path, capsys):
     log = TrainingLogger(tmp_path / "log.jsonl", 0, 1000, 1, 0.0)
     accuracies = [0.99] * 40 + [0.6] * 40 + [0.99] * 20
-    told = []
+    warned = []
     for step, accuracy in enumerate([*accuracies, 0.5], start=1):
         log.add(step, {"loss": 1.0, "skipped": 0, "accuracy_D": accuracy})
-        told += [step - 1] * capsys.readouterr().err.count("warning:")
-    assert told == [30]
+        warned += [step - 1] * capsys.readouterr().err.count("warning:")
+    assert warned == [30]
     log.flush()
     again = TrainingLogger(tmp_path / "log.jsonl", 40, 1000, 1, 0.0)
     for step in range(41, 50):
         again.add(step, {"loss": 1.0, "skipped": 0, "accuracy_D": 0.99})
-    assert "warning" not in capsys.readouterr().err  # the run before had told it
+    assert "warning" not in capsys.readouterr().err  # it warned before
 
 
-def test_a_run_shows_its_health(tmp_path):
-    """A rate far too high: train.py warns of the colours, and keeps grids."""
+def test_run_warns_and_writes_grids(tmp_path):
+    """With a learning rate far too high, train.py warns of the colors."""
     write_folder(tmp_path / "pictures", 20)
     config = write_config(
         tmp_path / "ill.py",
@@ -115,5 +115,5 @@ def test_a_run_shows_its_health(tmp_path):
     assert grids == ["00000003.png"]  # of evaluations after 1 to 5, every third
     logged = [json.loads(x) for x in (workdir / "log.jsonl").read_text().splitlines()]
     assert {"loss_D", "loss_GAN", "loss_L1", "accuracy_D"} <= logged[-1].keys()
-    figures = json.loads((workdir / "metrics.json").read_text())["rows"]["this run"]
-    assert figures["bins_used"]["value"] < figures["bins_used_original"]["value"]
+    metrics = json.loads((workdir / "metrics.json").read_text())["rows"]["this run"]
+    assert metrics["bins_used"]["value"] < metrics["bins_used_original"]["value"]

@@ -1,4 +1,4 @@
-"""A run that was killed and started again is the run that was not, bit for bit."""
+"""A run that was killed and resumed equals an uninterrupted run, bit for bit."""
 
 import json
 import re
@@ -27,13 +27,9 @@ CHANGES = dict(
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("resume")
-    config = write_config(folder / "resume.py", **CHANGES)
-    workdir = folder / "undisturbed"
-    result = run_train(f"--config={config}", f"--workdir={workdir}")
-    assert result.code == 0, result.err
-    return config, workdir
+def undisturbed(tiny_run):
+    run = tiny_run(**CHANGES)
+    return run.config, run.workdir
 
 
 def checkpoints_begun(workdir):
@@ -84,7 +80,7 @@ def test_finished_run_evaluates_again(undisturbed):
 @pytest.mark.slow
 @pytest.mark.parametrize(("processes", "victim"), [(2, 1), (2, 0), (4, 2)])
 def test_one_of_several_killed(processes, victim, undisturbed, tmp_path):
-    """kill -9 of one process ends the others; all started again, the run goes on."""
+    """kill -9 of one process ends the others; the same commands resume the run."""
     config, _ = undisturbed
 
     def start_all(workdir):

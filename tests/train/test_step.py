@@ -1,4 +1,4 @@
-"""What the `step` section trades: memory, at the same gradient."""
+"""The `step` section: memory and skipped steps, at the same gradient."""
 
 import jax
 import jax.numpy as jnp
@@ -27,8 +27,8 @@ def method(**section):
 
 
 def gradient(method, pictures, mesh, **section):
-    """What a step with SGD of rate 1 takes off the parameters, the statistics after it,
-    its loss; and how many convolutions it was lowered to."""
+    """A step of SGD with rate 1: what it subtracts from the parameters, the statistics
+    after it and its loss; and the number of convolutions in the lowered program."""
     optimizer = optax.sgd(1.0)
     pictures = shard_batch(pictures, mesh)
     state = make_init(method, optimizer, 0, mesh)(pictures)
@@ -39,8 +39,8 @@ def gradient(method, pictures, mesh, **section):
     convolutions = lowered.as_text().count("stablehlo.convolution")
     state, metrics = lowered.compile()(state, pictures)
     after = jax.device_get(state.nets["G"])
-    taken = jax.tree.map(np.subtract, before, after["params"])
-    return (taken, after["batch_stats"], float(metrics["loss"])), convolutions
+    update = jax.tree.map(np.subtract, before, after["params"])
+    return (update, after["batch_stats"], float(metrics["loss"])), convolutions
 
 
 def test_remat_computes_again_and_keeps_the_gradient():
@@ -50,8 +50,8 @@ def test_remat_computes_again_and_keeps_the_gradient():
     remat = method(**options, remat=True)
     again, more = gradient(remat, pictures, small_mesh())
     assert_trees_all_close(again, plain, rtol=1e-3, atol=1e-3)
-    # Of each block all but what its last convolution's gradient needs; XLA's CPU
-    # compiler shares them again, other devices do not.
+    # Each block is computed again but for its last convolution. The lowered program
+    # shows it; XLA's CPU compiler merges equal convolutions.
     assert more >= convolutions + 10
 
 
@@ -62,7 +62,7 @@ def test_accumulated_gradient_is_the_mean_of_the_parts():
     for place in (0, 1):
         part = {key: value[place::2] for key, value in pictures.items()}
         optimizer, mesh = optax.sgd(1.0), small_mesh()
-        # Born on the whole batch, as the accumulating step's state is.
+        # Initialized with the whole batch, as the state of the accumulating step is.
         state = make_init(method(), optimizer, 0, mesh)(shard_batch(pictures, mesh))
         before = jax.device_get(state.nets["G"]["params"])
         step = make_step(method(), optimizer, 0, mesh)
@@ -82,15 +82,17 @@ def test_parts_do_not_depend_on_devices(accumulate):
     assert_trees_all_close(one, four, rtol=2e-3, atol=2e-3)
 
 
-@pytest.mark.parametrize(("parts", "told"), [(3, "multiple of 12"), (0, "less than 1")])
-def test_parts_that_do_not_fit_are_told(parts, told):
-    with pytest.raises(UserError, match=told):
+@pytest.mark.parametrize(
+    ("parts", "message"), [(3, "multiple of 12"), (0, "less than 1")]
+)
+def test_parts_that_do_not_divide_the_batch(parts, message):
+    with pytest.raises(UserError, match=message):
         check_batch_size(16, make_mesh(), parts)
 
 
-def spoilt(spoil):
-    """A tiny method, its loss and what BatchNorm would keep spoilt by `spoil(bad)`,
-    two factors, where picture number 4 is among the examples."""
+def faulty_method(factors):
+    """A tiny method whose loss and statistics of BatchNorm are multiplied by `factors`
+    where image number 4 is among the examples."""
 
     def init(key, examples):
         collections = {"params": {"w": jnp.ones(3)}, "batch_stats": jnp.ones(3)}
@@ -101,34 +103,34 @@ def spoilt(spoil):
 
     def second(params, nets, examples, key):
         bad = (examples["index"] == 4).any()
-        factor, kept = (jnp.where(bad, x, 1.0) for x in spoil)
+        factor, spoilt = (jnp.where(bad, x, 1.0) for x in factors)
         mean = examples["rgb"].mean((0, 1, 2))
         value = factor * (mean * params["w"]).sum() * nets["D"]["params"]["w"]
-        return value, ({"G": {"batch_stats": kept * mean}}, {"loss": value})
+        return value, ({"G": {"batch_stats": spoilt * mean}}, {"loss": value})
 
     return Method(init, {"D": first, "G": second}, None)
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
-@pytest.mark.parametrize("spoil", [(np.nan, 1), (np.inf, 1), (1e30, 1), (1, np.inf)])
-def test_bad_step_is_skipped_and_counted(spoil, accumulate):
-    """Of two losses only the second is bad; after it, all is as it was before."""
+@pytest.mark.parametrize("factors", [(np.nan, 1), (np.inf, 1), (1e30, 1), (1, np.inf)])
+def test_bad_step_is_skipped_and_counted(factors, accumulate):
+    """Only the second of two losses is bad; all parameters stay as they were."""
     mesh, optimizer = small_mesh(), optax.adam(1e-3)
-    method = spoilt(spoil)
+    method = faulty_method(factors)
     step = make_step(method, optimizer, 0, mesh, StepOptions(accumulate))
     good = shard_batch(unreadable_last(4, 8), mesh)
     wrong = {**good, "index": good["index"] + 1}
     state, _ = step(make_init(method, optimizer, 0, mesh)(good), good)
     before = jax.device_get(state)
-    told = []
+    counters = []
     for pictures in (wrong, wrong, good):
         state, metrics = step(state, pictures)
-        told.append((int(metrics["skipped"]), int(metrics["patience"])))
+        counters.append((int(metrics["skipped"]), int(metrics["patience"])))
         now = jax.device_get(state)
         unchanged = jax.tree.map(np.array_equal, now[1:3], before[1:3])
         assert all(jax.tree.leaves(unchanged)) == (pictures is wrong)
         assert now.nets["D"]["params"]["w"] != 1
-    assert told == [(1, 19), (2, 18), (2, 20)]
+    assert counters == [(1, 19), (2, 18), (2, 20)]
     assert (state.step, state.skipped, state.skipped_in_row) == (4, 2, 0)
 
 

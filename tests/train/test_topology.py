@@ -1,4 +1,4 @@
-"""The same gradients and figures on any number of devices, processes and hosts."""
+"""Gradients and metrics do not depend on the number of devices or processes."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ TFDS = dict(name="drawings", data_dir=str(FIXTURES), root=None, resize=32, crop=
 
 
 def train(tmp_path, name, config, processes=1, per_process=1, **changes):
-    """Run train.py as one or several processes; its state, loss and metrics."""
+    """Run train.py as one or several processes; return state, loss and metrics."""
     workdir = tmp_path / name
     flags = [f"--config={config}", f"--workdir={workdir}"]
     with ThreadPoolExecutor(processes) as pool:
@@ -37,7 +37,7 @@ def reference(tmp_path_factory):
         steps=1,
         batch=8,
         data=TFDS,
-        method=dict(jitter=0.2, dropout=0.1),  # their randomness too is the batch's
+        method=dict(jitter=0.2, dropout=0.1),  # random as well, by the key of the step
         evaluation=dict(batch=7, replicates=5),  # of 12: the last one is not full
     )
     return folder, config, train(folder, "one", config)
@@ -45,9 +45,14 @@ def reference(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("processes", "per_process"),
-    [(1, 4), (2, 1), (2, 2), pytest.param(4, 1, marks=pytest.mark.slow)],
+    [
+        (1, 4),
+        pytest.param(2, 1, marks=pytest.mark.slow),
+        (2, 2),
+        pytest.param(4, 1, marks=pytest.mark.slow),
+    ],
 )
-def test_gradients_and_figures_equal_one_device(reference, processes, per_process):
+def test_gradients_and_metrics_equal_one_device(reference, processes, per_process):
     folder, config, (state, loss, metrics) = reference
     name = f"{processes}x{per_process}"
     again, loss2, metrics2 = train(folder, name, config, processes, per_process)
@@ -62,12 +67,12 @@ def test_gradients_and_figures_equal_one_device(reference, processes, per_proces
     for key in ("pictures", "sha256"):
         assert metrics2["protocol"][key] == metrics["protocol"][key]
     for figure, value in metrics["rows"]["grey"].items():
-        found = [metrics2["rows"]["grey"][figure][k] for k in value]
-        np.testing.assert_allclose(found, list(value.values()), rtol=1e-4)
+        again = [metrics2["rows"]["grey"][figure][k] for k in value]
+        np.testing.assert_allclose(again, list(value.values()), rtol=1e-4)
 
 
 def test_two_processes_see_one_global_batch():
-    """No process reads what another does: their parts make up the batch of one."""
+    """The parts that two processes read make up the batch of one process."""
     code = (
         "import sys; from colorjax.data.pipeline import ImageDataset;"
         f"d = {str(FIXTURES)!r};"
