@@ -32,7 +32,7 @@ from colorjax import images
 MAX_ERROR = 0.5  # the mean difference of L between an image and its result
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The error that the page shows for an event."""
 
 
@@ -60,7 +60,7 @@ class Visitor:
         """Send a file. Returns the page's reference to it."""
         answer = self.http.post("/gradio_api/upload", files={"files": (name, data)})
         if answer.status_code != 200:
-            raise Refused(answer.text)
+            raise RefusedError(answer.text)
         path, meta = answer.json()[0], {"_type": "gradio.FileData"}
         return {"path": path, "orig_name": name, "size": len(data), "meta": meta}
 
@@ -75,9 +75,9 @@ class Visitor:
                 message = json.loads(line.removeprefix("data: ") or "{}")
                 if message.get("msg") == "process_completed":
                     if not message["success"]:
-                        raise Refused(message["output"]["error"])
+                        raise RefusedError(message["output"]["error"])
                     return message["output"]["data"]
-        raise Refused("the server left")
+        raise RefusedError("the server left")
 
     def open(self, data: bytes, name: str) -> list:
         """Drop an image."""

@@ -159,11 +159,13 @@ def outcome(reader: str, data: bytes, folder: Path) -> str:
         with watched():
             READERS[reader].read(path)
     except UserError as error:
-        assert str(error).isprintable() and len(str(error)) < 5000, error
-        return str(error)
+        message = str(error)
+    else:
+        message = ""
     finally:
         assert sorted(folder.iterdir()) == before
-    return ""
+    assert len(message) < 5000 and (not message or message.isprintable()), message
+    return message
 
 
 # ---- Valid files.

@@ -124,9 +124,9 @@ def _check_features(name: str, data_dir: str | None) -> None:
             node = nodes.pop()
             if isinstance(node, dict):
                 kind = node.get("pythonClassName", node.get("type", ""))
-                if isinstance(kind, str) and "." in kind:
-                    if not kind.startswith("tensorflow_datasets."):
-                        raise UserError(f"{path}: features of a class {kind}")
+                foreign = isinstance(kind, str) and "." in kind
+                if foreign and not kind.startswith("tensorflow_datasets."):
+                    raise UserError(f"{path}: features of a class {kind}")
                 nodes += node.values()
             elif isinstance(node, list):
                 nodes += node

@@ -16,7 +16,7 @@ from colorizers import random_colorizer, write_run
 from helpers import encode, environment, python, scene
 from skimage.color import rgb2lab
 
-from benchmarks.serve import Refused, Visitor, load
+from benchmarks.serve import RefusedError, Visitor, load
 from benchmarks.serve import served as benchmark
 from colorjax import cli, images
 from colorjax.apps.serve import command
@@ -237,9 +237,11 @@ def served(tmp_path_factory):
     arguments += ["--max-pixels=1e6", "--max-upload=2"]
     (folder / "tmp").mkdir()
     env = environment(PYTHONWARNINGS="", TMPDIR=str(folder / "tmp"))
-    with (folder / "log").open("w") as log:
-        with benchmark(*arguments, env=env, stderr=log) as (process, address):
-            yield address
+    with (
+        (folder / "log").open("w") as log,
+        benchmark(*arguments, env=env, stderr=log) as (process, address),
+    ):
+        yield address
     assert process.returncode == 0
     assert not list((folder / "tmp").iterdir())
     log = (folder / "log").read_text()
@@ -323,11 +325,13 @@ def bomb():
     ids=["text", "markup", "truncated", "bomb", "bytes"],
 )
 def test_a_mistake_is_a_sentence_and_the_server_lives(visitor, data, name, message):
-    with pytest.raises(Refused, match=message):
+    with pytest.raises(RefusedError, match=message):
         visitor.open(data, name)
     visitor.open(picture(1), "b.png")
-    with pytest.raises(Refused, match="no longer holds your picture; drop it again"):
-        visitor.key = "somebody else"
+    visitor.key = "somebody else"
+    with pytest.raises(
+        RefusedError, match="no longer holds your picture; drop it again"
+    ):
         visitor.show(0.5)
 
 
@@ -352,7 +356,7 @@ def test_only_what_was_uploaded_is_read(visitor, tmp_path):
         ("/etc/hostname", "None"),
         (mine, "only uploads are accepted"),
     ]:
-        with pytest.raises(Refused, match=message):
+        with pytest.raises(RefusedError, match=message):
             visitor.call("open", {"path": path, "meta": meta}, "x", 1)
     with pytest.raises(httpx.HTTPStatusError):
         visitor.fetch({"path": str(tmp_path / "secret.png")})
@@ -366,7 +370,7 @@ def test_a_closed_page_is_forgotten(served, visitor):
     wait(lambda: not files[0].parent.parent.exists())
     assert files[1].exists()
     visitor.key = pages[0].key
-    with pytest.raises(Refused, match="no longer holds"):
+    with pytest.raises(RefusedError, match="no longer holds"):
         visitor.show(0.5)
 
 

@@ -118,7 +118,7 @@ def test_tensors_larger_than_their_storage_are_refused():
         (-1, (2,), (1,)),
         (3, (2,), (-1,)),
     ):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="a tensor"):
             view_tensor(numbers, offset, shape, stride)
 
 

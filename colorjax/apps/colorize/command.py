@@ -105,9 +105,9 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     wanted = Wanted(args.samples, args.save_distribution, args.uncertainty)
     jobs = plan(args.inputs, args.out, args.format, wanted)
-    if args.from_distribution and Path(args.from_distribution).is_file():
-        if len(jobs) > 1:
-            raise UserError("--from-distribution is one file; give their folder")
+    saved = args.from_distribution
+    if saved and Path(saved).is_file() and len(jobs) > 1:
+        raise UserError("--from-distribution is one file; give their folder")
     undone = [job for job in jobs if args.overwrite or not _is_done(job, wanted)]
     done, failures = len(jobs) - len(undone), []
     if undone:
