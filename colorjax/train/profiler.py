@@ -9,7 +9,7 @@ from etils import epath
 
 
 def profile_steps(
-    train_step: Callable[..., Any], begin: int, window: range, folder: epath.Path
+    train_step: Callable[..., Any], begin: int, window: range, folder: epath.PathLike
 ) -> Callable[..., Any]:
     """A `train_step` that process 0 traces with JAX's profiler in steps of `window`.
 
@@ -24,7 +24,7 @@ def profile_steps(
     def profiled(*arguments: Any) -> Any:
         step = next(steps)
         if step == window.start:
-            jax.profiler.start_trace(folder)
+            jax.profiler.start_trace(str(folder))
         result = train_step(*arguments)
         if step == window[-1]:
             jax.block_until_ready(result)
