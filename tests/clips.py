@@ -7,6 +7,9 @@ import av
 import numpy as np
 from skimage import data
 
+from colorjax import cli
+from colorjax.inference.colorizer import Colorizer
+
 RATE, HERTZ = 25, 48000
 
 
@@ -104,3 +107,16 @@ def read_sound(path: Path) -> list[tuple[float, bytes]]:
             return []
         packets = [p for p in container.demux(audio=0) if p.pts is not None]
         return [(round(float(p.pts * p.time_base), 3), bytes(p)) for p in packets]
+
+
+def video_command(colorizer, monkeypatch, capfd):
+    """A function that calls `colorjax video ARGS` in this process with a colorizer, and
+    returns (exit code, stdout, stderr)."""
+
+    def call(*arguments, run=colorizer):
+        monkeypatch.setattr(Colorizer, "load", lambda *_: run)
+        code = cli.main(["video", *map(str, arguments), "--run", "x"])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return call

@@ -72,10 +72,16 @@ class VideoColorizer:
     ) -> ColoredFrame:
         ab = np.float32(self.options.saturation) * smoothed.ab
         guide = upsample.fit(prediction.lightness, ab)
-        planes = chroma_planes(
-            frame.luma, guide, self.video.coding, is_subsampled(self.video)
+        options = guide, self.video.coding, is_subsampled(self.video)
+        if not self.video.is_interlaced:
+            return ColoredFrame(frame, chroma_planes(frame.luma, *options))
+        # Each field has chroma lines of its own, which alternate.
+        halves = [chroma_planes(frame.luma[i::2], *options) for i in (0, 1)]
+        cb, cr = (
+            np.stack(pair, axis=1).reshape(-1, pair[0].shape[1])
+            for pair in zip(*halves, strict=True)
         )
-        return ColoredFrame(frame, planes)
+        return ColoredFrame(frame, (cb, cr))
 
 
 def _for_flow(

@@ -4,9 +4,13 @@ import argparse
 import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from colorjax.apps.options import need_extra
 from colorjax.errors import UserError
+
+if TYPE_CHECKING:
+    from colorjax.apps.video.reader import Video
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +31,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--temperature", type=float, help="lower: bolder, patchier (the run's own)")
     add("--saturation", type=float, default=1.0, help="factor of chroma (1)")
     add("--palette", help="use only these colors: '#aa5533,#224488'")
+    add(
+        "--audio",
+        choices=("copy", "encode", "none"),
+        default="copy",
+        help="what happens to the sound (copy)",
+    )
+    add(
+        "--interlaced",
+        choices=("keep", "deinterlace"),
+        help="what happens to interlaced video (keep; .webm: deinterlace)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     need_extra("video", "av", "cv2")
     # These imports take seconds; mistakes above are reported without them.
+    from colorjax.apps.video.plan import plan
     from colorjax.apps.video.reader import open_video
+    from colorjax.apps.video.streams import lost_tags
     from colorjax.apps.video.writer import check_target
 
     source, target = Path(args.video), Path(args.out)
@@ -43,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
     if target.exists() and target.samefile(source):
         raise UserError(f"{target} is the input too; give another --out")
     video = open_video(source)
-    check_target(video, target)
+    check_target(target)
+    streams = plan(video, target, args.audio)
     if target.exists() and not args.overwrite:
         print(f"{target} exists; --overwrite replaces it")
         return 0
@@ -51,12 +69,38 @@ def run(args: argparse.Namespace) -> int:
     from colorjax.runtime import enable_compilation_cache
 
     enable_compilation_cache()
-    colorize(video, target, args)
+    _set_interlacing(video, target, args.interlaced)
+    _report_losses(target, streams.losses)
+    colorize(video, target, streams, args)
+    _report_losses(target, lost_tags(source, target, streams))
     if video.problems:
         problems = "; ".join(video.problems)
         print(f"colorjax: {source}: {problems}; the rest is written", file=sys.stderr)
         return 1
     return 0
+
+
+def _set_interlacing(video: "Video", target: Path, choice: str | None) -> None:
+    """Decide what happens to interlaced video, and print it."""
+    if video.field_order is None:
+        return
+    is_webm = target.suffix.lower() == ".webm"
+    if is_webm and choice == "keep":
+        raise UserError(
+            f"{target}: .webm files cannot hold interlaced video; use --interlaced "
+            "deinterlace, or another --out"
+        )
+    video.deinterlace = is_webm or choice == "deinterlace"
+    result = "deinterlaced" if video.deinterlace else "kept interlaced"
+    print(f"{video.path}: interlaced, {video.field_order} field first; {result}")
+
+
+def _report_losses(target: Path, losses: list[str]) -> None:
+    if losses:
+        suffix = target.suffix.lower()
+        print(
+            f"{target}: {suffix} files cannot hold {'; '.join(losses)}", file=sys.stderr
+        )
 
 
 def _check(args: argparse.Namespace) -> None:

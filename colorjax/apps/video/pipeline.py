@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from colorjax.apps.video.colorizer import Options, VideoColorizer
+from colorjax.apps.video.plan import Plan
 from colorjax.apps.video.reader import Video
 from colorjax.apps.video.segments import Segments
 from colorjax.apps.video.temporal import Flicker, Smoothed
@@ -28,20 +29,21 @@ from colorjax.train.workdir import STARTER
 SEGMENT = 128  # frames; an interrupted command loses at most as many
 
 
-def colorize(video: Video, target: Path, args: argparse.Namespace) -> None:
+def colorize(video: Video, target: Path, plan: Plan, args: argparse.Namespace) -> None:
     """Write the colorized video to `target`, and print how much its colors flicker.
 
-    `args` are those of the command.
+    `plan` is for the other streams; `args` are those of the command.
     """
     model = Colorizer.load(args.workdir or STARTER, args.step)
     options = Options(args.batch, args.temperature, args.saturation, args.palette)
     colorizer = VideoColorizer(model, video, options)
-    segments = Segments(target, _job(args, hash_nets(model.nets)[0]))
+    segments = Segments(target, _job(args, hash_nets(model.nets)[0], video.deinterlace))
     encoder = _Encoder(video, colorizer, segments, target.suffix.lower(), args.crf)
     encoder.encode_all()
     if colorizer.state is None:
         raise UserError(f"{video.path}: no frame of it could be decoded")
-    join(target, video, [segments.path(i) for i in range(encoder.segment)])
+    paths = [segments.path(i) for i in range(encoder.segment)]
+    join(target, video, paths, plan)
     segments.remove()
     print(_summary(target, encoder.frames, colorizer.state.flicker))
 
@@ -93,7 +95,7 @@ class _Encoder:
             self.progress.update(min(self.frames, self.video.count - 1))
 
 
-def _job(args: argparse.Namespace, digest: str) -> dict[str, Any]:
+def _job(args: argparse.Namespace, digest: str, deinterlace: bool) -> dict[str, Any]:
     """All that the segments depend on. The command does not reuse segments of a
     different job."""
     source = Path(args.video)
@@ -101,10 +103,11 @@ def _job(args: argparse.Namespace, digest: str) -> dict[str, Any]:
     options = ("batch", "crf", "temperature", "saturation", "palette")
     packages = ("colorjax", "av", "jax")
     return {
-        "layout": 2,  # of the saved states
+        "layout": 3,  # of the segments and saved states
         "source": [str(source.resolve()), facts.st_size, facts.st_mtime_ns],
         "nets": digest,
         "segment": SEGMENT,
+        "deinterlace": deinterlace,
         **{name: getattr(args, name) for name in options},
         **{name: importlib.metadata.version(name) for name in packages},
     }

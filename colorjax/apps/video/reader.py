@@ -10,22 +10,13 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.stream import Disposition
-from av.video.reformatter import Colorspace
+from av.stream import Disposition, Stream
 
+from colorjax.apps.video import fields, levels
+from colorjax.apps.video.clock import Clock
 from colorjax.apps.video.ycbcr import ColorCoding, Luma
 from colorjax.errors import UserError
 
-WEIGHTS = {  # of red and blue in luma, by matrix number of ITU-T H.273
-    1: (0.2126, 0.0722),
-    5: (0.299, 0.114),
-    6: (0.299, 0.114),
-    7: (0.212, 0.087),
-    9: (0.2627, 0.0593),
-}
-BT709, BT601, UNSPECIFIED = 1, 6, 2
-HIGH = 720  # lines; untagged videos with as many or more count as BT.709
-LIMITED_RANGE, FULL_RANGE = 1, 2
 STILL = {"tty", "image2"}  # ffmpeg's formats for texts and for single images
 TOLERANCE = 0.5  # seconds by which a video may be shorter than it announces
 
@@ -55,66 +46,84 @@ class Video:
 
     `size` is (height, width) of an upright frame, `aspect` the width of a pixel divided
     by its height, `turns` the number of quarter turns to the left that make a frame
-    upright. `pixel_format` is ffmpeg's name, `unit` the time base in seconds, `rate`
-    the frames per second, `seconds` the announced duration, and `count` the expected
-    number of frames. Reading `frames` appends to `problems`.
+    upright. `unit` is the time base, `rate` the frames per second, `announced_end` a
+    time in seconds, and `count` the expected number of frames. `field_order` is "top"
+    or "bottom", the field shown first, or None for progressive video; with
+    `deinterlace`, `frames` makes progressive frames of the fields. Reading `frames`
+    appends to `problems`.
     """
 
     path: Path
     size: tuple[int, int]
     aspect: Fraction
     turns: int
-    pixel_format: str
     coding: ColorCoding
     tags: Tags
     unit: Fraction
     rate: Fraction
-    seconds: float | None
+    announced_end: float | None
     count: int
+    field_order: fields.Order | None
+    deinterlace: bool = False
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def is_interlaced(self) -> bool:
+        """Whether `frames` are interlaced."""
+        return self.field_order is not None and not self.deinterlace
+
     def frames(self) -> Iterator[Frame]:
-        """All frames that can be decoded, in order of time."""
+        """All frames that can be decoded, in order of time, which starts at 0."""
         usual = max(1, round(1 / (self.rate * self.unit)))
-        time, broken, end = None, 0, 0.0
+        time, end = -1, 0.0
         with open_container(self.path) as container:
-            stream = video_stream(container, self.path)
-            stream.thread_type = "AUTO"
-            start = stream.start_time or 0
-            for frame in self._decoded(container.demux(stream)):
-                if frame is None:
-                    broken += 1
-                    continue
-                earliest = start if time is None else time + 1
-                pts = frame.pts if frame.pts is not None else earliest - 1 + usual
-                time = pts if time is None else max(pts, earliest)
-                duration = frame.duration or usual
-                end = float((time - start + duration) * self.unit)
+            clock = Clock(container)
+            decoded = self._decode(container, clock)
+            for frame in fields.deinterlace(decoded) if self.deinterlace else decoded:
+                scale = Fraction(frame.time_base or self.unit) / self.unit
+                pts = time + usual if frame.pts is None else round(frame.pts * scale)
+                time = max(pts, time + 1)
+                duration = round(frame.duration * scale) or usual
+                end = float((time + duration) * self.unit)
                 yield Frame(self._upright_luma(frame), time, duration)
-        if broken:
-            self.problems.append(f"{broken} of its packets could not be decoded")
-        if self.seconds is not None and end < self.seconds - TOLERANCE:
+            # Jumps of the clock make the announcement meaningless.
+            announced = None if clock.jumps else self.announced_end
+        if announced is not None and end < announced - TOLERANCE:
             self.problems.append(
-                f"it ends after {end:.1f} of the {self.seconds:.1f} s that it announces"
+                f"it ends after {end:.1f} of the {announced:.1f} s that it announces"
             )
 
-    def _decoded(self, packets: Iterator[av.Packet]) -> Iterator[av.VideoFrame | None]:
-        """The decoded frames; None for each packet that cannot be decoded."""
+    def _decode(
+        self, container: InputContainer, clock: Clock
+    ) -> Iterator[av.VideoFrame]:
+        """The frames that can be decoded, with the times of `clock`."""
+        video = video_stream(container, self.path)
+        video.thread_type = "AUTO"
+        packets, damaged = container.demux(timed_streams(container, video)), 0
         while True:
             try:
                 packet = next(packets, None)
             except FFmpegError:  # the file ends within a packet, or is damaged there
                 self.problems.append("it breaks off")
-                return
+                break
             if packet is None:
-                return
+                break
+            clock.shift(packet)
+            if packet.stream_index != video.index:
+                continue
             try:
                 yield from packet.decode()  # pyright: ignore[reportReturnType]
             except FFmpegError:
-                yield None
+                damaged += 1
+        if damaged:
+            self.problems.append(f"{damaged} of its packets could not be decoded")
 
     def _upright_luma(self, frame: av.VideoFrame) -> Luma:
-        return np.ascontiguousarray(np.rot90(_luma(frame, self), self.turns))
+        height, width = self.size[::-1] if self.turns % 2 else self.size
+        if (frame.height, frame.width) != (height, width):
+            frame = frame.reformat(width, height)
+        luma = levels.read_luma(frame, self.coding)
+        return np.ascontiguousarray(np.rot90(luma, self.turns))
 
 
 def open_video(path: Path) -> Video:
@@ -135,21 +144,18 @@ def open_video(path: Path) -> Video:
         aspect = Fraction(stream.sample_aspect_ratio or 1)
         if turns % 2:
             size, aspect = (frame.width, frame.height), 1 / aspect
-        tags = _tags(frame)
-        depth = 10 if max(c.bits for c in frame.format.components) > 8 else 8
-        full_range = tags.range == FULL_RANGE
         return Video(
             path,
             size,
             aspect,
             turns,
-            frame.format.name,
-            ColorCoding(WEIGHTS[tags.matrix], depth, full_range),
-            tags,
+            levels.coding_of(frame),
+            _tags(frame),
             stream.time_base or Fraction(1, av.time_base),
             stream.guessed_rate or stream.average_rate or Fraction(25),
-            _duration(container, stream),
+            _announced_end(container, stream),
             stream.frames or _count_packets(path),
+            fields.order_of(stream, frame),
         )
 
 
@@ -168,9 +174,19 @@ def open_container(path: Path) -> InputContainer:
 def video_stream(container: InputContainer, path: Path) -> av.VideoStream:
     """The first video stream that is not the cover of an album."""
     for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
+        if not is_cover(stream):
             return stream
     raise UserError(f"{path}: no video stream in it")
+
+
+def is_cover(stream: Stream) -> bool:
+    """Whether a video stream is a still image, such as the cover of an album."""
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def timed_streams(container: InputContainer, video: av.VideoStream) -> list[Stream]:
+    """The streams that `Clock` needs to see: the video, its sound and subtitles."""
+    return [video, *container.streams.audio, *container.streams.subtitles]
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
@@ -180,51 +196,31 @@ def _unreadable(path: Path, error: Exception) -> UserError:
 
 def _tags(frame: av.VideoFrame) -> Tags:
     """The tags of a frame, with the usual values for those that are not set."""
-    usual = BT709 if frame.height >= HIGH else BT601
-    matrix = int(frame.colorspace) if int(frame.colorspace) in WEIGHTS else usual
     numbers = (int(frame.color_primaries), int(frame.color_trc))
-    primaries, transfer = (BT709 if x in (0, UNSPECIFIED) else x for x in numbers)
-    if not _is_planar(frame.format):
-        return Tags(matrix, primaries, transfer, LIMITED_RANGE)
-    full = frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
-    return Tags(matrix, primaries, transfer, FULL_RANGE if full else LIMITED_RANGE)
-
-
-def _is_planar(form: av.VideoFormat) -> bool:
-    """Whether the first plane is luma of 8 or 10 bits, as the writer needs it."""
-    bits = form.components[0].bits
-    return form.name.startswith("yuv") and (
-        bits == 8 or (bits == 10 and form.name.endswith("le"))
+    primaries, transfer = (
+        levels.BT709 if x in (0, 2) else x  # 0 and 2: not specified
+        for x in numbers
     )
+    full = levels.is_full_range(frame)
+    number = levels.FULL_RANGE if full else levels.LIMITED_RANGE
+    return Tags(levels.matrix_of(frame), primaries, transfer, number)
 
 
-def _luma(frame: av.VideoFrame, video: Video) -> Luma:
-    """The luma of a frame as the file has it; other formats are converted."""
-    height, width = video.size[::-1] if video.turns % 2 else video.size
-    layout = (frame.height, frame.width, frame.format.name)
-    if layout != (height, width, video.pixel_format) or not _is_planar(frame.format):
-        form = "yuv444p" if video.coding.depth == 8 else "yuv444p10le"
-        frame = frame.reformat(
-            width, height, form, dst_colorspace=_swscale_matrix(video.tags.matrix)
-        )
-    dtype = np.uint8 if video.coding.depth == 8 else np.uint16
-    rows = np.frombuffer(memoryview(frame.planes[0]), dtype).reshape(height, -1)
-    return rows[:, :width]
-
-
-def _swscale_matrix(matrix: int) -> Colorspace:
-    spaces = {1: Colorspace.ITU709, 9: Colorspace.BT2020}
-    return spaces.get(matrix, Colorspace.ITU601)
-
-
-def _duration(container: InputContainer, stream: av.VideoStream) -> float | None:
-    """The announced duration of the video stream, in seconds."""
+def _announced_end(container: InputContainer, stream: av.VideoStream) -> float | None:
+    """When the video stream should end, in seconds from the start of the file."""
+    start = (container.start_time or 0) / av.time_base
     if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    if clock := stream.metadata.get("DURATION"):  # Matroska
+        return (
+            float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+            - start
+        )
+    if clock := stream.metadata.get("DURATION"):  # of Matroska
         hours, minutes, seconds = clock.split(":")
-        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
-    return container.duration / av.time_base if container.duration else None
+        return 3600 * int(hours) + 60 * int(minutes) + float(seconds) - start
+    if not container.duration:
+        return None
+    counts_from_0 = "matroska" in container.format.name
+    return container.duration / av.time_base - (start if counts_from_0 else 0)
 
 
 def _count_packets(path: Path) -> int:

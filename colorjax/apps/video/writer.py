@@ -1,5 +1,5 @@
-"""Encoding colorized frames, and joining them with the source's sound: `encode`,
-`join`, `check_target`.
+"""Encoding colorized frames, and joining them with the source's other streams:
+`encode`, `join`, `check_target`.
 
 A video is encoded in segments, one file each, so that an interrupted command can
 resume. Segments are NUT files, which can hold any time base. They have no B-frames, so
@@ -8,20 +8,22 @@ that their packets can follow each other without changes.
 
 import contextlib
 import heapq
-import io
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import av
 import numpy as np
-from av.container import InputContainer
+from av.container import OutputContainer
 from av.error import FFmpegError
-from av.stream import Stream
 
 from colorjax import files
-from colorjax.apps.video.reader import Frame, Video
+from colorjax.apps.video import fields, webm
+from colorjax.apps.video.plan import FORMATS, Plan
+from colorjax.apps.video.reader import Frame, Video, open_container
+from colorjax.apps.video.streams import StreamCopier
 from colorjax.apps.video.ycbcr import Planes
 from colorjax.errors import UserError
 
@@ -31,7 +33,6 @@ CODECS = {
     ".mkv": "libx264",
     ".webm": "libvpx-vp9",
 }
-FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 OPTIONS = {
     "libx264": {"preset": "medium", "bf": "0"},
     "libvpx-vp9": {"b:v": "0", "row-mt": "1", "cpu-used": "3"},
@@ -49,95 +50,102 @@ class ColoredFrame(NamedTuple):
 def is_subsampled(video: Video) -> bool:
     """Whether the chroma planes have half the height and width, as in most videos.
 
-    Frames with an odd side have chroma at full size.
+    Frames with an odd side have chroma at full size, and so have interlaced frames
+    whose fields have an odd height.
     """
-    return not any(n % 2 for n in video.size)
+    height, width = video.size
+    return height % (4 if video.is_interlaced else 2) == 0 and width % 2 == 0
 
 
-def check_target(video: Video, target: Path) -> None:
-    """Raise `UserError` if a file of this type cannot hold the video."""
+def check_target(target: Path) -> None:
+    """Raise `UserError` if files of this type cannot be written."""
     suffix = target.suffix.lower()
     if suffix not in CODECS:
         raise UserError(
             f"{target}: cannot write '{suffix}' videos; use {', '.join(CODECS)}"
         )
-    with av.open(str(video.path)) as source:
-        for sound in source.streams.audio:
-            try:
-                _try_sound(source, sound, FORMATS[suffix])
-            except (FFmpegError, ValueError) as error:
-                raise UserError(
-                    f"{target}: {suffix} files cannot hold sound of the kind "
-                    f"{sound.codec_context.name}; give another --out, .mkv holds any"
-                ) from error
-
-
-def _try_sound(source: InputContainer, sound: av.AudioStream, name: str) -> None:
-    """Write the first packets; some formats raise an error only for these."""
-    with av.open(io.BytesIO(), "w", format=name) as trial:
-        stream = trial.add_stream_from_template(sound)
-        trial.start_encoding()
-        source.seek(0)
-        for packet in itertools.islice(source.demux(sound), 2):
-            if packet.dts is not None:
-                packet.stream = stream
-                trial.mux(packet)
 
 
 def encode(
     path: Path, video: Video, frames: Iterable[ColoredFrame], suffix: str, crf: int
 ) -> None:
     """Write a segment for a video with `suffix`. A `crf` of 0 is lossless."""
-    codec = CODECS[suffix]
     with _replacing(path) as part, av.open(str(part), "w", format="nut") as container:
-        options = OPTIONS[codec] | ({"crf": str(crf)} if crf else LOSSLESS[codec])
-        stream = container.add_stream(codec, rate=video.rate, options=options)
+        options = _encoder_options(video, CODECS[suffix], crf)
+        stream = container.add_stream(CODECS[suffix], rate=video.rate, options=options)
         assert isinstance(stream, av.VideoStream)
-        context, tags = stream.codec_context, video.tags
+        context = stream.codec_context
         context.height, context.width = video.size
         context.pix_fmt = _pixel_format(video)
         context.time_base = stream.time_base = video.unit
-        context.sample_aspect_ratio = video.aspect
-        context.colorspace, context.color_primaries = tags.matrix, tags.primaries
-        context.color_trc, context.color_range = tags.transfer, tags.range
+        _set_tags(context, video)
         durations: dict[int | None, int] = {}
-        for colored in frames:
-            durations[colored.frame.time] = colored.frame.duration
-            for packet in stream.encode(_to_av(colored, video)):
+
+        def recorded() -> Iterator[av.VideoFrame]:
+            for colored in frames:
+                durations[colored.frame.time] = colored.frame.duration
+                yield _to_av(colored, video)
+
+        pictures = recorded()
+        if video.is_interlaced and video.field_order:
+            pictures = fields.set_order(pictures, video.field_order)
+        for frame in itertools.chain(pictures, [None]):
+            for packet in stream.encode(frame):
                 packet.duration = durations[packet.pts]
                 container.mux(packet)
-        for packet in stream.encode():
-            packet.duration = durations[packet.pts]
-            container.mux(packet)
 
 
-def join(target: Path, video: Video, segments: list[Path]) -> None:
-    """Write the frames of the segments and the sound of the source to `target`.
+def _encoder_options(video: Video, codec: str, crf: int) -> dict[str, str]:
+    options = OPTIONS[codec] | ({"crf": str(crf)} if crf else LOSSLESS[codec])
+    if video.is_interlaced:
+        options["x264-params"] = "tff=1" if video.field_order == "top" else "bff=1"
+    return options
+
+
+def _set_tags(context: av.VideoCodecContext, video: Video) -> None:
+    """Write down the shape of pixels and the meaning of levels."""
+    context.sample_aspect_ratio, tags = video.aspect, video.tags
+    context.colorspace, context.color_primaries = tags.matrix, tags.primaries
+    context.color_trc, context.color_range = tags.transfer, tags.range
+
+
+def join(target: Path, video: Video, segments: list[Path], plan: Plan) -> None:
+    """Write the frames of the segments and the planned streams of the source.
 
     The file is written beside the target and then renamed.
     """
-    suffix = target.suffix.lower()
-    options = {"fflags": "+bitexact"}  # no date and no random number in the file
-    if suffix in (".mp4", ".mov"):
-        options["movflags"] = "+faststart"
     with contextlib.ExitStack() as stack:
-        source = stack.enter_context(av.open(str(video.path)))
+        source = stack.enter_context(open_container(video.path))
         first = stack.enter_context(av.open(str(segments[0])))
         part = stack.enter_context(_replacing(target))
-        container = stack.enter_context(
-            av.open(str(part), "w", format=FORMATS[suffix], options=options)
-        )
-        container.metadata.update(source.metadata)
+        container = stack.enter_context(_open(part, target.suffix.lower(), plan))
         stream = container.add_stream_from_template(first.streams.video[0])
         stream.time_base = video.unit
         stream.codec_context.framerate = video.rate
-        sounds = {
-            sound.index: container.add_stream_from_template(sound)
-            for sound in source.streams.audio
-        }
-        packets = _frame_packets(segments, stream), _sound_packets(source, sounds)
+        _set_tags(stream.codec_context, video)
+        copier = StreamCopier(plan, video.path, source, container)
+        packets = _frame_packets(segments, stream), copier.packets()
+        is_patched = target.suffix.lower() == ".webm" and video.aspect != 1
+        if is_patched:
+            title = stream.metadata.get("title", "")
+            stream.metadata["title"] = title + webm.FILLER
         for _, packet in heapq.merge(*packets, key=lambda item: item[0]):
             container.mux(packet)
+        if is_patched:
+            container.close()
+            webm.set_aspect(part, video.size, video.aspect)
+
+
+def _open(path: Path, suffix: str, plan: Plan) -> OutputContainer:
+    """Open a file for writing. It gets no date and no random number."""
+    options, name, kind = {"fflags": "+bitexact"}, str(path), FORMATS[suffix]
+    if suffix in (".mp4", ".mov"):
+        options["movflags"] = "+faststart"
+    if suffix == ".webm":
+        options["write_crc32"] = "0"  # `webm.set_aspect` changes the header
+    if plan.through_tee:
+        name, kind = f"[f={kind}]" + re.sub(r"([\\'|\s])", r"\\\1", name), "tee"
+    return av.open(name, "w", format=kind, options=options)
 
 
 @contextlib.contextmanager
@@ -158,27 +166,9 @@ def _frame_packets(
         with av.open(str(path)) as container:
             for packet in container.demux(container.streams.video[0]):
                 if packet.dts is not None:
-                    yield float(packet.dts * packet.time_base), _move(packet, stream)
-
-
-def _sound_packets(
-    source: InputContainer, sounds: dict[int, av.AudioStream]
-) -> Iterator[tuple[float, av.Packet]]:
-    """(seconds, packet) of all sound that can be read."""
-    if not sounds:
-        return
-    try:
-        for packet in source.demux(source.streams.audio):
-            if packet.dts is not None:
-                seconds = float(packet.dts * packet.time_base)
-                yield seconds, _move(packet, sounds[packet.stream.index])
-    except FFmpegError:
-        return  # the frames break off at the same place, and `Video` reports that
-
-
-def _move(packet: av.Packet, stream: Stream) -> av.Packet:
-    packet.stream = stream
-    return packet
+                    seconds = float(packet.dts * packet.time_base)
+                    packet.stream = stream
+                    yield seconds, packet
 
 
 def _pixel_format(video: Video) -> str:

@@ -45,6 +45,13 @@ class ColorCoding(NamedTuple):
         black, white = self.black_white
         return ((luma.astype(np.float32) - black) / (white - black)).clip(0, 1)
 
+    def to_luma(self, grey: Float[np.ndarray, "h w"]) -> Luma:
+        """Grey values as the nearest luma levels."""
+        black, white = self.black_white
+        levels = np.round(black + grey * np.float32(white - black))
+        dtype = np.uint8 if self.depth == 8 else np.uint16
+        return levels.clip(0, (1 << self.depth) - 1).astype(dtype)
+
 
 def chroma_planes(
     luma: Luma, guide: Guide, coding: ColorCoding, subsampled: bool
