@@ -10,14 +10,18 @@ from collections.abc import Callable
 
 from colorjax.errors import UserError
 
+NAMES = sorted(
+    module.name
+    for module in pkgutil.iter_modules(__path__)
+    if not module.name.startswith("_")
+)
+
 
 def builder(name: str) -> Callable:
     """The function `build` of the module `colorjax.methods.<name>`.
 
     Raises `UserError` where there is no such method.
     """
-    modules = (module.name for module in pkgutil.iter_modules(__path__))
-    names = sorted(name for name in modules if not name.startswith("_"))
-    if name not in names:
-        raise UserError(f"method.name '{name}': no such method; there are {names}")
+    if name not in NAMES:
+        raise UserError(f"method.name '{name}': no such method; there are {NAMES}")
     return importlib.import_module(f"{__name__}.{name}").build

@@ -101,15 +101,24 @@ def clips(tmp_path_factory):
     names += "-metadata:s:s:0 language=ger -metadata:s:s:0 title=Deutsch "
     names += "-disposition:a:0 0 -disposition:a:1 default -disposition:s:0 forced"
     inputs = *both, f"lavfi:{TONE}", "-i", "s.srt", "-i", "chapters.txt"
-    mapped = "-map 0 -map 1 -map 2 -map 3 -map_metadata 4".split()
+    mapped = ["-map", "0", "-map", "1", "-map", "2", "-map", "3", "-map_metadata", "4"]
     rich = *inputs, *mapped, *h264, *names.split()
-    extras = "-attach s.srt -metadata:s:t mimetype=text/plain".split()
+    extras = ["-attach", "s.srt", "-metadata:s:t", "mimetype=text/plain"]
     ffmpeg(folder, *rich, *extras, "rich.mkv")
-    cover = "-map 5 -c:v:1 png -disposition:v:1 attached_pic -c:s mov_text".split()
+    cover = [
+        "-map",
+        "5",
+        "-c:v:1",
+        "png",
+        "-disposition:v:1",
+        "attached_pic",
+        "-c:s",
+        "mov_text",
+    ]
     ffmpeg(folder, *inputs, "-i", "cover.png", *mapped, *h264, *names.split(), *cover,
            "rich.mp4")  # fmt: skip
     tape = "testsrc2=s=96x64:r=50:d=0.4,hue=s=0,interlace,setsar=8/9"
-    lines = "-c:v libx264 -flags +ildct+ilme -x264opts tff=1".split()
+    lines = ["-c:v", "libx264", "-flags", "+ildct+ilme", "-x264opts", "tff=1"]
     ffmpeg(folder, f"lavfi:{tape}", *lines, "tape.mp4")
     return folder
 

@@ -45,6 +45,13 @@ def batch(size=4, side=32):
     }
 
 
+@functools.cache
+def initialized(name):
+    """A method, the examples of `batch`, and its nets."""
+    method, examples = METHODS[name](), to_examples(batch())
+    return method, examples, jax.jit(method.init)(jax.random.key(0), examples)
+
+
 def mesh(devices):
     return jax.sharding.Mesh(jax.devices()[:devices], ("data",))
 
@@ -111,9 +118,7 @@ def test_any_number_of_devices(name):
 
 def test_no_net_is_moved_by_another_s_loss():
     """Neither side learns where the other one's loss is computed."""
-    method = METHODS["pix2pix"]()
-    examples = to_examples(batch())
-    nets = jax.jit(method.init)(jax.random.key(0), examples)
+    method, examples, nets = initialized("pix2pix")
     for name, loss in method.losses.items():
         for other in nets.keys() - {name}:
 
@@ -129,9 +134,7 @@ def test_no_net_is_moved_by_another_s_loss():
 
 def test_cyclegan_sees_no_pairs():
     """The grey set's colors change nothing; nor is one set's L used with the other."""
-    method = METHODS["cyclegan"]()
-    examples = to_examples(batch())
-    nets = jax.jit(method.init)(jax.random.key(0), examples)
+    method, examples, nets = initialized("cyclegan")
     without = {key: x for key, x in examples.items() if key not in ("rgb", "other_ab")}
     for name, loss in method.losses.items():
         run = jax.jit(loss)
@@ -161,9 +164,7 @@ def test_images_too_small_for_the_discriminator_are_told(name):
 
 
 def test_other_mask_leaves_grey_images_out():
-    method = METHODS["cyclegan"]()
-    examples = to_examples(batch())
-    nets = jax.jit(method.init)(jax.random.key(0), examples)
+    method, examples, nets = initialized("cyclegan")
     mask = examples["other_mask"].at[0].set(0)
     masked = dict(examples, other_mask=mask)
     grey = examples["other_lightness"]
@@ -284,8 +285,7 @@ def test_fine_tuning_begins_as_the_classification_run():
 @pytest.mark.parametrize("size", [(8, 8), (30, 44), (57, 33)])
 def test_u_net_takes_any_size(size):
     """Padded inside to its stride by the last row and column."""
-    method = METHODS["pix2pix"]()
-    nets = jax.jit(method.init)(jax.random.key(0), to_examples(batch()))
+    method, _, nets = initialized("pix2pix")
     lightness = jax.random.uniform(jax.random.key(1), (1, *size, 1), maxval=100.0)
     ab = method.predict(nets, lightness, jax.random.key(0)).ab
     assert ab.shape == (1, *size, 2)

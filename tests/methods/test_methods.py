@@ -1,7 +1,6 @@
 """The contract that every method in colorjax/methods keeps."""
 
 import functools
-import pkgutil
 
 import chex
 import jax
@@ -21,27 +20,32 @@ from colorjax.nets.vgg_dilated import VGGDilated
 from colorjax.quantize import Q, annealed_mean
 from colorjax.train.step import make_init, make_step
 
-NAMES = sorted(module.name for module in pkgutil.iter_modules(methods.__path__))
+NAMES = methods.NAMES
 PRIOR = np.full(Q, 1 / Q, np.float32)
 
 
 def batch(size=4, side=32):
-    pictures = np.stack([scene(i, side) for i in range(size)])
+    images = np.stack([scene(i, side) for i in range(size)])
     return {
-        "image": jnp.asarray(pictures),
+        "image": jnp.asarray(images),
         "mask": jnp.ones(size),
         "index": jnp.arange(size),
-        "other": jnp.asarray(pictures[::-1]),
+        "other": jnp.asarray(images[::-1]),
         "other_mask": jnp.ones(size),
         "other_index": jnp.arange(size),
     }
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@functools.cache
+def initialized(name):
+    """A small method and its nets."""
+    method = methods.builder(name)(prior=PRIOR, width=1 / 16)
+    return method, jax.jit(method.init)(jax.random.key(0), to_examples(batch()))
+
+
+@pytest.fixture(params=NAMES)
 def built(request):
-    method = methods.builder(request.param)(prior=PRIOR, width=1 / 16)
-    nets = jax.jit(method.init)(jax.random.key(0), to_examples(batch()))
-    return method, nets
+    return initialized(request.param)
 
 
 def test_nets_and_losses(built):
@@ -67,21 +71,22 @@ def test_nets_and_losses(built):
     assert {scalar.shape for scalar in logged.values()} == {()}
 
 
-def test_masked_and_grey_pictures_teach_nothing(built):
+def test_masked_and_grey_images_teach_nothing(built):
     """The output's gradient is zero there; statistics of the batch still see them."""
     method, nets = built
     examples = to_examples(batch())
     grey = dict(examples, ab=examples["ab"].at[0].set(3.0))
     masked = dict(examples, mask=examples["mask"].at[0].set(0.0))
     for name, loss in method.losses.items():
+        compiled = jax.jit(loss)
 
-        def value(examples, name=name, loss=loss):
-            return loss(nets[name]["params"], nets, examples, jax.random.key(1))[0]
+        def value(examples, name=name, compiled=compiled):
+            return compiled(nets[name]["params"], nets, examples, jax.random.key(1))[0]
 
         assert value(grey) == value(masked) < value(examples)
 
 
-def test_predict_is_of_each_picture_by_itself(built):
+def test_predict_is_of_each_image_by_itself(built):
     method, nets = built
     predict = jax.jit(method.predict)
     lightness = to_examples(batch(3))["lightness"]
@@ -100,7 +105,7 @@ def test_predict_is_of_each_picture_by_itself(built):
 def test_bfloat16_keeps_float32_parameters(name):
     method = methods.builder(name)(prior=PRIOR, width=1 / 16, dtype="bfloat16")
     examples = to_examples(batch())
-    nets = jax.jit(method.init)(jax.random.key(0), examples)
+    nets = jax.eval_shape(method.init, jax.random.key(0), examples)
     kinds = {leaf.dtype for leaf in jax.tree.leaves(nets)}
     assert {kind for kind in kinds if jnp.issubdtype(kind, jnp.floating)} == {
         jnp.dtype("float32")
@@ -163,7 +168,7 @@ def test_jitter_is_another_exposure():
         changed = zhang2016.jitter_lightness(key, lightness, 0.3)
         assert jnp.all(jnp.diff(changed, axis=1) >= 0)  # light stays lighter than dark
         means = changed.mean(axis=(1, 2, 3))
-        assert jnp.ptp(means) > 1  # each picture has its own
+        assert jnp.ptp(means) > 1  # each image has its own
         assert jnp.abs(changed - lightness).max() < 60
     unchanged = zhang2016.jitter_lightness(key, lightness, 0.0)
     np.testing.assert_array_equal(unchanged, lightness)
@@ -209,13 +214,12 @@ def test_options_of_another_net_are_refused(section):
 
 @pytest.mark.parametrize("section", [dict(jitter=0.3), dict(dropout=0.2)])
 def test_randomness_is_the_key_s_and_training_s_alone(section):
-    plain = methods.builder("zhang2016")(prior=PRIOR, width=1 / 16)
+    plain, nets = initialized("zhang2016")
     method = methods.builder("zhang2016")(prior=PRIOR, width=1 / 16, **section)
-    examples = to_examples(batch())
-    nets = jax.jit(plain.init)(jax.random.key(0), examples)
+    examples, compiled = to_examples(batch()), jax.jit(method.losses["G"])
 
     def loss(key):
-        return float(method.losses["G"](nets["G"]["params"], nets, examples, key)[0])
+        return float(compiled(nets["G"]["params"], nets, examples, key)[0])
 
     assert loss(jax.random.key(1)) == loss(jax.random.key(1))
     assert loss(jax.random.key(1)) != loss(jax.random.key(2))
