@@ -212,7 +212,7 @@ def test_corrupt_records(tmp_path):
     config = write_config(
         tmp_path / "corrupt.py",
         data=dict(
-            name="drawings", data_dir=str(tmp_path / "data"), root=None, workers=2
+            name="drawings", data_dir=str(tmp_path / "data"), root=None, workers=1
         ),
     )
     result = run_train(f"--config={config}", f"--workdir={tmp_path / 'run'}")
