@@ -106,9 +106,10 @@ def main() -> int:
         batches = logger.timed(experiment.data.batches(begin))
         results = None
         for step, batch in enumerate(batches, start=begin + 1):
-            # The first step compiles, which moves constants; later ones move the batch.
+            batch = shard_batch(batch, mesh)
+            # The first step compiles, which moves constants; later ones move nothing.
             with jax.transfer_guard("disallow" if step > begin + 1 else "allow"):
-                state, metrics = train_step(state, shard_batch(batch, mesh))
+                state, metrics = train_step(state, batch)
                 logger.add(step, metrics)
             guard.check(logger.step, logger.metrics)
             workdir.check_lock()

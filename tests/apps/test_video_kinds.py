@@ -275,6 +275,26 @@ def test_sound_that_does_not_fit(clips, command, tmp_path):
     assert times(target, "a")[-1] == pytest.approx(2, abs=0.1)
 
 
+def test_a_stream_without_packets_is_named(clips, command, tmp_path):
+    """Recorders declare sound that comes late or never."""
+    inputs = f"lavfi:{GREY}", f"lavfi:{TONE}", "-itsoffset", 20, f"lavfi:{TONE}"
+    mapped = "-map", 0, "-map", 1, "-map", 2, "-c:v", "libx264", "-c:a", "mp2"
+    ffmpeg(tmp_path, *inputs, *mapped, "in.ts")
+    code, _, err = command(tmp_path / "in.ts", "--out", tmp_path / "out.mkv")
+    assert code == 0, err
+    assert "cannot hold sound" not in err or "rate is unknown" in err
+    assert len(streams(tmp_path / "out.mkv", "audio")) >= 1
+
+
+def test_dv_shows_the_bottom_field_first(command, tmp_path):
+    tape = "testsrc2=s=720x576:r=50:d=0.08,hue=s=0,interlace=scan=bff"
+    ffmpeg(tmp_path, f"lavfi:{tape}", "-c:v", "dvvideo", "-pix_fmt", "yuv420p", "in.dv")
+    code, text, err = command(tmp_path / "in.dv", "--out", tmp_path / "out.mkv")
+    assert code == 0, err
+    assert "bottom field first" in text
+    assert streams(tmp_path / "out.mkv", "video")[0]["field_order"] == "bb"
+
+
 def test_interlaced_video(clips, command, tmp_path):
     source = clips / "tape.mp4"
     assert streams(source, "video")[0]["field_order"] == "tt"
@@ -365,11 +385,18 @@ def test_what_the_docs_say_is_kept(out, clips, command, tmp_path):
         tags = {key.lower(): value for key, value in x["format"]["tags"].items()}
         assert (tags["title"], tags["artist"]) == ("My film", "Me")
     texts = [bool(of(source, "subtitle")) for source in ("rich.mkv", "rich.mp4")]
-    assert texts == [docs["subtitles: SubRip, ASS"], docs["subtitles: MPEG-4 text"]]
+    assert texts == [
+        docs["subtitles: SubRip, ASS"],
+        docs["subtitles: MPEG-4 text (in .mkv as SubRip)"],
+    ]
     for source, held in zip(kept, texts, strict=True):
         assert (
             "cannot hold" in lines[source] and "subtitles (" in lines[source]
         ) != held
+    if out == ".mkv":
+        show = "-map", "0:s:0", "-f", "srt", "-"
+        text = ffmpeg(tmp_path, "-copyts", "-i", "rich.mp4.mkv", *show).decode()
+        assert text.split("\n")[1:3] == ["00:00:00,100 --> 00:00:00,500", "Guten Tag"]
     assert bool(of("rich.mkv", "attachment")) == docs["attachments"]
     assert ("attachment (s.srt)" in lines["rich.mkv"]) != docs["attachments"]
     assert (len(of("rich.mp4", "video")) == 2) == docs["cover image"]

@@ -15,8 +15,8 @@ ORDERS: dict[int, Order] = {2: "top", 3: "bottom", 4: "bottom", 5: "top"}
 def order_of(stream: av.VideoStream, frame: av.VideoFrame) -> Order | None:
     """The field that is shown first, or None if the video is progressive."""
     order = ORDERS.get(stream.codec_context.field_order)
-    if order is None and frame.interlaced_frame:
-        return "top"
+    if order is None and frame.interlaced_frame:  # DV does not state its order
+        return "bottom" if stream.codec_context.name == "dvvideo" else "top"
     return order
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
+from av.audio import AudioStream
 from av.error import FFmpegError
 from av.stream import Discard, Stream
 
@@ -20,7 +21,8 @@ ENCODERS = {".mp4": "aac", ".mov": "aac", ".mkv": "aac", ".webm": "libopus"}
 class Plan:
     """What happens to the streams of a source, by index.
 
-    `encoder` encodes the streams that are not copied. `through_tee`: PyAV refuses one
+    `encoder` encodes the sound that is not copied; `rewritten` are subtitles of MPEG-4
+    that become SubRip. `through_tee`: PyAV refuses one
     of them, ffmpeg's tee muxer does not. `losses` describes the streams that the target
     cannot hold.
     """
@@ -29,6 +31,7 @@ class Plan:
     copied: list[int] = field(default_factory=list)
     encoded: list[int] = field(default_factory=list)
     attached: list[int] = field(default_factory=list)
+    rewritten: list[int] = field(default_factory=list)
     through_tee: bool = False
     losses: list[str] = field(default_factory=list)
 
@@ -43,8 +46,10 @@ def plan(video: Video, target: Path, audio: str) -> Plan:
     with open_container(video.path) as source:
         frames = video_stream(source, video.path)
         for stream in source.streams:
-            if stream.type == "audio":
-                if audio == "encode":
+            if isinstance(stream, AudioStream):
+                if not stream.rate and audio != "none":  # declared, without packets
+                    result.losses.append(f"{_describe(stream)}, whose rate is unknown")
+                elif audio == "encode":
                     result.encoded.append(stream.index)
                 elif audio == "copy":
                     result.copied.append(stream.index)
@@ -54,6 +59,8 @@ def plan(video: Video, target: Path, audio: str) -> Plan:
                         raise _unheld_sound(target, stream)
             elif suffix == ".mkv" and (stream.type == "attachment" or is_cover(stream)):
                 result.attached.append(stream.index)
+            elif suffix == ".mkv" and _is_mov_text(stream):
+                result.rewritten.append(stream.index)
             elif (
                 stream.type == "subtitle" or (is_cover(stream) and suffix == ".mp4")
             ) and _holds(video.path, stream, FORMATS[suffix]):
@@ -89,6 +96,10 @@ def _unheld_sound(target: Path, stream: Stream) -> UserError:
         f"{target}: {target.suffix} files cannot hold {_describe(stream)}; use --audio "
         "encode, --audio none, or a file .mkv"
     )
+
+
+def _is_mov_text(stream: Stream) -> bool:
+    return stream.type == "subtitle" and stream.codec_context.name == "mov_text"
 
 
 def _is_implied(stream: Stream) -> bool:

@@ -43,6 +43,7 @@ class StreamCopier:
     ):
         self.source, self.video = source, video_stream(source, path)
         self.copies: dict[int, Stream] = {}
+        self.texts: dict[int, Stream] = {}
         self.encoders: dict[int, SoundEncoder] = {}
         copy_tags(self.video, target.streams.video[0])
         for stream in source.streams:
@@ -53,6 +54,9 @@ class StreamCopier:
                 encoder = SoundEncoder(stream, target, plan.encoder)
                 self.encoders[stream.index] = encoder
                 copy_tags(stream, encoder.stream)
+            elif stream.index in plan.rewritten:
+                self.texts[stream.index] = target.add_mux_stream("subrip")
+                copy_tags(stream, self.texts[stream.index])
             elif stream.index in plan.attached:
                 target.add_attachment(*_attachment(stream, path))
         target.metadata.update(_lasting(source.metadata))
@@ -63,7 +67,7 @@ class StreamCopier:
         be read."""
         covers = [s for s in self.source.streams.video if is_cover(s)]
         streams = [*timed_streams(self.source, self.video), *covers]
-        if not self.copies and not self.encoders:
+        if not (self.copies or self.texts or self.encoders):
             return
         clock, last = Clock(self.source), dict.fromkeys(self.copies, -(1 << 62))
         try:
@@ -72,6 +76,8 @@ class StreamCopier:
                 index = packet.stream_index
                 if index in self.encoders:
                     yield from _timed(self.encoders[index].encode(packet))
+                elif index in self.texts:
+                    yield from _timed(_to_subrip(packet, self.texts[index]))
                 elif index in self.copies and packet.size:
                     if packet.pts is None:  # of a cover
                         packet.pts = 0
@@ -105,6 +111,7 @@ def lost_tags(source: Path, target: Path, plan: Plan) -> list[str]:
     """The tags of the file and of the planned streams that `target` does not hold."""
     with open_container(source) as before, open_container(target) as after:
         indices = {video_stream(before, source).index, *plan.copied, *plan.encoded}
+        indices |= {*plan.rewritten}
         lost = _tag_names(before, indices)
         lost -= _tag_names(after, range(len(after.streams)), is_target=True)
         names = [f"the {kind} tag {key}" for kind, key in sorted(lost)]
@@ -147,6 +154,19 @@ def _attachment(stream: Stream, path: Path) -> tuple[str, str, bytes]:
     with open_container(path) as container:
         image = next(container.demux(container.streams[stream.index]))
     return f"cover.{kind}", f"image/{kind}", bytes(image)
+
+
+def _to_subrip(packet: av.Packet, stream: Stream) -> Iterator[av.Packet]:
+    """A text of MPEG-4 (3GPP TS 26.245), which begins with its length, as SubRip. Its
+    styles are left out."""
+    data = bytes(packet)
+    text = data[2 : 2 + int.from_bytes(data[:2], "big")]
+    if text:  # an empty one ends the text before it
+        rewritten = av.Packet(text)
+        rewritten.pts, rewritten.dts = packet.pts, packet.dts
+        rewritten.duration, rewritten.time_base = packet.duration, packet.time_base
+        rewritten.stream = stream
+        yield rewritten
 
 
 def _timed(packets: Iterator[av.Packet]) -> Iterator[tuple[float, av.Packet]]:

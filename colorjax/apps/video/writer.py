@@ -114,18 +114,19 @@ def join(target: Path, video: Video, segments: list[Path], plan: Plan) -> None:
 
     The file is written beside the target and then renamed.
     """
+    suffix = target.suffix.lower()
+    is_patched = suffix == ".webm" and video.aspect != 1
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(open_container(video.path))
         first = stack.enter_context(av.open(str(segments[0])))
         part = stack.enter_context(_replacing(target))
-        container = stack.enter_context(_open(part, target.suffix.lower(), plan))
+        container = stack.enter_context(_open(part, suffix, plan, is_patched))
         stream = container.add_stream_from_template(first.streams.video[0])
         stream.time_base = video.unit
         stream.codec_context.framerate = video.rate
         _set_tags(stream.codec_context, video)
         copier = StreamCopier(plan, video.path, source, container)
         packets = _frame_packets(segments, stream), copier.packets()
-        is_patched = target.suffix.lower() == ".webm" and video.aspect != 1
         if is_patched:
             title = stream.metadata.get("title", "")
             stream.metadata["title"] = title + webm.FILLER
@@ -136,12 +137,12 @@ def join(target: Path, video: Video, segments: list[Path], plan: Plan) -> None:
             webm.set_aspect(part, video.size, video.aspect)
 
 
-def _open(path: Path, suffix: str, plan: Plan) -> OutputContainer:
+def _open(path: Path, suffix: str, plan: Plan, is_patched: bool) -> OutputContainer:
     """Open a file for writing. It gets no date and no random number."""
     options, name, kind = {"fflags": "+bitexact"}, str(path), FORMATS[suffix]
     if suffix in (".mp4", ".mov"):
         options["movflags"] = "+faststart"
-    if suffix == ".webm":
+    if is_patched:
         options["write_crc32"] = "0"  # `webm.set_aspect` changes the header
     if plan.through_tee:
         name, kind = f"[f={kind}]" + re.sub(r"([\\'|\s])", r"\\\1", name), "tee"
