@@ -17,7 +17,7 @@ import tempfile
 import time
 
 from benchmarks.timing import report
-from colorjax.data.sources import resolve
+from colorjax.data.folder import resolve
 
 ROOT = pathlib.Path(__file__).parent.parent
 STARTS = ("first start", "second start")

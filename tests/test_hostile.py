@@ -27,8 +27,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from colorjax.apps.colorize import plan
+from colorjax.data.folder import image_files
 from colorjax.data.pipeline import ImageDataset
-from colorjax.data.sources import image_files, listed, write_list
+from colorjax.data.sources import listed, write_list
 from colorjax.errors import UserError, printable
 from colorjax.pretrained.weights import read
 from colorjax.train.workdir import load_run

@@ -31,7 +31,8 @@ from jaxtyping import UInt8
 
 from colorjax.data.batches import Batch, iterate_batches
 from colorjax.data.examples import evaluation_example, join_example, training_example
-from colorjax.data.sources import Folder, Source, Split, halves, listed, resolve
+from colorjax.data.folder import Folder, resolve
+from colorjax.data.sources import Source, Split, halves, listed
 from colorjax.data.tfds import TFDS
 from colorjax.errors import UserError
 

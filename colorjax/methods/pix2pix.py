@@ -234,10 +234,7 @@ def _vgg_dilated(net: VGGDilated, temperature: float) -> Generator:
 
 
 def _apply(net, variables, x, key):
-    """The output in float32, and the updated statistics.
-
-    In evaluation mode if `key` is None.
-    """
+    """The output in float32 and the updated statistics; without key, to evaluate."""
     if key is None:
         return apply_eval(net, variables, x), {}
     output, updates = apply_train(net, variables, x, key)

@@ -10,7 +10,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from colorjax.nets.layers import TransposedConv, normalize, plain_conv
+from colorjax.nets.layers import TransposedConv, plain_conv
+from colorjax.nets.normalization import normalize
 
 
 class ResNet(nn.Module):

@@ -87,7 +87,7 @@ def _from_pytorch(weights: Weights) -> Published:
             "BatchNorm": "with scale and offset",
             "decoding": "mean of the 313 bins under the plain softmax (temperature 1); "
             f"{AB_UNIT} times 'model_out' is at most {off:.2g} ab units off the bins",
-            **_resolution(256, "bilinear, about pixel centres"),
+            **_resolution(256, "bilinear, about pixel centers"),
         },
     )
 

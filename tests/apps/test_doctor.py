@@ -15,8 +15,8 @@ from PIL import Image, ImageOps
 
 from colorjax import cli, images
 from colorjax.apps.doctor import checks, near_duplicates
+from colorjax.data.folder import image_files, resolve
 from colorjax.data.pipeline import ImageDataset
-from colorjax.data.sources import image_files, resolve
 from colorjax.data.statistics import estimate_prior
 from colorjax.distributed import make_mesh
 from colorjax.errors import UserError

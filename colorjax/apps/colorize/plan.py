@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from colorjax import images
-from colorjax.data.sources import image_files
+from colorjax.data.folder import image_files
 from colorjax.errors import UserError
 
 STANDARD = "-"  # the name of standard input and standard output

@@ -1,0 +1,118 @@
+"""Folders as sources of encoded images: `Folder`, `image_files`, `resolve`."""
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Iterator, Sequence
+
+from etils import epath
+
+from colorjax import images
+from colorjax.data.sources import EncodedImage
+from colorjax.errors import UserError, install_hint, printable
+from colorjax.files import files_below
+
+
+class Folder:
+    """The image files below a folder, in sorted order.
+
+    The split "test" is every tenth file, "train" the others, "all" both. `holdout` is
+    "hash" or "sorted" (see `ImageDataset`). Where all files are in subfolders, the
+    class of an image is the place of its topmost subfolder among those, sorted. The key
+    is the path below the folder. Raises `UserError` where the split has no images.
+    """
+
+    def __init__(self, root: epath.Path, split: str, holdout: str):
+        if not root.is_dir():
+            raise UserError(f"data.root {root}: no such folder")
+        files = sorted(image_files(root))
+        if not files:
+            raise UserError(
+                f"{root}: no images found; expected files ending in "
+                + ", ".join(images.SUFFIXES)
+                + "; links that lead out of the folder are not followed"
+            )
+        if split not in ("train", "test", "all"):
+            raise UserError(f"split '{split}': a folder has 'train', 'test' and 'all'")
+        labelled = all("/" in f for f in files)
+        classes = sorted({f.partition("/")[0] for f in files}) if labelled else []
+        self.classes = {name: i for i, name in enumerate(classes)}
+        self.root, self.split, self.holdout = root, split, holdout
+        self.all_files, self.files = files, self._files_of_split(files)
+        if not self.files:
+            raise UserError(
+                f"{root}: its split '{split}' is empty; add images, or set "
+                "data.holdout to 'sorted'"
+            )
+
+    def _files_of_split(self, files):
+        if self.holdout == "hash":  # independent of the other files
+            digests = [hashlib.sha256(os.fsencode(f)).digest() for f in files]
+            held_out = [int.from_bytes(d[:8]) % 10 == 0 for d in digests]
+        else:
+            held_out = [i % 10 == 0 for i in range(len(files))]
+        wanted = {"train": (False,), "test": (True,), "all": (False, True)}[self.split]
+        return [f for f, out in zip(files, held_out, strict=True) if out in wanted]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> EncodedImage:
+        file = self.files[index]
+        label = self.classes.get(file.partition("/")[0], -1)
+        return EncodedImage(images.load_bytes(self.root / file), label)
+
+    def name(self, index: int) -> str:
+        return printable(str(self.root / self.files[index]))
+
+    def key(self, index: int) -> str:
+        return self.files[index]
+
+    def manifest(self) -> list[str]:
+        """The keys of all images, those of the other splits included."""
+        return self.all_files
+
+    def restore_manifest(self, manifest: Sequence[str]) -> str:
+        """Use the files of `manifest`; returns what has changed since.
+
+        A file that is gone becomes an unreadable image, and a new file is left out. So
+        all other files keep their places.
+        """
+        if any(name.startswith("/") or ".." in name.split("/") for name in manifest):
+            raise UserError(f"pictures.json names files outside of {self.root}")
+        gone = sorted(set(manifest) - set(self.all_files))
+        new = len(set(self.all_files) - set(manifest))
+        self.all_files, self.files = list(manifest), self._files_of_split(manifest)
+        changes = []
+        if gone:
+            names = ", ".join(gone[:3]) + (", ..." if len(gone) > 3 else "")
+            changes.append(f"{len(gone)} images are gone, unreadable now ({names})")
+        if new:
+            changes.append(f"{new} new images are left out")
+        return "; ".join(changes)
+
+
+def image_files(root: epath.PathLike) -> Iterator[str]:
+    """The paths of the image files below a folder, as `files.files_below` lists
+    them."""
+    return files_below(root, images.SUFFIXES)
+
+
+def resolve(root: str) -> epath.Path:
+    """The folder that `root` names; package://NAME/PATH is one inside a package.
+
+    Raises `UserError` where no such package is installed.
+    """
+    if not root.startswith("package://"):
+        return epath.Path(root)
+    package, _, path = root.removeprefix("package://").partition("/")
+    try:  # find_spec imports the parent of a dotted name, so such a name is refused
+        spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(
+            f"data.root {root}: no package '{package}' is installed; the images of the "
+            f"quick config come with the extra demo: {install_hint('demo')}"
+        )
+    return epath.Path(spec.submodule_search_locations[0]) / path
