@@ -27,16 +27,13 @@ def baselines(
         raise UserError(
             f"--baselines: no '{unknown.pop()}'; there are {', '.join(NAMES)}"
         )
-    predictors = {}
-    if "grey" in names:
-        predictors["grey"] = grey_predictor()
-    if "random" in names:
-        predictors["random"] = Predictor(_other, {})
-    if "mean" in names:
-        predictors["mean"] = Predictor(_mean, {"ab": mean()})
-    if "original" in names:
-        predictors["original"] = original_predictor()
-    return predictors
+    build = {
+        "grey": grey_predictor,
+        "random": lambda: Predictor(_other, {}),
+        "mean": lambda: Predictor(_mean, {"ab": mean()}),
+        "original": original_predictor,
+    }
+    return {name: build[name]() for name in NAMES if name in names}
 
 
 def _other(nets, examples, key):

@@ -90,7 +90,7 @@ def original_predictor() -> Predictor:
 def bootstrap_weights(
     index: Int[Array, "b"], replicates: int
 ) -> Float[Array, "{replicates}+1 b"]:
-    """Weights of images: a row of ones, then a row of Poisson(1) counts a replicate.
+    """Weights of images: a row of ones, then one of Poisson(1) counts per replicate.
 
     The counts depend only on the index of an image.
     """

@@ -1,6 +1,6 @@
 """What a reader looks at after an evaluation: the page and the scores of single images.
 
-The models predict the few images that the page shows again.
+The page shows a few images, which the models predict once more.
 """
 
 import csv
@@ -20,8 +20,9 @@ from colorjax.evaluation.report import Strip, page
 from colorjax.evaluation.results import Results
 from colorjax.method import to_examples
 
-SPREAD, EXTREME = 8, 4  # images shown: over the split; worst and best of a model
-LISTED = 500  # images whose scores stand on the page; the CSV file has all
+SPREAD = 8  # images on the page that are spread over the split
+EXTREME = 4  # worst images on the page for each model, and as many best ones
+LISTED = 500  # images whose scores are on the page; the CSV file has all
 
 
 def gallery(

@@ -4,7 +4,7 @@ import math
 
 from colorjax.evaluation.engine import Value
 from colorjax.evaluation.metrics import MEGABYTES, columns
-from colorjax.evaluation.results import ModelResults, Results, RunProvenance
+from colorjax.evaluation.results import ModelResults, Results
 
 
 def text_table(results: Results) -> str:
@@ -13,7 +13,7 @@ def text_table(results: Results) -> str:
 
 
 def markdown_table(results: Results) -> str:
-    """The same, with half of each 95 % interval."""
+    """The same table; half of its 95 % interval follows each value."""
     return table(cells(results, intervals=True))
 
 
@@ -37,7 +37,7 @@ def cells(results: Results, intervals: bool) -> dict[str, dict[str, str]]:
 
 def _cell(model: ModelResults, key: str, decimals: int, interval: bool) -> str:
     if key == MEGABYTES:
-        if not isinstance(model.provenance, RunProvenance):
+        if model.provenance is None:
             return ""
         return f"{4 * model.provenance.parameters / 1e6:.{decimals}f}"
     value = model.metrics.get(key)

@@ -8,7 +8,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from colorjax.nets.layers import normalize, plain_conv
+from colorjax.nets.layers import plain_conv
+from colorjax.nets.norm import normalize
 
 
 class PatchGAN(nn.Module):

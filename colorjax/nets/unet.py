@@ -8,7 +8,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from colorjax.nets.layers import TransposedConv, normalize, plain_conv
+from colorjax.nets.layers import TransposedConv, plain_conv
+from colorjax.nets.norm import normalize
 
 WIDEST = 8  # channels of the deepest layers, as a multiple of the first layer's
 DROPPED = 3  # number of layers with dropout, after the innermost one

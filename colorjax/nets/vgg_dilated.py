@@ -13,7 +13,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from colorjax.nets.layers import BatchNorm, Conv, dilated_conv, transposed_conv
+from colorjax.nets.layers import Conv, dilated_conv, transposed_conv
+from colorjax.nets.norm import BatchNorm
 
 # (channels at full width, convolutions, stride of the last one, dilation)
 BLOCKS = (

@@ -101,24 +101,20 @@ def load_inception(weights: Weights) -> tuple[InceptionV3, dict]:
     for layer in shapes:
         if layer.endswith("/norm"):
             continue
-        height, width, inputs, outputs = shapes[layer]["kernel"].shape
-        shape, vector = (outputs, inputs, height, width), (outputs,)
+        shape, norm = shapes[layer]["kernel"].shape, f"{layer}/norm"
         if original:
-            key = f"net.layers.{_original_name(layer)}"
-            kernel = reader.take(f"{key}.weight", shape)
-            scale = np.ones(vector, np.float32)
-            bias = reader.take(f"{key}.beta", vector)
-            mean, var = (reader.take(f"{key}.{x}", vector) for x in ("mean", "var"))
+            key, size = f"net.layers.{_original_name(layer)}", shape[-1:]
+            kernel = reader.kernel(f"{key}.weight", shape)
+            bias, mean, var = (
+                reader.take(f"{key}.{x}", size) for x in ("beta", "mean", "var")
+            )
+            params[norm] = {"scale": np.ones(size, np.float32), "bias": bias}
+            statistics[norm] = {"mean": mean, "var": var}
         else:
             key = _torchvision_name(layer)
-            kernel = reader.take(f"{key}.conv.weight", shape)
-            scale, bias, mean, var = (
-                reader.take(f"{key}.bn.{x}", vector)
-                for x in ("weight", "bias", "running_mean", "running_var")
-            )
-        params[layer] = {"kernel": kernel.transpose(2, 3, 1, 0)}
-        params[f"{layer}/norm"] = {"scale": scale, "bias": bias}
-        statistics[f"{layer}/norm"] = {"mean": mean, "var": var}
+            kernel = reader.kernel(f"{key}.conv.weight", shape)
+            params[norm], statistics[norm] = reader.norm(f"{key}.bn", shape[-1])
+        params[layer] = {"kernel": kernel}
     reader.finish()
     return net, {"params": params, "batch_stats": statistics}
 

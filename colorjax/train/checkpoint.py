@@ -180,7 +180,7 @@ def save_nets(workdir: epath.PathLike, nets: dict[str, Any], step: int = 0) -> N
 
 
 def _checkpointer(directory: epath.Path, **options: Any) -> ocp.training.Checkpointer:
-    """Orbax without its log: 25 lines a save, and each error five times."""
+    """Orbax without its log, which has 25 lines a save and each error five times."""
     logging.getLogger("absl").addFilter(_is_not_of_orbax)
     return ocp.training.Checkpointer(directory, **options)
 
