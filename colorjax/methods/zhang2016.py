@@ -6,7 +6,7 @@ the true color. Rare colors weigh more. The annealed mean decodes the distributi
 `mix` = 1 is the paper's plain classification, without rebalancing.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -95,7 +95,7 @@ def build(
 
 def _make_net(name, width, affine, remat, frozen, dropout, dtype) -> nn.Module:
     """The net from L to logits over the bins."""
-    common = dict(head_scale=0.1, dropout=dropout, dtype=dtype)
+    common: dict[str, Any] = dict(head_scale=0.1, dropout=dropout, dtype=dtype)
     if name == "vgg_dilated":
         if frozen:
             raise UserError("config.method.frozen goes with net 'efficientnet_lite0'")

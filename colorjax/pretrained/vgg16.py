@@ -107,17 +107,14 @@ def load_classifier(weights: Weights) -> Classifier:
             size = shape["scale"].size
             params[name], statistics[name] = reader.norm(key, size)
             continue
-        kernel = shape["kernel"].shape
-        params[name] = {
-            "kernel": reader.kernel(f"{key}.weight", kernel)
-            if "conv" in name
-            else reader.take(f"{key}.weight", kernel[::-1]).T,
-            "bias": reader.take(f"{key}.bias", kernel[-1:]),
-        }
+        if "conv" in name:
+            kernel = reader.kernel(f"{key}.weight", shape["kernel"].shape)
+        else:  # dense; files have [outputs inputs]
+            kernel = reader.take(f"{key}.weight", shape["kernel"].shape[::-1]).T
+        bias = reader.take(f"{key}.bias", shape["bias"].shape)
+        params[name] = {"kernel": kernel, "bias": bias}
     reader.finish()
-    variables = {"params": params}
-    if statistics:
-        variables["batch_stats"] = statistics
+    variables = {"params": params, "batch_stats": statistics}
     return Classifier(net, variables, layout)
 
 

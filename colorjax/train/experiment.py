@@ -52,7 +52,7 @@ def make_adam(section: dict[str, Any]) -> Adam:
 class Experiment:
     """The parts of a training run, built from its config and checked.
 
-    `method` has no prior: it initializes and predicts, but has no losses to train on.
+    `method` has no prior: it initializes and predicts, but its losses cannot run.
     `abstract_batch` and `abstract_state` are the shapes of a global batch and of the
     state.
     """

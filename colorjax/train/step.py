@@ -188,14 +188,12 @@ def _statistics_are_finite(nets):
 
     BatchNorm's averages would keep an infinity that the loss does not show.
     """
-    leaves = [
-        leaf
+    others = [
+        {name: x for name, x in collections.items() if name != "params"}
         for collections in nets.values()
-        for name, collection in collections.items()
-        if name != "params"
-        for leaf in jax.tree.leaves(collection)
     ]
-    return jnp.array([jnp.isfinite(leaf).all() for leaf in leaves], bool).all()
+    finite = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(others)]
+    return jnp.array(finite, bool).all()
 
 
 def initialize_from(
