@@ -31,7 +31,6 @@ from colorjax.evaluation.metrics import Context, make_metrics, page_metrics
 from colorjax.evaluation.metrics.fid import Moments, original_moments
 from colorjax.evaluation.results import Results, merge, write_results
 from colorjax.evaluation.tables import markdown_table, text_table
-from colorjax.runtime import enable_compilation_cache
 from colorjax.train.workdir import load_run, name_runs
 
 WORKDIR = flags.DEFINE_multi_string(
@@ -63,7 +62,7 @@ def main() -> int:
     Returns 1 where a metric cannot be computed or a prediction is not finite, else 0.
     """
     runtime.configure_malloc()
-    enable_compilation_cache()
+    runtime.enable_compilation_cache()
     # ---- The runs, and the data set to compare them on.
     if not WORKDIR.value:
         raise UserError("give the directory of a run: --workdir=runs/quick")

@@ -23,7 +23,8 @@ from colorjax import distributed, images, runtime
 from colorjax.distributed import make_mesh, replicated, shard_batch
 from colorjax.errors import UserError
 from colorjax.evaluation import protocol
-from colorjax.evaluation.engine import grey_predictor, method_predictor
+from colorjax.evaluation.baselines import GREY
+from colorjax.evaluation.engine import method_predictor
 from colorjax.evaluation.metrics import Context, make_metrics
 from colorjax.evaluation.results import (
     THIS_RUN,
@@ -170,7 +171,7 @@ class Evaluator:
         method = experiment.method
         predictors = {
             THIS_RUN: method_predictor(method.predict, state.nets),
-            "grey": grey_predictor(),
+            "grey": GREY,
         }
         protocol, evaluated = self.evaluation(
             predictors, self.metrics, dataset, dataset.test_split, experiment.mesh

@@ -22,17 +22,16 @@ def cells(results: Results, intervals: bool) -> dict[str, dict[str, str]]:
 
     A column that is empty for all models is left out.
     """
-    texts = {
-        column.title: {
+    rows: dict[str, dict[str, str]] = {name: {} for name in results.models}
+    for key, column in columns().items():
+        texts = {
             name: _cell(model, key, column.decimals, intervals)
             for name, model in results.models.items()
         }
-        for key, column in columns().items()
-    }
-    titles = [title for title, column in texts.items() if any(column.values())]
-    return {
-        name: {title: texts[title][name] for title in titles} for name in results.models
-    }
+        if any(texts.values()):
+            for name, text in texts.items():
+                rows[name][column.title] = text
+    return rows
 
 
 def _cell(model: ModelResults, key: str, decimals: int, interval: bool) -> str:
