@@ -9,7 +9,7 @@ from etils import epath
 
 
 def profile_steps(
-    train_step: Callable[..., Any], begin: int, window: range, folder: epath.Path
+    train_step: Callable[..., Any], begin: int, window: range, folder: epath.PathLike
 ) -> Callable[..., Any]:
     """A `train_step` that process 0 traces with JAX's profiler in steps of `window`.
 

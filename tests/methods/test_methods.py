@@ -21,7 +21,8 @@ from colorjax.nets.vgg_dilated import VGGDilated
 from colorjax.quantize import Q, annealed_mean
 from colorjax.train.step import make_init, make_step
 
-NAMES = sorted(module.name for module in pkgutil.iter_modules(methods.__path__))
+MODULES = pkgutil.iter_modules(methods.__path__)
+NAMES = sorted(x.name for x in MODULES if not x.name.startswith("_"))
 PRIOR = np.full(Q, 1 / Q, np.float32)
 
 
