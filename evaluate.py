@@ -10,6 +10,7 @@ By default only closed-form metrics are computed. Name others with their files:
 --metrics=standard,classification,lpips,fid --classifier=FILE --inception=FILE.
 """
 
+import functools
 import sys
 from typing import Any
 
@@ -30,8 +31,7 @@ from colorjax.evaluation.metrics import Context, make_metrics, page_metrics
 from colorjax.evaluation.metrics.fid import Moments, original_moments
 from colorjax.evaluation.results import Results, merge, write_results
 from colorjax.evaluation.tables import markdown_table, text_table
-from colorjax.runtime import enable_compilation_cache
-from colorjax.train.workdir import load_runs
+from colorjax.train.workdir import load_run, name_runs
 
 WORKDIR = flags.DEFINE_multi_string(
     "workdir", [], "The directory of a run; repeatable."
@@ -62,11 +62,12 @@ def main() -> int:
     Returns 1 where a metric cannot be computed or a prediction is not finite, else 0.
     """
     runtime.configure_malloc()
-    enable_compilation_cache()
+    runtime.enable_compilation_cache()
     # ---- The runs, and the data set to compare them on.
     if not WORKDIR.value:
         raise UserError("give the directory of a run: --workdir=runs/quick")
-    runs = load_runs(WORKDIR.value, STEP.value)
+    paths = name_runs(WORKDIR.value)
+    runs = {name: load_run(path, STEP.value) for name, path in paths.items()}
     overrides = {key: x.value for key, x in DATA.items() if x.value is not None}
     dataset, prior = protocol.common_dataset(runs, overrides)
     split = SPLIT.value or dataset.test_split
@@ -78,15 +79,13 @@ def main() -> int:
 
     def training_pass(label):
         train = dataset.source(dataset.train_split)
-        return protocol.single_pass(dataset, train, batch, label)
+        return dataset.single_pass(train, batch, label)
 
     if prior is None:
         prior = estimate_prior(training_pass("estimating the prior"), mesh)
 
     # ---- The metrics. One that cannot be computed does not stop the others.
-    def moments(net, variables):
-        return fid_moments(net, variables, dataset, split, batch, mesh)
-
+    moments = functools.partial(fid_moments, dataset, split, batch, mesh)
     context = Context(prior, dataset.resize, CLASSIFIER.value, INCEPTION.value, moments)
     metrics, problems = make_metrics(context, METRICS.value)
     warn(problems)
@@ -114,34 +113,31 @@ def main() -> int:
         results = merge(results, ADD.value)
     page, scores, not_finite = gallery(predictors, evaluated, results, dataset, source)
     warn(not_finite)
-    write(results, page, scores)
+    write(epath.Path(OUT.value or WORKDIR.value[0]), results, page, scores)
     return 1 if problems or not_finite else 0
 
 
 def fid_moments(
-    net: Any,
-    variables: Any,
     dataset: ImageDataset,
     split: str,
     batch: int,
     mesh: Mesh,
+    net: Any,
+    variables: Any,
 ) -> tuple[Moments, Moments, dict[str, Any]]:
     """Moments of a network's features on the evaluated images, the same on as many
     images of the training split, and the settings that describe the latter."""
     source = dataset.source(split)
     others = protocol.disjoint(dataset, split, len(source))
     same, disjoint = (
-        original_moments(
-            net, variables, protocol.single_pass(dataset, x, batch, label), mesh
-        )
+        original_moments(net, variables, dataset.single_pass(x, batch, label), mesh)
         for x, label in ((source, "originals"), (others, "disjoint originals"))
     )
     return same, disjoint, {"disjoint": dataset.train_split, "pictures": len(others)}
 
 
-def write(results: Results, page: str, scores: str) -> None:
-    """Write the files, print the table and where the files are."""
-    out = epath.Path(OUT.value or WORKDIR.value[0])
+def write(out: epath.Path, results: Results, page: str, scores: str) -> None:
+    """Write the files to the directory `out`; print the table and their paths."""
     write_results(out / "evaluation.json", results)
     files.write_bytes(out / "evaluation.md", f"{markdown_table(results)}\n".encode())
     files.write_bytes(out / "evaluation.html", page.encode())

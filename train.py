@@ -23,7 +23,8 @@ from colorjax import distributed, images, runtime
 from colorjax.distributed import make_mesh, replicated, shard_batch
 from colorjax.errors import UserError
 from colorjax.evaluation import protocol
-from colorjax.evaluation.engine import grey_predictor, method_predictor
+from colorjax.evaluation.baselines import GREY
+from colorjax.evaluation.engine import method_predictor
 from colorjax.evaluation.metrics import Context, make_metrics
 from colorjax.evaluation.results import (
     THIS_RUN,
@@ -91,13 +92,11 @@ def main() -> int:
             path / "log.jsonl", begin, steps, config["batch"], started
         )
         evaluate = Evaluator(workdir, evaluation)
-        preempted = watch_preemption()
+        preempted = preemption_check()
 
         def save_bad_batch(step: int) -> epath.Path:
             logger.flush()
             return workdir.save_bad_batch(step)
-
-        guard = monitor.DivergenceGuard(save_bad_batch)
 
         # ---- The loop.
         window = experiment.step_options.profile_window
@@ -111,7 +110,7 @@ def main() -> int:
             with jax.transfer_guard("disallow" if step > begin + 1 else "allow"):
                 state, metrics = train_step(state, batch)
                 logger.add(step, metrics)
-            guard.check(logger.step, logger.metrics)
+            monitor.check_divergence(logger.step, logger.metrics, save_bad_batch)
             workdir.check_lock()
             stopping = preempted(step)
             evaluating = evaluation.due(step) or step == steps
@@ -157,11 +156,11 @@ class Evaluator:
     def __init__(self, workdir: Workdir, evaluation: protocol.Evaluation):
         experiment = workdir.experiment
         self.workdir, self.evaluation = workdir, evaluation
-        dataset, method = experiment.dataset, experiment.method
-        self.metrics, problems = make_metrics(Context(workdir.prior, dataset.resize))
+        side = experiment.dataset.resize
+        self.metrics, problems = make_metrics(Context(workdir.prior, side))
         for problem in problems:
             report(f"train.py: {problem}")
-        self._colorizer = Colorizer(method, {}, dataset.resize)
+        self._colorizer = Colorizer(experiment.method, {}, side)
 
     def __call__(self, state: TrainState) -> Results:
         """The metrics after a step, as `metrics.json` has them.
@@ -169,14 +168,11 @@ class Evaluator:
         Warns if the colors have collapsed. Some evaluations write a grid of images.
         """
         experiment, step = self.workdir.experiment, int(state.step)
-        dataset, method, config = (
-            experiment.dataset,
-            experiment.method,
-            experiment.config,
-        )
+        config, dataset = experiment.config, experiment.dataset
+        method = experiment.method
         predictors = {
             THIS_RUN: method_predictor(method.predict, state.nets),
-            "grey": grey_predictor(),
+            "grey": GREY,
         }
         protocol, evaluated = self.evaluation(
             predictors, self.metrics, dataset, dataset.test_split, experiment.mesh
@@ -185,9 +181,8 @@ class Evaluator:
         metrics = {name: value.value for name, value in values.items()}
         for warning in monitor.collapse_warnings(metrics):
             warn(f"after step {step}, {warning}")
-        if jax.process_index() == 0 and self.evaluation.writes_grid(
-            step, config["steps"]
-        ):
+        draws = self.evaluation.writes_grid(step, config["steps"])
+        if draws and jax.process_index() == 0:
             self.write_grid(state, self.workdir.path / "grids" / f"{step:08d}.png")
         run = Run(config, dataset, self.workdir.prior, method, state.nets, step)
         return Results.of(protocol, evaluated, {THIS_RUN: run})
@@ -199,10 +194,10 @@ class Evaluator:
         images.write(path, image_grid(self._colorizer, dataset, dataset.test_split))
 
 
-def watch_preemption() -> Callable[[int], bool]:
-    """A function that says after each step whether the run must save and stop.
+def preemption_check() -> Callable[[int], bool]:
+    """A function of the step that says whether the run must save and stop after it.
 
-    It says so after SIGTERM, in all processes at the same step.
+    After SIGTERM it says so, in all processes at the same step.
     """
     if jax.process_count() > 1:  # JAX has its own handler of SIGTERM
         return multihost_utils.reached_preemption_sync_point
@@ -212,7 +207,7 @@ def watch_preemption() -> Callable[[int], bool]:
 
 
 def print_summary(workdir: Workdir, state: TrainState, results: Results) -> None:
-    """Print what a finished run has come to, and how to use it."""
+    """Print the results of a finished run, and how to use it."""
     path = workdir.path
     print(text_table(results))
     for counter in workdir.experiment.data.unreadable:

@@ -24,7 +24,7 @@ from benchmarks.useful import useful_flops
 from colorjax.distributed import make_mesh, shard_batch
 from colorjax.methods import zhang2016
 from colorjax.quantize import ab_bins
-from colorjax.train import optim
+from colorjax.train.optim import Adam
 from colorjax.train.step import make_init, make_step
 
 RATE = 3e-5
@@ -43,7 +43,7 @@ TO_LAB = torch.tensor([[0.0, 116, 0], [500, -500, 0], [0, 200, -200]])
 def jax_step(batch, prior, dtype):
     """A function that does one step and returns the loss, and the variables before."""
     method = zhang2016.build(prior=prior, dtype=dtype)
-    optimizer = optim.adam(10**6, learning_rate=RATE)
+    optimizer = Adam(RATE).transformation(10**6)
     mesh = make_mesh()
     batch = shard_batch(batch, mesh)
     state = make_init(method, optimizer, 0, mesh)(batch)

@@ -41,15 +41,6 @@ def initialize(
         ) from error
 
 
-def lost_process_message(error: RuntimeError) -> str:
-    """The message for a failed collective operation of several processes."""
-    reason = next(iter(str(error).splitlines()), "")
-    return (
-        f"another process was lost ({reason}); start the same command again on every "
-        "host to resume from the last checkpoint"
-    )
-
-
 def exit_together(code: int) -> None:
     """End this process with `code` in `PATIENCE` seconds if it is one of several.
 

@@ -74,18 +74,21 @@ def read_bytes(path: epath.PathLike, most: int = 1 << 32) -> bytes:
         raise UserError(f"{path}: {reason}") from error
 
 
-def read_json(path: epath.PathLike) -> Any | None:
-    """The content of a JSON file, or None if there is no such file.
+def read_json(path: epath.PathLike) -> dict[str, Any] | None:
+    """The object in a JSON file, or None if there is no such file.
 
-    Raises `UserError` if the file cannot be read or is not JSON.
+    Raises `UserError` if the file cannot be read or holds anything else.
     """
     path = epath.Path(path)
     if not path.exists():
         return None
     try:
-        return json.loads(read_bytes(path))
+        value = json.loads(read_bytes(path))
     except (RecursionError, ValueError) as error:  # too deeply nested; not JSON
         raise UserError(f"{path}: not JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: holds a {type(value).__name__}, expected a mapping")
+    return value
 
 
 def write_arrays(path: epath.PathLike, arrays: Mapping[str, np.ndarray]) -> None:

@@ -1,7 +1,7 @@
-"""Progress of long work on stderr: `Progress`, `tracked`, `report`, `warn`.
+"""Progress and messages on stderr: `Progress`, `tracked`, `report`, `warn`.
 
-On a terminal it is tqdm's bar, elsewhere a plain line every 10 seconds. Of several
-processes only the first one prints.
+Progress is tqdm's bar on a terminal, elsewhere a plain line every 10 seconds. Of
+several processes only the first one prints.
 """
 
 import sys
@@ -11,7 +11,7 @@ from typing import Any
 import jax
 from tqdm import tqdm
 
-EVERY = 10.0  # seconds between the lines where there is no terminal, and log writes
+EVERY = 10.0  # seconds between lines without a terminal, and between writes of a log
 
 
 class _Bar(tqdm):

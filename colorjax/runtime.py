@@ -22,7 +22,7 @@ import jax
 
 from colorjax import config as configs
 from colorjax import distributed
-from colorjax.errors import UserError
+from colorjax.errors import UserError, reason
 from colorjax.progress import report
 
 
@@ -46,8 +46,11 @@ def run_main(
     except jax.errors.JaxRuntimeError as error:
         if jax.process_count() == 1 or "RESOURCE_EXHAUSTED" in str(error):
             raise
-        message = distributed.lost_process_message(error)
-        report(f"{name}: {message}", all_processes=True)
+        report(
+            f"{name}: another process was lost ({reason(error)}); start the same "
+            "command again on every host to resume from the last checkpoint",
+            all_processes=True,
+        )
     except KeyboardInterrupt:
         code = 130
     finally:

@@ -1,5 +1,7 @@
 """Batches, meshes and priors that tests share. Imports JAX, unlike `helpers`."""
 
+from unittest import mock
+
 import jax
 import numpy as np
 from helpers import scene
@@ -22,6 +24,13 @@ def batch(size: int = 4, side: int = 32, other: bool = False) -> dict[str, np.nd
         examples |= dict(other=images[size:], other_index=index)
         examples["other_mask"] = np.ones(size, np.float32)
     return examples
+
+
+def as_process(index: int, count: int):
+    """A context in which this process takes itself for one of several."""
+    return mock.patch.multiple(
+        jax, process_index=lambda: index, process_count=lambda: count
+    )
 
 
 def small_mesh(devices: int = 1) -> jax.sharding.Mesh:

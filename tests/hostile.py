@@ -43,11 +43,7 @@ from colorjax.evaluation.tables import text_table
 from colorjax.inference import archive
 from colorjax.inference.distribution import Distribution
 from colorjax.pretrained import torch_files, weights
-from colorjax.train.experiment import (
-    make_dataset,
-    make_method,
-    make_optimizer,
-)
+from colorjax.train.experiment import make_adam, make_dataset, make_method
 from colorjax.train.workdir import read_config, read_prior
 
 # ---- Readers.
@@ -72,7 +68,7 @@ def _config(path: Path) -> object:
     if config is None:  # JSON's null is no config, and `workdir.load` says that
         raise UserError(f"{path.parent}: no config.json here")
     make_dataset(config["data"])
-    make_optimizer(config["optimizer"], config["steps"])
+    make_adam(config["optimizer"]).transformation(config["steps"])
     protocol.make_evaluation(config["evaluation"])
     return make_method(config["method"])
 

@@ -18,7 +18,7 @@ from colorjax.evaluation import protocol
 from colorjax.inference.colorizer import Colorizer
 from colorjax.inference.distribution import Distribution
 from colorjax.train.checkpoint import Checkpoints
-from colorjax.train.experiment import make_dataset, make_method, make_optimizer
+from colorjax.train.experiment import make_adam, make_dataset, make_method
 
 BAD = {  # of 36 training pictures
     "001.png": b"",
@@ -107,7 +107,7 @@ def test_config_file(changes, message, tmp_path):
 SECTIONS = {
     "data": make_dataset,
     "method": make_method,
-    "optimizer": lambda section: make_optimizer(section, 10),
+    "optimizer": make_adam,
     "checkpoint": lambda section: configs.check_section(
         "checkpoint", Checkpoints, section, ["workdir"]
     ),

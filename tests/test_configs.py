@@ -12,8 +12,7 @@ from helpers import ROOT
 from colorjax import config as configs
 from colorjax.evaluation import protocol
 from colorjax.method import abstract_batch, to_examples
-from colorjax.train.experiment import Experiment, make_method
-from colorjax.train.optim import schedule
+from colorjax.train.experiment import Experiment, make_adam, make_method
 
 NAMES = sorted(p.stem for p in (ROOT / "configs").glob("[a-z]*.py"))
 
@@ -38,10 +37,7 @@ def test_builds(name):
 
 def test_paper_recipe():
     config = configs.to_dict(importlib.import_module("configs.imagenet").get_config())
-    section = config["optimizer"]
-    learning_rate = schedule(
-        config["steps"], section["learning_rate"], boundaries=section["boundaries"]
-    )
+    learning_rate = make_adam(config["optimizer"]).schedule(config["steps"])
     steps = (0, 199_999, 200_001, 374_999, 375_001)
     expected = (3e-5, 3e-5, 1e-5, 1e-5, 3e-6)
     np.testing.assert_allclose([learning_rate(s) for s in steps], expected, rtol=1e-6)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import grain
+import jax
 import numpy as np
 from grain.experimental import ThreadPrefetchIterDataset
 
@@ -15,18 +16,16 @@ def iterate_batches(
     examples: grain.MapDataset,
     *,
     batch: int,
-    process: int,
-    processes: int,
     num_workers: int,
     start: int = 0,
 ) -> Iterator[Batch]:
     """This process's part of each global batch, from the batch `start` on.
 
-    `batch`, the size of a global batch, is a multiple of `processes`. `num_workers`
-    processes make the examples, or threads of this one if it is 0.
+    `batch`, the size of a global batch, is a multiple of the number of processes.
+    `num_workers` processes make the examples, or threads of this one if it is 0.
     """
-    part = batch // processes
-    block = _ProcessBlock(examples, batch, part, process)[start * part :]
+    part = batch // jax.process_count()
+    block = _ProcessBlock(examples, batch, part)[start * part :]
     threads = grain.ReadOptions(num_threads=2, prefetch_buffer_size=8)
     batches = block.batch(part).to_iter_dataset(threads)
     if num_workers:
@@ -49,9 +48,10 @@ class _ProcessBlock(grain.MapDataset):
     randomness of each example on the device, would depend on the number of processes.
     """
 
-    def __init__(self, examples: grain.MapDataset, batch: int, part: int, process: int):
+    def __init__(self, examples: grain.MapDataset, batch: int, part: int):
         super().__init__(examples)
-        self.batch_size, self.part, self.process = batch, part, process
+        self.batch_size, self.part = batch, part
+        self.first = jax.process_index() * part
 
     def __len__(self) -> int:
         return len(self._parent) // self.batch_size * self.part
@@ -60,7 +60,7 @@ class _ProcessBlock(grain.MapDataset):
         if isinstance(index, slice):
             return self.slice(index)
         step, place = divmod(index, self.part)
-        return self._parent[step * self.batch_size + self.process * self.part + place]
+        return self._parent[step * self.batch_size + self.first + place]
 
 
 def _copy(batch: Batch) -> Batch:

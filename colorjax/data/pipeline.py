@@ -35,6 +35,7 @@ from colorjax.data.folder import Folder, resolve
 from colorjax.data.sources import Source, Split, halves, listed
 from colorjax.data.tfds import TFDS
 from colorjax.errors import UserError
+from colorjax.progress import tracked
 
 LARGEST = 8192  # pixels: the longest side of an image that a network gets
 
@@ -94,18 +95,16 @@ class ImageDataset:
             raise UserError(
                 f"data.crop {self.crop} is larger than data.resize {self.resize}"
             )
-        for key in ("crop", "resize"):
-            if getattr(self, key) < 8 or getattr(self, key) % 8:
+        for key, side in (("crop", self.crop), ("resize", self.resize)):
+            if side < 8 or side % 8:
                 raise UserError(
-                    f"data.{key} {getattr(self, key)} must be a positive multiple of "
-                    "8, the stride of the networks"
+                    f"data.{key} {side} must be a positive multiple of 8, the stride "
+                    "of the networks"
                 )
         if self.resize > LARGEST:
             raise UserError(f"data.resize {self.resize} is more than {LARGEST}")
         if self.zoom < 1:
             raise UserError(f"data.zoom {self.zoom} is less than 1")
-        if self.holdout not in ("hash", "sorted"):
-            raise UserError(f"data.holdout '{self.holdout}': use 'hash' or 'sorted'")
 
     def source(self, split: str) -> Split:
         """Open a split. Raises `UserError` where there is none, or it has no image."""
@@ -157,8 +156,6 @@ class ImageDataset:
         batch: int,
         start: int,
         steps: int,
-        process: int = 0,
-        processes: int = 1,
     ) -> Iterator[Batch]:
         """This process's part of the global batches of steps `start` to `steps`.
 
@@ -186,39 +183,28 @@ class ImageDataset:
             pairs: Any = ZipMapDataset((examples, second))  # its type says no pairs
             examples = pairs.map(join_example)
         return iterate_batches(
-            examples,
-            batch=batch,
-            process=process,
-            processes=processes,
-            num_workers=self.workers,
-            start=start,
+            examples, batch=batch, num_workers=self.workers, start=start
         )
 
     def single_pass(
         self,
         source: Source,
-        *,
         batch: int,
-        process: int = 0,
-        processes: int = 1,
+        label: str = "images",
         others: Source | None = None,
     ) -> Iterator[Batch]:
         """This process's part of every image once, padded to whole batches.
 
-        `batch` is the size of a global batch. With `others`, each image comes with one
-        from there, which depends on its index alone.
+        `batch` is the size of a global batch; `label` names the work in its progress
+        line. With `others`, each image comes with one from there, which depends on its
+        index alone.
         """
-        padded = math.ceil(len(source) / batch) * batch
-        examples = grain.MapDataset.range(padded).map(
+        count = math.ceil(len(source) / batch)
+        examples = grain.MapDataset.range(count * batch).map(
             functools.partial(evaluation_example, source, self.resize, others)
         )
-        return iterate_batches(
-            examples,
-            batch=batch,
-            process=process,
-            processes=processes,
-            num_workers=self.workers,
-        )
+        batches = iterate_batches(examples, batch=batch, num_workers=self.workers)
+        return tracked(batches, label, count)
 
     def image(self, source: Source, index: int) -> UInt8[np.ndarray, "side side 3"]:
         """One image as evaluation sees it: its center square of side `resize`."""

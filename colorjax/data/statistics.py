@@ -1,6 +1,7 @@
 """Statistics of a data set in one pass: `estimate_prior`, `mean_colors`.
 
-`masked_sums`, `weighted_sums` and `add_sums` compute such sums over batches.
+`masked_sums`, `weighted_sums` and `add_sums` compute such sums over batches,
+`sum_by_class` the sums of an image.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from colorjax.distributed import batch_sharding, replicated, shard_batch
 from colorjax.errors import UserError
@@ -34,11 +35,18 @@ def estimate_prior(batches, mesh: Mesh) -> Float[np.ndarray, "313"]:
 def mean_code(ab: Float[Array, "b h w 2"]) -> Float[Array, "b 313"]:
     """The mean soft code of every fourth pixel of each image; sums to 1."""
     indices, weights = soft_encode(ab[:, ::4, ::4])
+    return sum_by_class(weights, indices) / weights[0, ..., 0].size
 
-    def mean(i, w):
-        return jax.ops.segment_sum(w.ravel(), i.ravel(), Q) / w[..., 0].size
 
-    return jax.vmap(mean)(indices, weights)
+def sum_by_class(
+    values: Float[Array, "b *s"], classes: Int[Array, "b *s"], count: int = Q
+) -> Float[Array, "b {count}"]:
+    """For each image, the sums of its values in each of `count` classes."""
+
+    def of_image(values, classes):
+        return jax.ops.segment_sum(values.ravel(), classes.ravel(), count)
+
+    return jax.vmap(of_image)(values, classes)
 
 
 def mean_colors(batches: Iterable[dict], mesh: Mesh) -> Float[np.ndarray, "h w 2"]:

@@ -7,10 +7,13 @@ import numpy as np
 from jaxtyping import Float
 
 from colorjax.errors import UserError
-from colorjax.evaluation.engine import Predictor, grey_predictor, original_predictor
+from colorjax.evaluation.engine import Predictor
 from colorjax.method import Prediction
 
 NAMES = ("grey", "random", "mean", "original")
+GREY = Predictor(lambda nets, e, key: Prediction(jnp.zeros_like(e["ab"])), {})
+RANDOM = Predictor(lambda nets, e, key: Prediction(e["other_ab"]), {})
+ORIGINAL = Predictor(lambda nets, e, key: Prediction(e["ab"]), {})
 
 
 def baselines(
@@ -27,20 +30,10 @@ def baselines(
         raise UserError(
             f"--baselines: no '{unknown.pop()}'; there are {', '.join(NAMES)}"
         )
-    predictors = {}
-    if "grey" in names:
-        predictors["grey"] = grey_predictor()
-    if "random" in names:
-        predictors["random"] = Predictor(_other, {})
+    predictors = {"grey": GREY, "random": RANDOM, "original": ORIGINAL}
     if "mean" in names:
         predictors["mean"] = Predictor(_mean, {"ab": mean()})
-    if "original" in names:
-        predictors["original"] = original_predictor()
-    return predictors
-
-
-def _other(nets, examples, key):
-    return Prediction(examples["other_ab"])
+    return {name: predictors[name] for name in NAMES if name in names}
 
 
 def _mean(nets, examples, key):

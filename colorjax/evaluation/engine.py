@@ -77,20 +77,10 @@ def method_predictor(predict: Callable, nets: Any) -> Predictor:
     return Predictor(lambda nets, e, key: predict(nets, e["lightness"], key), nets)
 
 
-def grey_predictor() -> Predictor:
-    """The baseline that predicts no color."""
-    return Predictor(lambda nets, e, key: Prediction(jnp.zeros_like(e["ab"])), {})
-
-
-def original_predictor() -> Predictor:
-    """The baseline that predicts the ground truth."""
-    return Predictor(lambda nets, e, key: Prediction(e["ab"]), {})
-
-
 def bootstrap_weights(
     index: Int[Array, "b"], replicates: int
 ) -> Float[Array, "{replicates}+1 b"]:
-    """Weights of images: a row of ones, then a row of Poisson(1) counts a replicate.
+    """Weights of images: a row of ones, then one of Poisson(1) counts per replicate.
 
     The counts depend only on the index of an image.
     """

@@ -1,10 +1,12 @@
 """What a reader looks at after an evaluation: the page and the scores of single images.
 
-The models predict the few images that the page shows again.
+The page shows the table, strips of images with maps of their error, histograms of ab,
+scores of single images, and the protocol. The models predict its few images once more.
 """
 
 import csv
 import io
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,14 +16,24 @@ from jaxtyping import Array, Float, UInt8
 from colorjax.data.pipeline import ImageDataset
 from colorjax.data.sources import Source
 from colorjax.evaluation.engine import Evaluated, Predictor, Sums
-from colorjax.evaluation.metrics import HISTOGRAM, SCORES
+from colorjax.evaluation.metrics import HISTOGRAM, SCORES, columns
 from colorjax.evaluation.metrics.image import recolor
-from colorjax.evaluation.report import Strip, page
+from colorjax.evaluation.report import FAR, render
 from colorjax.evaluation.results import Results
+from colorjax.evaluation.tables import cells
 from colorjax.method import to_examples
 
-SPREAD, EXTREME = 8, 4  # images shown: over the split; worst and best of a model
-LISTED = 500  # images whose scores stand on the page; the CSV file has all
+SPREAD = 8  # images on the page that are spread over the split
+EXTREME = 4  # worst images on the page for each model, and as many best ones
+LISTED = 500  # images whose scores are on the page; the CSV file has all
+
+
+class Strip(NamedTuple):
+    """One image by model: its name, the colorized images, the distances in ab."""
+
+    name: str
+    images: dict[str, UInt8[np.ndarray, "h w 3"]]
+    errors: dict[str, Float[np.ndarray, "h w"]]
 
 
 def gallery(
@@ -49,14 +61,21 @@ def gallery(
     shown = sorted({int(i) for indices in sections.values() for i in indices})
     strips = _strips({name: predictors[name] for name in runs}, dataset, source, shown)
     table = _table(scores, index, source)
-    html = page(
-        f"Evaluation of {', '.join(runs)}",
-        results,
-        {title: [strips[int(i)] for i in part] for title, part in sections.items()},
-        {name: x.stats[HISTOGRAM]["pixels"] for name, x in evaluated.items()},
-        table[:LISTED],
+    rows = cells(results, intervals=True)
+    titles = next(iter(rows.values()))
+    page = render(
+        "evaluation/report.html.j2",
+        title=f"Evaluation of {', '.join(runs)}",
+        protocol=results.protocol,
+        columns=[column for column in columns().values() if column.title in titles],
+        rows=rows,
+        sections={k: [strips[int(i)] for i in part] for k, part in sections.items()},
+        far=FAR,
+        histograms={k: x.stats[HISTOGRAM]["pixels"] for k, x in evaluated.items()},
+        scores=table[:LISTED],
+        content=results.to_json(),
     )
-    return html, _csv(table), _not_finite(scores, index, source)
+    return page, _csv(table), _not_finite(scores, index, source)
 
 
 def _strips(

@@ -1,5 +1,5 @@
-"""How runs are evaluated: `Evaluation`, the `evaluation` section of a config, and on
-which images (`common_dataset`, `disjoint`)."""
+"""How runs are evaluated: `Evaluation`, which is the `evaluation` section of a config;
+and on which images: `common_dataset`, `disjoint`."""
 
 import hashlib
 import math
@@ -23,7 +23,6 @@ from colorjax.data.unreadable import UnreadableCounter
 from colorjax.errors import UserError
 from colorjax.evaluation.engine import Evaluated, Metric, Predictor, evaluate
 from colorjax.evaluation.results import Protocol
-from colorjax.progress import tracked
 from colorjax.train.experiment import make_dataset
 from colorjax.train.workdir import Run
 
@@ -86,7 +85,7 @@ class Evaluation:
         source = dataset.source(split)
         batch = self.whole_batch(mesh)
         unreadable, fingerprint = UnreadableCounter(source, 1.0), Fingerprint()
-        batches = single_pass(dataset, source, batch, f"evaluating {split}", others)
+        batches = dataset.single_pass(source, batch, f"evaluating {split}", others)
         batches = fingerprint.update(unreadable.count(batches))
         evaluated = evaluate(predictors, metrics, batches, mesh, self.replicates)
         if unreadable.indices:
@@ -113,24 +112,6 @@ def make_evaluation(section: dict[str, Any]) -> Evaluation:
     return Evaluation(**configs.check_section("evaluation", Evaluation, section))
 
 
-def single_pass(
-    dataset: ImageDataset,
-    source: Source,
-    batch: int,
-    label: str,
-    others: Source | None = None,
-) -> Iterator[Batch]:
-    """This process's batches of all images of `source`, with a progress line."""
-    batches = dataset.single_pass(
-        source,
-        batch=batch,
-        process=jax.process_index(),
-        processes=jax.process_count(),
-        others=others,
-    )
-    return tracked(batches, label, math.ceil(len(source) / batch))
-
-
 # Keys of a `data` section that must be equal where runs are compared.
 COMPARED = ("name", "root", "train_split", "test_split", "holdout", "resize", "list")
 
@@ -142,7 +123,7 @@ def common_dataset(
 
     It is the data set of the runs, with `overrides` of keys of their `data` section. If
     the overrides name another data set, only `resize` comes from the runs. The prior is
-    None where no run has that of this data set. Raises `UserError` where the runs
+    None where no run has one of this data set. Raises `UserError` where the runs
     differ in a key that is not overridden, or in their prior.
     """
     first = next(iter(runs.values()))

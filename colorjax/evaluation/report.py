@@ -1,13 +1,12 @@
-"""The evaluation page: `page`; and what other pages use: `render`, `bin_chart`.
+"""Pages from templates: `render`. A page is one HTML file that needs no other.
 
-The page is one HTML file that needs no other. It shows the table, strips of images with
-maps of their error, histograms of ab, scores of single images, and the protocol.
+Templates make images of arrays with the filters `error_map`, `bin_chart`, `data_uri`.
 """
 
 import base64
 import functools
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import jinja2
@@ -16,48 +15,9 @@ from jaxtyping import Float, UInt8
 
 from colorjax import images
 from colorjax.color import lab_to_rgb
-from colorjax.evaluation.metrics import columns
-from colorjax.evaluation.results import Results
-from colorjax.evaluation.tables import cells
 from colorjax.quantize import GRID, ab_bins
 
 FAR = 75.0  # distance in ab that is white in an error map
-
-
-class Strip(NamedTuple):
-    """One image by model: its name, the colorized images, the distances in ab."""
-
-    name: str
-    images: dict[str, UInt8[np.ndarray, "h w 3"]]
-    errors: dict[str, Float[np.ndarray, "h w"]]
-
-
-def page(
-    title: str,
-    results: Results,
-    strips: dict[str, list[Strip]],
-    histograms: dict[str, Float[np.ndarray, "313"]],
-    scores: list[dict[str, str]],
-) -> str:
-    """The HTML of the page.
-
-    `strips` has lists by heading, `histograms` the pixels of each bin by model, and
-    `scores` a line for each image, by the title of the column.
-    """
-    rows = cells(results, intervals=True)
-    titles = next(iter(rows.values()))
-    return render(
-        "evaluation/report.html.j2",
-        title=title,
-        protocol=results.protocol,
-        columns=[column for column in columns().values() if column.title in titles],
-        rows=rows,
-        sections=strips,
-        far=FAR,
-        histograms=histograms,
-        scores=scores,
-        content=results.to_json(),
-    )
 
 
 def render(template: str, **values: Any) -> str:

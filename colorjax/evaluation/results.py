@@ -61,6 +61,10 @@ class RunProvenance:
     device: str
     source: dict[str, Any] | None = None
 
+    def __post_init__(self):
+        if not isinstance(self.parameters, int):  # a file may hold anything
+            raise TypeError(f"parameters is {self.parameters!r}")
+
     @classmethod
     def of(cls, run: Run) -> "RunProvenance":
         """The provenance of a run that is evaluated by this process."""
@@ -77,20 +81,20 @@ class RunProvenance:
             source=run.source,
         )
 
-
-@dataclass(frozen=True)
-class BaselineProvenance:
-    """Which baseline a predictor is."""
-
-    baseline: str
+    def to_json(self) -> dict[str, Any]:
+        """The content of a file; `source` is left out where it is None."""
+        content = dataclasses.asdict(self)
+        if self.source is None:
+            del content["source"]
+        return content
 
 
 @dataclass(frozen=True)
 class ModelResults:
-    """The metrics of a model or a baseline, and what it is."""
+    """The metrics of a model, and what it is; a baseline has no `provenance`."""
 
     metrics: dict[str, Value]
-    provenance: RunProvenance | BaselineProvenance
+    provenance: RunProvenance | None
 
 
 @dataclass(frozen=True)
@@ -108,35 +112,28 @@ class Results:
         runs: Mapping[str, Run],
     ) -> "Results":
         """The results of predictors; those that are not among `runs` are baselines."""
-        models = {}
-        for name, x in evaluated.items():
-            run = runs.get(name)
-            models[name] = ModelResults(
-                x.metrics,
-                BaselineProvenance(name) if run is None else RunProvenance.of(run),
-            )
+        provenance = {name: RunProvenance.of(run) for name, run in runs.items()}
+        models = {
+            name: ModelResults(x.metrics, provenance.get(name))
+            for name, x in evaluated.items()
+        }
         return cls(protocol, models)
 
     @property
     def runs(self) -> list[str]:
         """The names of the models that come from runs."""
-        return [
-            name
-            for name, model in self.models.items()
-            if isinstance(model.provenance, RunProvenance)
-        ]
+        return [name for name, model in self.models.items() if model.provenance]
 
     def to_json(self) -> dict[str, Any]:
         """The content of the file; a value that is not finite is null."""
-        models = self.models.items()
-        return {
-            "protocol": dataclasses.asdict(self.protocol),
-            "rows": {
-                name: {key: _value_to_json(x) for key, x in model.metrics.items()}
-                for name, model in models
-            },
-            "provenance": {name: _provenance_to_json(x) for name, x in models},
-        }
+        rows, provenance = {}, {}
+        for name, model in self.models.items():
+            rows[name] = {key: _value_to_json(x) for key, x in model.metrics.items()}
+            provenance[name] = (
+                model.provenance.to_json() if model.provenance else {"baseline": name}
+            )
+        protocol = dataclasses.asdict(self.protocol)
+        return {"protocol": protocol, "rows": rows, "provenance": provenance}
 
     @classmethod
     def from_json(cls, content: Any) -> "Results":
@@ -145,14 +142,13 @@ class Results:
         Raises `AttributeError`, `KeyError`, `TypeError` or `ValueError` where it is
         something else.
         """
-        provenance = content["provenance"]
-        models = {
-            name: ModelResults(
-                {key: _value_from_json(x) for key, x in metrics.items()},
-                _provenance_from_json(provenance[name]),
-            )
-            for name, metrics in content["rows"].items()
-        }
+        models = {}
+        for name, row in content["rows"].items():
+            metrics = {key: _value_from_json(x) for key, x in row.items()}
+            origin = content["provenance"][name]
+            is_baseline = origin == {"baseline": name}
+            provenance = None if is_baseline else RunProvenance(**origin)
+            models[name] = ModelResults(metrics, provenance)
         return cls(Protocol(**content["protocol"]), models)
 
 
@@ -166,24 +162,6 @@ def _value_to_json(value: Value) -> dict[str, float | None]:
 def _value_from_json(value: Mapping[str, Any]) -> Value:
     numbers = (value[key] for key in Value._fields)
     return Value(*(math.nan if x is None else float(x) for x in numbers))
-
-
-def _provenance_to_json(model: ModelResults) -> dict[str, Any]:
-    content = dataclasses.asdict(model.provenance)
-    if content.get("source", ...) is None:
-        del content["source"]
-    return content
-
-
-def _provenance_from_json(
-    content: Mapping[str, Any],
-) -> RunProvenance | BaselineProvenance:
-    if "baseline" in content:
-        return BaselineProvenance(**content)
-    provenance = RunProvenance(**content)
-    if not isinstance(provenance.parameters, int):
-        raise TypeError(f"parameters is {provenance.parameters!r}")
-    return provenance
 
 
 def write_results(path: epath.PathLike, results: Results) -> None:

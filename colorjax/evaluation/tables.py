@@ -4,7 +4,7 @@ import math
 
 from colorjax.evaluation.engine import Value
 from colorjax.evaluation.metrics import MEGABYTES, columns
-from colorjax.evaluation.results import ModelResults, Results, RunProvenance
+from colorjax.evaluation.results import ModelResults, Results
 
 
 def text_table(results: Results) -> str:
@@ -13,7 +13,7 @@ def text_table(results: Results) -> str:
 
 
 def markdown_table(results: Results) -> str:
-    """The same, with half of each 95 % interval."""
+    """The same table; half of its 95 % interval follows each value."""
     return table(cells(results, intervals=True))
 
 
@@ -22,22 +22,21 @@ def cells(results: Results, intervals: bool) -> dict[str, dict[str, str]]:
 
     A column that is empty for all models is left out.
     """
-    texts = {
-        column.title: {
+    rows: dict[str, dict[str, str]] = {name: {} for name in results.models}
+    for key, column in columns().items():
+        texts = {
             name: _cell(model, key, column.decimals, intervals)
             for name, model in results.models.items()
         }
-        for key, column in columns().items()
-    }
-    titles = [title for title, column in texts.items() if any(column.values())]
-    return {
-        name: {title: texts[title][name] for title in titles} for name in results.models
-    }
+        if any(texts.values()):
+            for name, text in texts.items():
+                rows[name][column.title] = text
+    return rows
 
 
 def _cell(model: ModelResults, key: str, decimals: int, interval: bool) -> str:
     if key == MEGABYTES:
-        if not isinstance(model.provenance, RunProvenance):
+        if model.provenance is None:
             return ""
         return f"{4 * model.provenance.parameters / 1e6:.{decimals}f}"
     value = model.metrics.get(key)

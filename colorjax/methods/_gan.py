@@ -75,11 +75,10 @@ def per_image(x: Shaped[Array, "b ..."]) -> Float[Array, "b"]:
 def loss_and_mean(
     values: Float[Array, "b"], counted: Float[Array, "b"]
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The sum over the images that count, divided by the size of the batch and by their
-    number.
+    """The loss and the metric to log: sums over the images that count, divided by the
+    size of the batch and by the number of images that count.
 
-    `counted` is 1 for images that count and 0 for others. The first result is the loss,
-    the second, which does not depend on how many count, is the metric to log.
+    `counted` is 1 for images that count and 0 for others.
     """
     # An image that does not count may hold anything, and 0 times NaN is NaN.
     masked = jnp.where(counted > 0, values, 0) * counted
@@ -93,8 +92,11 @@ def discriminator_loss(
     real_counted: Float[Array, "b"],
     fake_counted: Float[Array, "b2"],
 ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-    """The loss for the logits of real and fake patches, half of each; its mean to log;
-    and the accuracy, the share of patches that are classified correctly."""
+    """The loss, the metric to log, and the accuracy of a discriminator.
+
+    `real` and `fake` are its logits; each makes half of the loss. The accuracy is the
+    share of patches that are classified correctly.
+    """
     real_losses = per_image(criterion.real(real.astype(jnp.float32)))
     fake_losses = per_image(criterion.fake(fake.astype(jnp.float32)))
     real_loss, real_mean = loss_and_mean(real_losses, real_counted)

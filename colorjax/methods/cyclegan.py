@@ -3,15 +3,15 @@
 Source: Zhu, Park, Isola, Efros, "Unpaired Image-to-Image Translation using
 Cycle-Consistent Adversarial Networks", ICCV 2017. The images of one set are grey, those
 of the other set have colors, and the colors of the grey ones are unknown. Two
-generators translate between the sets, and two discriminators each know one set. An
+generators translate between the sets. Each of two discriminators knows one set. An
 image that is translated there and back should not change.
 
 An image of either set is Lab; a grey image has ab = 0. The color generator returns all
-of Lab, the grey generator returns L. If L were passed around the nets, the way back
-from color would be to copy L, and the cycle would be a loss on pairs of L and ab, which
-is regression. So the grey generator must learn what grey images look like. These may
-differ from the L of the color images; they may be from old film, for example. After
-training, the color generator's ab is the prediction.
+of Lab, the grey generator returns L. If both kept L, the way back from color would copy
+L, and the cycle would be a loss on pairs of L and ab, which is regression. So the grey
+generator must learn what grey images look like. These may differ from the L of the
+color images; they may be from old film, for example. After training, the color
+generator's ab is the prediction.
 """
 
 from functools import partial

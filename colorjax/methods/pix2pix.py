@@ -215,22 +215,21 @@ def _unet(net: UNet) -> Generator:
     def apply(variables, lightness, key):
         height, width = lightness.shape[1:3]
         output, updates = _apply(net, variables, enter(lightness), key)
-        ab = AB_UNIT * output[:, :height, :width]
-        return Prediction(ab), updates
+        return Prediction(AB_UNIT * output[:, :height, :width]), updates
 
     return Generator(init, apply, lambda ab: ab)
 
 
 def _vgg_dilated(net: VGGDilated, temperature: float) -> Generator:
-    def init(key, lightness):
-        return net.init(key, lightness, train=True)
-
     def apply(variables, lightness, key):
         logits, updates = _apply(net, variables, lightness, key)
         ab = upsample(annealed_mean(logits, temperature), SCALE)
         return Prediction(ab, logits), updates
 
-    return Generator(init, apply, lambda ab: upsample(ab[:, ::SCALE, ::SCALE], SCALE))
+    def sharp(ab):
+        return upsample(ab[:, ::SCALE, ::SCALE], SCALE)
+
+    return Generator(partial(net.init, train=True), apply, sharp)
 
 
 def _apply(net, variables, x, key):
@@ -245,6 +244,4 @@ def _debiased(mean, decay, params):
     """The mean of the parameters of all steps, or `params` before the first step."""
     count = jnp.maximum(mean["count"], 1)
     average = optax.tree.bias_correction(mean["ema"], decay, count)
-    return jax.tree.map(
-        lambda x, param: jnp.where(mean["count"] > 0, x, param), average, params
-    )
+    return optax.tree.where(mean["count"] > 0, average, params)

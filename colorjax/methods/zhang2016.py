@@ -6,7 +6,7 @@ the true color. Rare colors weigh more. The annealed mean decodes the distributi
 `mix` = 1 is the paper's plain classification, without rebalancing.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -50,15 +50,13 @@ def build(
     """The method for a data set whose bins have the frequencies `prior`.
 
     The net "vgg_dilated" is the paper's; `affine` gives its BatchNorm a scale and an
-    offset, and `remat` saves memory in training for time. "efficientnet_lite0" starts
-    from a classifier's features (`nets.efficientnet_lite`); the first `frozen` of the 7
-    stages of its encoder are not trained. `width` scales the channels, of the latter
-    only the decoder's. The net computes in `dtype`.
+    offset, and `remat` saves memory in training for time. "efficientnet_lite0" has a
+    classifier's features; the first `frozen` of its 7 stages are not trained. `width`
+    scales the channels, of the latter only the decoder's. The nets compute in `dtype`.
 
     `mix` is lambda of eq. 4. `neighbors` and `sigma` (ab units) define the soft code.
-    `temperature` decodes. The loss is a sum over the pixels of an image. Two options
-    against overfitting on small data sets: `jitter` of the lightness (see
-    `jitter_lightness`) and `dropout`.
+    `temperature` decodes. The loss is a sum over the pixels of an image. `jitter` of
+    the lightness (see `jitter_lightness`) and `dropout` are for small data sets.
 
     Raises `UserError` where a value is out of range or belongs to the other net.
     """
@@ -69,8 +67,7 @@ def build(
         )
     if not (jitter >= 0 and 0 <= dropout < 1):
         raise UserError("config.method: jitter is 0 or more, dropout lies in [0, 1)")
-    common = dict(dropout=dropout, dtype=jnp.dtype(dtype))
-    model = _make_net(net, width, affine, remat, frozen, **common)
+    model = _make_net(net, width, affine, remat, frozen, dropout, jnp.dtype(dtype))
     weights = None
     if prior is not None:
         weights = rebalancing_weights(jnp.asarray(prior, jnp.float32), mix)
@@ -96,21 +93,20 @@ def build(
     return Method(init, {"G": loss}, predict, temperature)
 
 
-def _make_net(
-    name: str, width: float, affine: bool, remat: bool, frozen: int, **common
-) -> nn.Module:
-    """The net from L to logits over the bins; `common` are options of both nets."""
+def _make_net(name, width, affine, remat, frozen, dropout, dtype) -> nn.Module:
+    """The net from L to logits over the bins."""
+    common: dict[str, Any] = dict(head_scale=0.1, dropout=dropout, dtype=dtype)
     if name == "vgg_dilated":
         if frozen:
             raise UserError("config.method.frozen goes with net 'efficientnet_lite0'")
-        return VGGDilated(Q, width, affine, head_scale=0.1, remat=remat, **common)
+        return VGGDilated(Q, width, affine, remat=remat, **common)
     if affine or remat or not 0 <= frozen <= len(STAGES):
         raise UserError(
             "config.method: affine and remat go with net 'vgg_dilated'; frozen is "
             f"0 to {len(STAGES)}"
         )
     channels = round(CHANNELS * width)
-    return EfficientNetColorizer(Q, channels, head_scale=0.1, frozen=frozen, **common)
+    return EfficientNetColorizer(Q, channels, frozen=frozen, **common)
 
 
 def rebalanced_loss(

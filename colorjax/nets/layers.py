@@ -93,9 +93,9 @@ def transposed_conv(
 class Conv(nn.Module):
     """A convolution with bias and data-dependent initialization.
 
-    `convolve(x, kernel)` is any function that is linear in the kernel. `shape` is the
-    kernel's; its last axis are the outputs. The outputs have the standard deviation
-    `scale` on the first batch. Parameters are float32, the product is in `x.dtype`.
+    `convolve(x, kernel)` is any function that is linear in the kernel, which has this
+    `shape`; its last axis holds the outputs. They have the standard deviation `scale`
+    on the first batch. Parameters are float32, the product is in `x.dtype`.
     """
 
     shape: tuple[int, ...]

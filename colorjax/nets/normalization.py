@@ -1,4 +1,7 @@
-"""Normalization layers: `BatchNorm`, `instance_norm`, and `normalize` for either."""
+"""Normalizations that the nets share: `normalize`, `instance_norm` and `BatchNorm`.
+
+They are ours because of the gradient of Flax's; see `standardize`.
+"""
 
 import flax.linen as nn
 import jax
@@ -6,16 +9,18 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 
-def standardize(
-    x: Float[Array, "b h w c"], mean: ArrayLike, variance: ArrayLike
+def normalize(
+    x: Float[Array, "b h w c"], kind: str, train: bool, name: str
 ) -> Float[Array, "b h w c"]:
-    """`x`, float32, with this mean and variance, scaled to mean 0 and variance 1.
+    """Inside a module: "instance" or "batch" normalization, or "none".
 
-    This is a power and not rsqrt as in Flax. The gradient of rsqrt, rsqrt(v) / v, makes
-    XLA rewrite the forward pass of one loss, and then it does not merge it with the
-    equal forward pass of another loss.
+    Instance normalization has no parameters, batch normalization a scale and an offset.
     """
-    return (x - mean) * (variance + 1e-5) ** -0.5
+    if kind == "none":
+        return x
+    if kind == "instance":
+        return instance_norm(x)
+    return BatchNorm(name=name)(x, train)
 
 
 def instance_norm(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
@@ -45,41 +50,33 @@ class BatchNorm(nn.Module):
         self, x: Float[Array, "b h w c"], train: bool
     ) -> Float[Array, "b h w c"]:
         zeros, ones, shape = nn.initializers.zeros, nn.initializers.ones, x.shape[-1:]
-        running = {
-            "mean": self.variable("batch_stats", "mean", jnp.zeros, shape),
-            "var": self.variable("batch_stats", "var", jnp.ones, shape),
-        }
+        running_mean = self.variable("batch_stats", "mean", jnp.zeros, shape)
+        running_var = self.variable("batch_stats", "var", jnp.ones, shape)
         wide = x.astype(jnp.float32)
         if train:
             mean, squares = (x.mean((0, 1, 2)) for x in (wide, jnp.square(wide)))
             # Not jnp.var: with micro-batches on several devices, XLA omits the sum over
             # the devices from its gradient.
             variance = jax.nn.relu(squares - jnp.square(mean))
-            of_batch = {"mean": mean, "var": variance}
-            y = standardize(wide, of_batch["mean"], of_batch["var"])
             if not self.is_initializing():
-                for name, value in of_batch.items():
-                    running[name].value = 0.9 * running[name].value + 0.1 * value
+                running_mean.value = 0.9 * running_mean.value + 0.1 * mean
+                running_var.value = 0.9 * running_var.value + 0.1 * variance
         else:
-            y = standardize(wide, running["mean"].value, running["var"].value)
+            mean, variance = running_mean.value, running_var.value
+        y = standardize(wide, mean, variance)
         if self.affine:
-            scale, bias = (
-                self.param("scale", ones, shape),
-                self.param("bias", zeros, shape),
-            )
-            y = y * scale + bias
+            y *= self.param("scale", ones, shape)
+            y += self.param("bias", zeros, shape)
         return y.astype(x.dtype)
 
 
-def normalize(
-    x: Float[Array, "b h w c"], kind: str, train: bool, name: str
+def standardize(
+    x: Float[Array, "b h w c"], mean: ArrayLike, variance: ArrayLike
 ) -> Float[Array, "b h w c"]:
-    """Inside a module: "instance" or "batch" normalization, or "none".
+    """`x`, float32, with this mean and variance, scaled to mean 0 and variance 1.
 
-    Instance normalization has no parameters, batch normalization a scale and an offset.
+    This is a power and not rsqrt as in Flax. The gradient of rsqrt, rsqrt(v) / v, makes
+    XLA rewrite the forward pass of one loss, so that XLA cannot merge it with the equal
+    forward pass of another loss.
     """
-    if kind == "none":
-        return x
-    if kind == "instance":
-        return instance_norm(x)
-    return BatchNorm(name=name)(x, train)
+    return (x - mean) * (variance + 1e-5) ** -0.5

@@ -13,7 +13,7 @@ from colorjax.nets.normalization import normalize
 
 
 class PatchGAN(nn.Module):
-    """An image to the logits that each of its overlapping patches is real.
+    """An image to a logit for each of its overlapping patches: whether it is real.
 
     There are `layers` 4x4 convolutions of stride 2 and two more of stride 1. With 1, 2,
     3, 4 or 5 layers a patch has 16, 34, 70, 142 or 286 pixels. `width` multiplies every

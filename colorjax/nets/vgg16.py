@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels, convolutions
 
 
-def _small(x, kernel, *args, **kwargs):
+def _small_conv(x, kernel, *args, **kwargs):
     """A 3x3 convolution as one matrix product.
 
     For 2x2 pixels XLA's convolution takes 80 times as long per FLOP on the CPU.
@@ -49,7 +49,7 @@ class VGG16(nn.Module):
                     channels,
                     (3, 3),
                     padding=1,
-                    conv_general_dilated=_small if x.shape[1] < 4 else None,
+                    conv_general_dilated=_small_conv if x.shape[1] < 4 else None,
                     name=f"conv{number}",
                 )
                 x = conv(x)

@@ -65,16 +65,13 @@ def load_encoder(weights: Weights) -> dict[str, Any]:
     params = {}
 
     def take(name, conv, norm, shape):
-        kernel = reader.take(f"{conv}.weight", shape)
-        scale, offset, mean, var = (
-            reader.take(f"{norm}.{part}", shape[:1])
-            for part in ("weight", "bias", "running_mean", "running_var")
-        )
-        scale = scale / np.sqrt(var + EPSILON)
-        kernel = kernel.transpose(2, 3, 1, 0) * scale
-        params[name] = {"kernel": kernel, "bias": offset - mean * scale}
+        kernel = reader.kernel(f"{conv}.weight", shape)
+        affine, statistics = reader.norm(norm, shape[-1])
+        scale = affine["scale"] / np.sqrt(statistics["var"] + EPSILON)
+        bias = affine["bias"] - statistics["mean"] * scale
+        params[name] = {"kernel": kernel * scale, "bias": bias}
 
-    take("stem", "_conv_stem", "_bn0", (STEM, 3, 3, 3))
+    take("stem", "_conv_stem", "_bn0", (3, 3, 3, STEM))
     params["stem"]["kernel"] = params["stem"]["kernel"].sum(2, keepdims=True)
     number, before = 0, STEM
     for stage in STAGES:
@@ -83,12 +80,12 @@ def load_encoder(weights: Weights) -> dict[str, Any]:
             inside = before * stage.expansion
             if stage.expansion > 1:
                 expand = f"{theirs}._expand_conv"
-                take(f"{ours}_expand", expand, f"{theirs}._bn0", (inside, before, 1, 1))
-            window = (stage.kernel, stage.kernel)
+                take(f"{ours}_expand", expand, f"{theirs}._bn0", (1, 1, before, inside))
             depthwise = f"{theirs}._depthwise_conv"
-            take(f"{ours}_depthwise", depthwise, f"{theirs}._bn1", (inside, 1, *window))
+            shape = (stage.kernel, stage.kernel, 1, inside)
+            take(f"{ours}_depthwise", depthwise, f"{theirs}._bn1", shape)
             project = f"{theirs}._project_conv"
-            shape = (stage.channels, inside, 1, 1)
+            shape = (1, 1, inside, stage.channels)
             take(f"{ours}_project", project, f"{theirs}._bn2", shape)
             number, before = number + 1, stage.channels
     reader.finish()

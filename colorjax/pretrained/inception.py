@@ -8,52 +8,34 @@ from colorjax.errors import UserError
 from colorjax.nets.inception import SIDE, InceptionV3
 from colorjax.pretrained.weights import Reader, Weights
 
-# The layers of torchvision's blocks by their names in the original.
+# The layers of torchvision's blocks, in order, by their tower in the original.
 A = {
-    "conv": "branch1x1",
-    "tower/conv": "branch5x5_1",
-    "tower/conv_1": "branch5x5_2",
-    "tower_1/conv": "branch3x3dbl_1",
-    "tower_1/conv_1": "branch3x3dbl_2",
-    "tower_1/conv_2": "branch3x3dbl_3",
-    "tower_2/conv": "branch_pool",
+    "": ("branch1x1",),
+    "tower": ("branch5x5_1", "branch5x5_2"),
+    "tower_1": ("branch3x3dbl_1", "branch3x3dbl_2", "branch3x3dbl_3"),
+    "tower_2": ("branch_pool",),
 }
 B = {
-    "conv": "branch3x3",
-    "tower/conv": "branch3x3dbl_1",
-    "tower/conv_1": "branch3x3dbl_2",
-    "tower/conv_2": "branch3x3dbl_3",
+    "": ("branch3x3",),
+    "tower": ("branch3x3dbl_1", "branch3x3dbl_2", "branch3x3dbl_3"),
 }
 C = {
-    "conv": "branch1x1",
-    "tower/conv": "branch7x7_1",
-    "tower/conv_1": "branch7x7_2",
-    "tower/conv_2": "branch7x7_3",
-    "tower_1/conv": "branch7x7dbl_1",
-    "tower_1/conv_1": "branch7x7dbl_2",
-    "tower_1/conv_2": "branch7x7dbl_3",
-    "tower_1/conv_3": "branch7x7dbl_4",
-    "tower_1/conv_4": "branch7x7dbl_5",
-    "tower_2/conv": "branch_pool",
+    "": ("branch1x1",),
+    "tower": ("branch7x7_1", "branch7x7_2", "branch7x7_3"),
+    "tower_1": tuple(f"branch7x7dbl_{i}" for i in range(1, 6)),
+    "tower_2": ("branch_pool",),
 }
 D = {
-    "tower/conv": "branch3x3_1",
-    "tower/conv_1": "branch3x3_2",
-    "tower_1/conv": "branch7x7x3_1",
-    "tower_1/conv_1": "branch7x7x3_2",
-    "tower_1/conv_2": "branch7x7x3_3",
-    "tower_1/conv_3": "branch7x7x3_4",
+    "tower": ("branch3x3_1", "branch3x3_2"),
+    "tower_1": tuple(f"branch7x7x3_{i}" for i in range(1, 5)),
 }
 E = {
-    "conv": "branch1x1",
-    "tower/conv": "branch3x3_1",
-    "tower/mixed/conv": "branch3x3_2a",
-    "tower/mixed/conv_1": "branch3x3_2b",
-    "tower_1/conv": "branch3x3dbl_1",
-    "tower_1/conv_1": "branch3x3dbl_2",
-    "tower_1/mixed/conv": "branch3x3dbl_3a",
-    "tower_1/mixed/conv_1": "branch3x3dbl_3b",
-    "tower_2/conv": "branch_pool",
+    "": ("branch1x1",),
+    "tower": ("branch3x3_1",),
+    "tower/mixed": ("branch3x3_2a", "branch3x3_2b"),
+    "tower_1": ("branch3x3dbl_1", "branch3x3dbl_2"),
+    "tower_1/mixed": ("branch3x3dbl_3a", "branch3x3dbl_3b"),
+    "tower_2": ("branch_pool",),
 }
 BLOCKS = {
     "mixed": ("Mixed_5b", A),
@@ -68,13 +50,13 @@ BLOCKS = {
     "mixed_9": ("Mixed_7b", E),
     "mixed_10": ("Mixed_7c", E),
 }
-STEM = {
-    "conv": "Conv2d_1a_3x3",
-    "conv_1": "Conv2d_2a_3x3",
-    "conv_2": "Conv2d_2b_3x3",
-    "conv_3": "Conv2d_3b_1x1",
-    "conv_4": "Conv2d_4a_3x3",
-}
+STEM = (
+    "Conv2d_1a_3x3",
+    "Conv2d_2a_3x3",
+    "Conv2d_2b_3x3",
+    "Conv2d_3b_1x1",
+    "Conv2d_4a_3x3",
+)
 UNUSED = ("AuxLogits.", "fc.")  # torchvision's classifiers on top of the features
 
 
@@ -101,24 +83,20 @@ def load_inception(weights: Weights) -> tuple[InceptionV3, dict]:
     for layer in shapes:
         if layer.endswith("/norm"):
             continue
-        height, width, inputs, outputs = shapes[layer]["kernel"].shape
-        shape, vector = (outputs, inputs, height, width), (outputs,)
+        shape, norm = shapes[layer]["kernel"].shape, f"{layer}/norm"
         if original:
-            key = f"net.layers.{_original_name(layer)}"
-            kernel = reader.take(f"{key}.weight", shape)
-            scale = np.ones(vector, np.float32)
-            bias = reader.take(f"{key}.beta", vector)
-            mean, var = (reader.take(f"{key}.{x}", vector) for x in ("mean", "var"))
+            key, size = f"net.layers.{_original_name(layer)}", shape[-1:]
+            kernel = reader.kernel(f"{key}.weight", shape)
+            bias, mean, var = (
+                reader.take(f"{key}.{x}", size) for x in ("beta", "mean", "var")
+            )
+            params[norm] = {"scale": np.ones(size, np.float32), "bias": bias}
+            statistics[norm] = {"mean": mean, "var": var}
         else:
             key = _torchvision_name(layer)
-            kernel = reader.take(f"{key}.conv.weight", shape)
-            scale, bias, mean, var = (
-                reader.take(f"{key}.bn.{x}", vector)
-                for x in ("weight", "bias", "running_mean", "running_var")
-            )
-        params[layer] = {"kernel": kernel.transpose(2, 3, 1, 0)}
-        params[f"{layer}/norm"] = {"scale": scale, "bias": bias}
-        statistics[f"{layer}/norm"] = {"mean": mean, "var": var}
+            kernel = reader.kernel(f"{key}.conv.weight", shape)
+            params[norm], statistics[norm] = reader.norm(f"{key}.bn", shape[-1])
+        params[layer] = {"kernel": kernel}
     reader.finish()
     return net, {"params": params, "batch_stats": statistics}
 
@@ -132,8 +110,11 @@ def _original_name(layer: str) -> str:
 
 
 def _torchvision_name(layer: str) -> str:
-    block, _, rest = layer.partition("/")
-    if not rest:
-        return STEM[block]
-    name, layers = BLOCKS[block]
-    return f"{name}.{layers[rest]}"
+    """The name in the file; `layer` ends with "conv", "conv_1", "conv_2", ..."""
+    path, _, conv = layer.rpartition("/")
+    place = int(conv.partition("_")[2] or 0)
+    if not path:
+        return STEM[place]
+    block, _, tower = path.partition("/")
+    name, towers = BLOCKS[block]
+    return f"{name}.{towers[tower][place]}"

@@ -24,9 +24,9 @@ BIG_ENDIAN = "it was written on a big-endian machine"
 def read_torch(data: bytes) -> Iterator[tuple[str, np.ndarray] | None]:
     """The tensors in a file, by the names that a state dict gives them.
 
-    For other objects it yields None, so that the caller can count and stop: a few
-    mappings, each of which is twice in the next, have names without end. Raises
-    whatever a broken file provokes.
+    It yields None for each other object, so that the caller can count them and stop: if
+    each mapping holds the one before twice, a small file has any number of names.
+    Raises whatever a broken file provokes.
     """
     archive = zipfile.is_zipfile(io.BytesIO(data))
     return _named(_read_zip(data) if archive else _read_stream(data))
@@ -89,7 +89,7 @@ def _read_stream(data: bytes) -> Any:
         raise ValueError(BIG_ENDIAN)
     # The tensors come before the numbers of their storages, so they are filled later.
     unfilled: list[tuple[np.ndarray, Any]] = []
-    # Of each number there are a byte in the file and, on average, at most one tensor.
+    # Each number takes a byte or more of the file, so tensors have no more numbers.
     room = len(data)
 
     def tensor(storage, offset, shape, stride, *rest):

@@ -4,12 +4,13 @@
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from colorjax.errors import UserError
-from colorjax.nets.vgg16 import BLOCKS, VGG16
+from colorjax.nets.vgg16 import VGG16
 from colorjax.pretrained.weights import Reader, Weights
 
 
@@ -95,48 +96,39 @@ def load_classifier(weights: Weights) -> Classifier:
     Raises `UserError`, naming the tensor, where the file is of another net.
     """
     layout = _layout(weights)
-    reader = Reader(weights, layout.name)
-    params, statistics = {}, {}
-
-    def take(name, key, shape):
-        kernel = reader.take(f"{key}.weight", shape)
-        order = (2, 3, 1, 0) if len(shape) == 4 else (1, 0)
-        bias = reader.take(f"{key}.bias", shape[:1])
-        params[name] = {"kernel": kernel.transpose(order), "bias": bias}
-
-    def take_norm(name, key, size):
-        scale, bias, mean, var = (
-            reader.take(f"{key}.{x}", (size,))
-            for x in ("weight", "bias", "running_mean", "running_var")
-        )
-        params[name] = {"scale": scale, "bias": bias}
-        statistics[name] = {"mean": mean, "var": var}
-
-    channels = [size for size, depth in BLOCKS for _ in range(depth)]
-    before = 3
-    for number, (place, size) in enumerate(
-        zip(layout.convs, channels, strict=True), start=1
-    ):
-        take(f"conv{number}", f"features.{place}", (size, before, 3, 3))
-        if layout.norm:
-            take_norm(f"norm{number}", f"features.{place + 1}", size)
-        before = size
-    before *= (layout.side // 2 ** len(BLOCKS)) ** 2
-    *places, last = layout.dense
-    for number, (place, size) in enumerate(
-        zip(places, layout.hidden, strict=True), start=1
-    ):
-        take(f"dense{number}", f"classifier.{place}", (size, before))
-        if layout.dense_norm:
-            take_norm(f"dense_norm{number}", f"classifier.{place + 1}", size)
-        before = size
-    take("head", f"classifier.{last}", (layout.classes, before))
-    reader.finish()
     net = VGG16(layout.classes, layout.hidden, layout.norm, layout.dense_norm)
-    variables = {"params": params}
-    if statistics:
-        variables["batch_stats"] = statistics
+    image = jax.ShapeDtypeStruct((1, layout.side, layout.side, 3), jnp.float32)
+    shapes = jax.eval_shape(net.init, jax.random.key(0), image)["params"]
+    reader, keys = Reader(weights, layout.name), _keys(layout)
+    params, statistics = {}, {}
+    for name, shape in shapes.items():
+        key = keys[name]
+        if "norm" in name:
+            size = shape["scale"].size
+            params[name], statistics[name] = reader.norm(key, size)
+            continue
+        if "conv" in name:
+            kernel = reader.kernel(f"{key}.weight", shape["kernel"].shape)
+        else:  # dense; files have [outputs inputs]
+            kernel = reader.take(f"{key}.weight", shape["kernel"].shape[::-1]).T
+        bias = reader.take(f"{key}.bias", shape["bias"].shape)
+        params[name] = {"kernel": kernel, "bias": bias}
+    reader.finish()
+    variables = {"params": params, "batch_stats": statistics}
     return Classifier(net, variables, layout)
+
+
+def _keys(layout: Layout) -> dict[str, str]:
+    """The keys of the layers of `VGG16` in a file, by name."""
+    keys = {}
+    for number, place in enumerate(layout.convs, start=1):
+        keys[f"conv{number}"] = f"features.{place}"
+        keys[f"norm{number}"] = f"features.{place + 1}"
+    for number, place in enumerate(layout.dense, start=1):
+        keys[f"dense{number}"] = f"classifier.{place}"
+        keys[f"dense_norm{number}"] = f"classifier.{place + 1}"
+    keys["head"] = f"classifier.{layout.dense[-1]}"
+    return keys
 
 
 def _layout(weights: Weights) -> Layout:

@@ -116,6 +116,23 @@ class Reader:
             raise self.refusal(key, "holds NaN or infinity")
         return tensor
 
+    def kernel(self, key: str, shape: tuple[int, int, int, int]) -> np.ndarray:
+        """The kernel `key` of a convolution, of `shape` [height width inputs outputs].
+
+        Files have it as [outputs inputs height width].
+        """
+        height, width, inputs, outputs = shape
+        stored = self.take(key, (outputs, inputs, height, width))
+        return stored.transpose(2, 3, 1, 0)
+
+    def norm(self, key: str, size: int) -> tuple[Tensors, Tensors]:
+        """The scale and bias of PyTorch's BatchNorm `key`, and its mean and var."""
+        scale, bias, mean, var = (
+            self.take(f"{key}.{part}", (size,))
+            for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        return {"scale": scale, "bias": bias}, {"mean": mean, "var": var}
+
     def finish(self) -> None:
         """Raise `UserError` where a tensor is left."""
         if self.left:

@@ -66,13 +66,9 @@ def _from_pytorch(weights: Weights) -> Published:
         key = f"model{places[layer]}"
         if "kernel" in shape:
             params[layer] = _conv(reader, layer, shape, f"{key}.weight", f"{key}.bias")
-            continue
-        scale, bias, mean, var = (
-            reader.take(f"{key}.{part}", shape["bias"].shape)
-            for part in ("weight", "bias", "running_mean", "running_var")
-        )
-        params[layer] = {"scale": scale, "bias": bias}
-        statistics[layer] = {"mean": mean, "var": var}
+        else:
+            size = shape["bias"].size
+            params[layer], statistics[layer] = reader.norm(key, size)
     colors = AB_UNIT * reader.take("model_out.weight", (2, Q, 1, 1))
     off = _distance_from_bins(reader, "model_out.weight", colors)
     reader.finish()
@@ -166,16 +162,13 @@ def _shapes(first: np.ndarray, affine: bool) -> tuple[float, dict[str, Any]]:
 def _conv(reader, layer, shape, weight, bias) -> dict[str, np.ndarray]:
     """The kernel and the bias of a convolution.
 
-    Both libraries store kernels as [outputs inputs height width], and that of the
-    transposed convolution as [inputs outputs height width].
+    Both libraries swap inputs and outputs in the kernel of the transposed convolution.
     """
     height, width, inputs, outputs = shape["kernel"].shape
     if layer == "conv8_1":
-        kernel = reader.take(weight, (inputs, outputs, height, width))
-        kernel = kernel.transpose(2, 3, 0, 1)
+        kernel = reader.kernel(weight, (height, width, outputs, inputs)).swapaxes(2, 3)
     else:
-        kernel = reader.take(weight, (outputs, inputs, height, width))
-        kernel = kernel.transpose(2, 3, 1, 0)
+        kernel = reader.kernel(weight, shape["kernel"].shape)
     return {"kernel": kernel, "bias": reader.take(bias, (outputs,))}
 
 

@@ -1,63 +1,47 @@
 """The images that a run learns from: `TrainingData`."""
 
 import dataclasses
-import math
 from collections.abc import Iterator
-
-import jax
 
 from colorjax.data.batches import Batch
 from colorjax.data.pipeline import ImageDataset
-from colorjax.data.sources import Split
+from colorjax.data.sources import Source, Split
 from colorjax.data.unreadable import UnreadableCounter
-from colorjax.progress import tracked
 
 
 class TrainingData:
     """The opened training splits of a dataset, and this process's part of its batches.
 
-    `unreadable` counts the images that could not be read. Opening raises `UserError`
-    if a split, the one for evaluation included, does not exist or is empty.
+    `splits` has the training split as "data", and the second set, if there is one, as
+    "data.other". `unreadable` counts the images that could not be read. Opening raises
+    `UserError` if a split, the one for evaluation included, does not exist or is empty.
     """
 
     def __init__(self, dataset: ImageDataset, *, seed: int, batch: int, steps: int):
         self.dataset = dataset
-        self.source = dataset.source(dataset.train_split)
-        self.second_source = dataset.other_source()
+        self.splits: dict[str, Split] = {"data": dataset.source(dataset.train_split)}
+        if (other := dataset.other_source()) is not None:
+            self.splits["data.other"] = other
         dataset.source(dataset.test_split)
-        self.unreadable = [UnreadableCounter(self.source, dataset.max_unreadable)]
+        self.unreadable = [
+            UnreadableCounter(self.splits["data"], dataset.max_unreadable)
+        ]
         self._seed, self._batch, self._steps = seed, batch, steps
-
-    @property
-    def splits(self) -> dict[str, Split]:
-        """The training splits by the names that they have in the list of images."""
-        splits = {"data": self.source}
-        if self.second_source is not None:
-            splits["data.other"] = self.second_source
-        return splits
 
     def single_pass(self, batch: int, label: str) -> Iterator[Batch]:
         """The training split once, in global batches of `batch`, with progress."""
-        batches = self.dataset.single_pass(
-            self.source,
-            batch=batch,
-            process=jax.process_index(),
-            processes=jax.process_count(),
-        )
-        total = math.ceil(len(self.source) / batch)
-        return self.unreadable[0].count(tracked(batches, label, total))
+        batches = self.dataset.single_pass(self.splits["data"], batch, label)
+        return self.unreadable[0].count(batches)
 
     def batches(self, start: int) -> Iterator[Batch]:
         """The batches of step `start` + 1 and all later ones."""
-        dataset = self.dataset
-        first, second = dataset.training_sources(self.source, self.second_source)
-        if first is not self.source:  # a half, whose images have other indices
-            self.unreadable = [UnreadableCounter(first, dataset.max_unreadable)]
+        first, second = self._sources()
+        most = self.dataset.max_unreadable
+        if first is not self.splits["data"]:  # a half, whose images have other indices
+            self.unreadable = [UnreadableCounter(first, most)]
         if second is not None:
-            self.unreadable.append(
-                UnreadableCounter(second, dataset.max_unreadable, second=True)
-            )
-        batches = self._training(dataset, start, self._steps)
+            self.unreadable.append(UnreadableCounter(second, most, second=True))
+        batches = self._training(self.dataset, start, self._steps)
         for counter in self.unreadable:
             batches = counter.count(batches)
         return batches
@@ -67,13 +51,15 @@ class TrainingData:
         dataset = dataclasses.replace(self.dataset, workers=0)
         return next(self._training(dataset, step - 1, step))
 
+    def _sources(self) -> tuple[Source, Source | None]:
+        splits = self.splits["data"], self.splits.get("data.other")
+        return self.dataset.training_sources(*splits)
+
     def _training(self, dataset: ImageDataset, start: int, steps: int):
         return dataset.training(
-            *dataset.training_sources(self.source, self.second_source),
+            *self._sources(),
             seed=self._seed,
             batch=self._batch,
             start=start,
             steps=steps,
-            process=jax.process_index(),
-            processes=jax.process_count(),
         )

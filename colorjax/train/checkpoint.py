@@ -20,7 +20,7 @@ from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
 
 from colorjax import runtime
-from colorjax.errors import UserError
+from colorjax.errors import UserError, reason
 from colorjax.progress import report
 from colorjax.train import checksums
 
@@ -85,7 +85,7 @@ class Checkpoints:
             return self._orbax.load(step, like)
 
     def save(self, step: int, state: Any, metrics: dict[str, float] | None = None):
-        """Begin to save `state`; `metrics` may have `BEST`, which selects the best.
+        """Begin to save `state`. The best checkpoint has the largest metric `BEST`.
 
         Raises `UserError` if this or the previous checkpoint cannot be written.
         """
@@ -125,7 +125,7 @@ class Checkpoints:
         except Exception as error:  # tensorstore has no class for a full disk
             raise UserError(
                 f"{self.directory}: a checkpoint could not be written "
-                f"({_first_line(error)}); if the disk is full, make room; the same "
+                f"({_cause(error)}); if the disk is full, make room; the same "
                 "command resumes from the last finished checkpoint"
             ) from error
 
@@ -180,7 +180,7 @@ def save_nets(workdir: epath.PathLike, nets: dict[str, Any], step: int = 0) -> N
 
 
 def _checkpointer(directory: epath.Path, **options: Any) -> ocp.training.Checkpointer:
-    """Orbax without its log: 25 lines a save, and each error five times."""
+    """Orbax without its log, which has 25 lines a save and each error five times."""
     logging.getLogger("absl").addFilter(_is_not_of_orbax)
     return ocp.training.Checkpointer(directory, **options)
 
@@ -219,7 +219,7 @@ def _report_damage(path: epath.Path) -> Iterator[None]:
         raise
     except Exception as error:  # Orbax raises whatever the files provoke
         raise UserError(
-            f"{path} cannot be loaded ({_first_line(error.__cause__ or error)}); it is "
+            f"{path} cannot be loaded ({_cause(error.__cause__ or error)}); it is "
             "damaged, or another version of colorjax wrote it; remove it to resume "
             "from the one before"
         ) from error
@@ -232,6 +232,5 @@ def _directory(workdir: epath.PathLike) -> epath.Path:
     return path / "checkpoints"
 
 
-def _first_line(error: BaseException) -> str:
-    line = next(iter(str(error).splitlines()), type(error).__name__)
-    return line.rsplit('": ', 1)[-1][:200]  # after the long name of a temporary file
+def _cause(error: BaseException) -> str:
+    return reason(error).rsplit('": ', 1)[-1]  # after the name of a temporary file

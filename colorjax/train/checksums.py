@@ -24,8 +24,7 @@ def write_checksums(folder: epath.PathLike) -> None:
 
 
 def verify(folder: epath.PathLike) -> str | None:
-    """The first difference of a folder from its checksums, as text; None if it has
-    none.
+    """The first difference between a folder and its checksums; None if they agree.
 
     A folder without checksums passes: its process was killed before it wrote them.
     """

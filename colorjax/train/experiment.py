@@ -1,7 +1,6 @@
 """What a config describes: `Experiment`, made of `make_method`, `make_dataset`,
-`make_optimizer`."""
+`make_adam`."""
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,9 +17,9 @@ from colorjax import methods
 from colorjax.data.pipeline import ImageDataset
 from colorjax.distributed import check_batch_size
 from colorjax.method import Method, abstract_batch
-from colorjax.train import optim
 from colorjax.train.batches import TrainingData
 from colorjax.train.checkpoint import Checkpoints
+from colorjax.train.optim import Adam
 from colorjax.train.step import StepOptions, TrainState, make_init, make_step
 
 
@@ -44,23 +43,16 @@ def make_dataset(section: dict[str, Any]) -> ImageDataset:
     return ImageDataset(**configs.check_section("data", ImageDataset, section))
 
 
-def make_optimizer(section: dict[str, Any], steps: int) -> GradientTransformation:
+def make_adam(section: dict[str, Any]) -> Adam:
     """The optimizer that the `optimizer` section of a config describes."""
-    section = configs.check_section("optimizer", optim.adam, section, ["steps"])
-    return optim.adam(steps, **section)
-
-
-def make_learning_rate(section: dict[str, Any], steps: int) -> Schedule:
-    """The learning rate of the `optimizer` section of a config, by step."""
-    keys = inspect.signature(optim.schedule).parameters
-    return optim.schedule(steps, **{k: x for k, x in section.items() if k in keys})
+    return Adam(**configs.check_section("optimizer", Adam, section))
 
 
 @dataclass(frozen=True)
 class Experiment:
     """The parts of a training run, built from its config and checked.
 
-    `method` has no prior: it initializes and predicts, but has no losses to train on.
+    `method` has no prior: it initializes and predicts, but its losses cannot run.
     `abstract_batch` and `abstract_state` are the shapes of a global batch and of the
     state.
     """
@@ -70,6 +62,7 @@ class Experiment:
     dataset: ImageDataset
     method: Method
     optimizer: GradientTransformation
+    learning_rate: Schedule
     step_options: StepOptions
     init: Callable[[dict[str, Array]], TrainState]
     abstract_batch: dict[str, jax.ShapeDtypeStruct]
@@ -83,7 +76,8 @@ class Experiment:
         """
         configs.check_keys(config)
         dataset = make_dataset(config["data"])
-        optimizer = make_optimizer(config["optimizer"], config["steps"])
+        adam = make_adam(config["optimizer"])
+        optimizer = adam.transformation(config["steps"])
         method = make_method(config["method"])
         method.check(dataset.crop, dataset.unpaired)
         section = configs.check_section("step", StepOptions, config["step"])
@@ -96,7 +90,16 @@ class Experiment:
         batch = abstract_batch(config["batch"], dataset.crop, dataset.unpaired)
         state = jax.eval_shape(init, batch)
         return cls(
-            config, mesh, dataset, method, optimizer, step_options, init, batch, state
+            config,
+            mesh,
+            dataset,
+            method,
+            optimizer,
+            adam.schedule(config["steps"]),
+            step_options,
+            init,
+            batch,
+            state,
         )
 
     @cached_property
@@ -120,5 +123,5 @@ class Experiment:
             self.config["seed"],
             self.mesh,
             self.step_options,
-            make_learning_rate(self.config["optimizer"], self.config["steps"]),
+            self.learning_rate,
         )

@@ -22,7 +22,7 @@ from colorjax.progress import report
 
 BEAT = 5.0  # seconds between heartbeats
 STALE = 60.0  # seconds without a heartbeat after which the owner counts as dead
-SETTLE = 0.3  # seconds in which two processes that start together have both written
+SETTLE = 0.3  # seconds until two processes that start together have both written
 
 
 class Lock:
@@ -76,7 +76,7 @@ class Lock:
                 return
             if now != owner:
                 raise self._in_use(now)
-        report(f"{self.path}: there was none; taking over")
+        report(f"{self.path}: no heartbeat in {STALE:.0f} s; taking over")
 
     def _in_use(self, owner):
         return UserError(
@@ -86,7 +86,7 @@ class Lock:
 
     def _beat(self):
         while not self._ending.wait(BEAT):
-            with contextlib.suppress(OSError, UserError):  # try again after a full disk
+            with contextlib.suppress(OSError, UserError):  # try again at the next beat
                 owner = self._read()
                 if owner and owner["token"] != self.token:
                     self.usurper = owner

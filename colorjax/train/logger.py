@@ -20,13 +20,13 @@ class TrainingLogger:
     If tensorboardX is installed, event files in `tensorboard/` have the same metrics.
 
     Metrics are fetched from the device one step late, so that no step waits. `metrics`
-    are the last fetched ones, of `step`. All of the first steps are logged, then fewer,
-    so that a run has about `LINES` lines at most. Numbers that are not finite become
-    null. The whole log stays in memory and is rewritten, because object stores cannot
-    append; a resumed run drops the lines of the steps that it repeats.
+    are the last fetched ones, those of `step`. All of the first 100 steps are logged,
+    later ones at intervals, so that a run has about `LINES` lines at most. Numbers that
+    are not finite become null. The whole log stays in memory and is rewritten, because
+    object stores cannot append. A resumed run drops the lines of steps that it repeats.
     """
 
-    ALL, EVERY = 100, 20  # all first steps are fetched, then every 20th
+    FIRST, SPACING = 100, 20  # the metrics of all first steps are fetched, then these
     LINES = 2000
 
     def __init__(
@@ -39,7 +39,8 @@ class TrainingLogger:
         if self.path.exists():
             lines = self.path.read_text().splitlines()
             self.lines = [line for line in lines if json.loads(line)["step"] <= start]
-        self.spacing = self.EVERY * max(1, math.ceil(steps / self.EVERY / self.LINES))
+        fetched = steps / self.SPACING
+        self.spacing = self.SPACING * max(1, math.ceil(fetched / self.LINES))
         self.step: int = start
         self.metrics: dict[str, float] = {}
         self._warnings = self._discriminator_warnings()
@@ -64,10 +65,10 @@ class TrainingLogger:
             yield batch
 
     def add(self, step: int, metrics: Mapping[str, Any]) -> None:
-        """Take a step's metrics, scalars on the device; fetch those of the step
-        before."""
+        """Take the metrics of a step, scalars on the device, and fetch those of the
+        step before."""
         self._fetch()
-        if step <= self.ALL or step % self.EVERY == 0 or step == self.steps:
+        if step <= self.FIRST or step % self.SPACING == 0 or step == self.steps:
             self._pending = (step, metrics)
 
     def pause(self) -> None:
@@ -76,7 +77,7 @@ class TrainingLogger:
 
     def flush(self) -> None:
         """Fetch all metrics and write the file."""
-        self._fetch(timed=False)  # right after the fetch of the step before
+        self._fetch(timed=False)  # the fetch before was just now, not a step ago
         self._write()
 
     def _fetch(self, timed: bool = True) -> None:
@@ -96,7 +97,7 @@ class TrainingLogger:
         elif step == self.start + 1:
             report(f"first step after {now - self.started:.1f} s")
         self._clock = (step, now, self._waited)
-        if step <= self.ALL or step % self.spacing == 0 or step == self.steps:
+        if step <= self.FIRST or step % self.spacing == 0 or step == self.steps:
             self.lines.append(self._line(step, step_seconds, waiting_seconds, now))
             self._warn()
             if self._tensorboard is not None:

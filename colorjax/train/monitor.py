@@ -1,7 +1,7 @@
 """Signs of failing training, for every method, each as a message with a remedy.
 
-`DivergenceGuard` ends a run whose steps are skipped. `discriminator_warnings` are of
-logged metrics, `collapse_warnings` of the metrics of an evaluation.
+`check_divergence` ends a run whose steps are skipped. `discriminator_warnings` judges
+logged metrics, `collapse_warnings` the metrics of an evaluation.
 """
 
 import math
@@ -12,40 +12,35 @@ from etils import epath
 
 from colorjax.errors import UserError
 
-WINDOW = 30  # logged steps (all of the first 100, then each 20th) that a side must win
+WINDOW = 30  # logged steps over which the accuracy of a discriminator is averaged
 WON, LOST = 0.97, 0.52  # mean accuracies of a discriminator; 0.5 is chance
-FEW = 0.05  # smallest share of the originals' colors, not counting one color
+FEW = 0.05  # smallest number of used bins beyond the first, in units of the originals'
 FAINT, WILD = 0.05, 3.0  # smallest and largest chroma, in units of the originals'
 
 
-class DivergenceGuard:
-    """Ends a run after too many skipped steps in a row.
+def check_divergence(
+    step: int, metrics: Mapping[str, float], save_batch: Callable[[int], epath.Path]
+) -> None:
+    """Raise `UserError` if the metrics of `step` allow no further skipped step.
 
-    `save_batch` writes the batch of a step to a file and returns its path.
+    `save_batch` writes the batch of a step to a file and returns its path. Of several
+    processes all raise, because they have the same metrics.
     """
-
-    def __init__(self, save_batch: Callable[[int], epath.Path]):
-        self._save_batch = save_batch
-
-    def check(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Raise `UserError` if the metrics of `step` allow no further skipped step.
-
-        Of several processes all raise it, because they have the same metrics.
-        """
-        if metrics.get("patience", 1) > 0:
-            return
-        raise UserError(
-            f"step {step}: {metrics['skipped']:.0f} steps were skipped, "
-            "config.step.patience in a row, because the loss or its gradient is not "
-            f"finite; the batch of this step is in {self._save_batch(step)}; the same "
-            "command resumes from the last checkpoint, which is good; "
-            "JAX_DEBUG_NANS=True shows the operation; a new run may need a lower "
-            "optimizer.learning_rate or optimizer.clip"
-        )
+    if metrics.get("patience", 1) > 0:
+        return
+    raise UserError(
+        f"step {step}: {metrics['skipped']:.0f} steps were skipped, "
+        "config.step.patience in a row, because the loss or its gradient is not "
+        f"finite; the batch of this step is in {save_batch(step)}; the same "
+        "command resumes from the last checkpoint, which is good; "
+        "JAX_DEBUG_NANS=True shows the operation; a new run may need a lower "
+        "optimizer.learning_rate or optimizer.clip"
+    )
 
 
 def discriminator_warnings(logged: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """A warning for each discriminator that wins or loses all the time, by name.
+    """A warning for each discriminator that wins or loses all the time, by the name of
+    its accuracy.
 
     `logged` has the last lines of a log; there is no warning if they are fewer than
     `WINDOW`. A discriminator's accuracy is a metric whose name begins "accuracy_D".
@@ -77,7 +72,7 @@ def discriminator_warnings(logged: Sequence[Mapping[str, Any]]) -> dict[str, str
 
 
 def collapse_warnings(metrics: Mapping[str, float]) -> list[str]:
-    """Warnings that all colors became one, or grey, or glaring.
+    """Warnings that the colors have collapsed, are grey, or are glaring.
 
     `metrics` are those of an evaluation: "bins_used", "bins_used_original",
     "commonest_bin" and "chroma_ratio" (see `colorjax.evaluation.metrics.diversity` and

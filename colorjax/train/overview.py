@@ -1,6 +1,5 @@
 """The parameters of networks as text: `describe_parameters`."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -13,15 +12,15 @@ def describe_parameters(nets: Nets) -> str:
 
     The arrays may be abstract.
     """
-    return "\n".join(line for name in nets for line in _describe(name, nets[name]))
-
-
-def _describe(name: str, collections: dict[str, Any]) -> Iterator[str]:
-    modules = collections["params"]
-    yield f"parameters of {name}: {_count(modules) / 1e6:.2f} M"
-    width = max(map(len, modules), default=0)
-    for module, arrays in modules.items():
-        yield f"  {module:<{width}} {_count(arrays):>10,}  {_shapes(arrays)}"
+    lines = []
+    for name, collections in nets.items():
+        modules = collections["params"]
+        width = max(map(len, modules), default=0)
+        lines.append(f"parameters of {name}: {_count(modules) / 1e6:.2f} M")
+        for module, arrays in modules.items():
+            count = f"{_count(arrays):>10,}"
+            lines.append(f"  {module:<{width}} {count}  {_shapes(arrays)}")
+    return "\n".join(lines)
 
 
 def _shapes(arrays: Any) -> str:

@@ -99,13 +99,13 @@ def make_step(
 ) -> Callable[[TrainState, dict[str, Array]], tuple[TrainState, dict[str, Array]]]:
     """A compiled function from (state, batch) to (next state, metrics).
 
-    It donates its state. Losses run in their order; each sees the nets that the losses
-    before it updated. If a loss or its gradient is not finite, the step is skipped: it
-    changes only the counters of the state. Metrics are float or int scalars. Besides
-    those of the losses there are `skipped`, the number of skipped steps so far, and
-    `patience`, the number of further steps that may be skipped in a row; of each
-    trained net the global norms of gradient and update; and `learning_rate`, if the
-    schedule of the optimizer is given.
+    The state is donated: its buffers are used again for the next one. Losses run in
+    their order; each sees the nets that the losses before it updated. If a loss or its
+    gradient is not finite, the step is skipped: it changes only the counters of the
+    state. Metrics are float or int scalars. Besides those of the losses there are
+    `skipped`, the number of skipped steps so far, and `patience`, the number of further
+    steps that may be skipped in a row; of each trained net the global norms of gradient
+    and update; and `learning_rate`, if the schedule of the optimizer is given.
     """
 
     def step(state, batch):
@@ -133,10 +133,8 @@ def make_step(
             }
         finite &= _statistics_are_finite(nets)
         # XLA selects numbers in place, while updating; a branch would copy.
-        nets, optimizers = jax.tree.map(
-            lambda new, old: jnp.where(finite, new, old),
-            (nets, optimizers),
-            (state.nets, state.optimizers),
+        nets, optimizers = optax.tree.where(
+            finite, (nets, optimizers), (state.nets, state.optimizers)
         )
         in_row = jnp.where(finite, 0, state.skipped_in_row + 1)
         skipped = state.skipped + ~finite
@@ -190,14 +188,12 @@ def _statistics_are_finite(nets):
 
     BatchNorm's averages would keep an infinity that the loss does not show.
     """
-    leaves = [
-        leaf
+    others = [
+        {name: x for name, x in collections.items() if name != "params"}
         for collections in nets.values()
-        for name, collection in collections.items()
-        if name != "params"
-        for leaf in jax.tree.leaves(collection)
     ]
-    return jnp.array([jnp.isfinite(leaf).all() for leaf in leaves], bool).all()
+    finite = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(others)]
+    return jnp.array(finite, bool).all()
 
 
 def initialize_from(

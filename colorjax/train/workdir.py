@@ -116,19 +116,10 @@ def read_config(workdir: epath.PathLike) -> dict[str, Any] | None:
 
     Raises `UserError` if the file is not a config.
     """
-    path = epath.Path(workdir) / "config.json"
-    config = files.read_json(path)
+    config = files.read_json(epath.Path(workdir) / "config.json")
     if config is not None:
-        _mapping(config, path)
         configs.check_keys(config, optional=("step",))  # missing in converted runs
     return config
-
-
-def _mapping(value: Any, path: epath.Path) -> Any:
-    """The value; raises `UserError` if it is not a mapping."""
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: holds a {type(value).__name__}, expected a mapping")
-    return value
 
 
 def read_prior(workdir: epath.PathLike) -> Float[np.ndarray, "313"] | None:
@@ -178,7 +169,6 @@ def restore_manifests(
     manifests = files.read_json(path)
     if manifests is None:  # a converted run has none
         return {}
-    _mapping(manifests, path)
     changes = {}
     for name, split in splits.items():
         manifest = manifests.get(name)
@@ -207,10 +197,7 @@ def load_run(workdir: epath.PathLike = STARTER, step: int | None = None) -> Run:
     """
     workdir = locate_run(workdir)
     config, prior = read_config(workdir), read_prior(workdir)
-    path = epath.Path(workdir) / SOURCE
-    source = files.read_json(path)
-    if source is not None:
-        _mapping(source, path)
+    source = files.read_json(epath.Path(workdir) / SOURCE)
     if config is None or (prior is None and source is None):
         raise UserError(
             f"{workdir}: no config.json and prior.npy here; give the workdir of a run "
@@ -220,11 +207,6 @@ def load_run(workdir: epath.PathLike = STARTER, step: int | None = None) -> Run:
     method = make_method(config["method"])
     dataset = make_dataset(config["data"])
     return Run(config, dataset, prior, method, nets, step, source)
-
-
-def load_runs(workdirs: Sequence[str], step: int | None = None) -> dict[str, Run]:
-    """Read several runs; returns them by the names of `name_runs`."""
-    return {name: load_run(path, step) for name, path in name_runs(workdirs).items()}
 
 
 def name_runs(workdirs: Sequence[str]) -> dict[str, str]:

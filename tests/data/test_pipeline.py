@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from examples import as_process
 from helpers import FIXTURES, ROOT, encode, scene, write_folder
 
 from colorjax import images
@@ -30,10 +31,10 @@ def dataset(folder):
     return ImageDataset(root=str(folder), holdout="sorted", resize=24, crop=16)
 
 
-def training(dataset, start=0, steps=10, seed=0, batch=8, **process):
+def training(dataset, start=0, steps=10, seed=0, batch=8):
     source = dataset.source("train")
     feed = dict(seed=seed, batch=batch, start=start, steps=steps)
-    return list(dataset.training(source, **feed, **process))
+    return list(dataset.training(source, **feed))
 
 
 def assert_same(batches, others):
@@ -89,10 +90,10 @@ def test_every_epoch_is_another_order_of_all_images(dataset):
 @pytest.mark.parametrize("processes", [2, 4])
 @pytest.mark.parametrize("start", [0, 5])
 def test_processes_make_blocks_of_one_batch(dataset, processes, start):
-    parts = [
-        training(dataset, start, process=i, processes=processes)
-        for i in range(processes)
-    ]
+    parts = []
+    for i in range(processes):
+        with as_process(i, processes):
+            parts.append(training(dataset, start))
     assert parts[0][0]["image"].shape[0] == 8 // processes
     assert_same(joined(parts), training(dataset, start))
 
@@ -122,10 +123,10 @@ def test_single_pass_shows_every_image_once(dataset, batch):
 
 def test_single_pass_of_processes(dataset):
     source = dataset.source("train")
-    parts = [
-        list(dataset.single_pass(source, batch=8, process=i, processes=2))
-        for i in range(2)
-    ]
+    parts = []
+    for i in range(2):
+        with as_process(i, 2):
+            parts.append(list(dataset.single_pass(source, batch=8)))
     assert_same(joined(parts), list(dataset.single_pass(source, batch=8)))
 
 

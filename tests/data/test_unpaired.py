@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from examples import as_process
 from helpers import FIXTURES, encode, scene, write_folder
 
 from colorjax.data.pipeline import ImageDataset
@@ -31,11 +32,9 @@ def made(root, **section):
     return ImageDataset(root=str(root / "color"), **SMALL, **section)
 
 
-def batches(dataset, start=0, steps=6, **kwargs):
+def batches(dataset, start=0, steps=6):
     sources = dataset.training_sources(dataset.source("train"), dataset.other_source())
-    return list(
-        dataset.training(*sources, seed=3, batch=4, start=start, steps=steps, **kwargs)
-    )
+    return list(dataset.training(*sources, seed=3, batch=4, start=start, steps=steps))
 
 
 def assert_same(ours, expected):
@@ -62,7 +61,10 @@ def test_batches_have_both_sets_at_any_step(folders, kind):
     assert whole[0]["other"].shape == whole[0]["image"].shape == (4, 16, 16, 3)
     assert whole[0]["other_mask"].dtype == np.float32
     assert_same(batches(dataset, start=4), whole[4:])
-    parts = [batches(dataset, process=i, processes=2) for i in range(2)]
+    parts = []
+    for i in range(2):
+        with as_process(i, 2):
+            parts.append(batches(dataset))
     joined = [
         {key: np.concatenate([a[key], b[key]]) for key in a}
         for a, b in zip(*parts, strict=True)

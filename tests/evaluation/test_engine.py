@@ -12,9 +12,9 @@ from skimage.metrics import peak_signal_noise_ratio
 from colorjax import methods
 from colorjax.data.statistics import estimate_prior
 from colorjax.distributed import make_mesh
+from colorjax.evaluation.baselines import GREY
 from colorjax.evaluation.engine import (
     evaluate,
-    grey_predictor,
     method_predictor,
 )
 from colorjax.evaluation.metrics import Context, make_metrics
@@ -55,7 +55,7 @@ def expected(standard, passed, prior, mesh_of):
     method = methods.builder("zhang2016")(width=1 / 16)
     nets = jax.jit(method.init)(jax.random.key(0), to_examples(next(passed(4))))
     net = method_predictor(method.predict, nets)
-    predictors = {"net": net, "grey": grey_predictor()}
+    predictors = {"net": net, "grey": GREY}
     return predictors, values(predictors, standard, passed(3), mesh_of(1), 20)
 
 
@@ -114,9 +114,9 @@ def test_values_against_an_independent_computation(
 
 
 def test_psnr_against_scikit_image(scenes, standard, mesh_of):
-    metrics = values(
-        {"grey": grey_predictor()}, standard, [batch_of(scenes)], mesh_of(1), 0
-    )["grey"]
+    metrics = values({"grey": GREY}, standard, [batch_of(scenes)], mesh_of(1), 0)[
+        "grey"
+    ]
     lab = rgb2lab(scenes)
     grey = lab2rgb(lab * [1, 0, 0])
     psnr = [
@@ -141,7 +141,7 @@ def test_original_is_perfect_and_rare_bins_are_left_out(constant, mesh_of):
 
 
 def test_interval_covers_and_shrinks(standard, drawings, passed, mesh_of):
-    predictors = {"grey": grey_predictor()}
+    predictors = {"grey": GREY}
     few = values(predictors, standard, passed(12), mesh_of(1), 200)["grey"]["auc"]
     train = drawings.single_pass(drawings.source("train"), batch=40)
     many = values(predictors, standard, train, mesh_of(1), 200)["grey"]["auc"]

@@ -135,7 +135,7 @@ def test_a_wrong_classifier_leaves_the_other_metrics(runs, evaluate, tmp_path):
     wrong = ROOT / "tests" / "golden" / "published" / "state_zip.pth"
     cut = tmp_path / "cut.pth"
     cut.write_bytes(wrong.read_bytes()[:2000])
-    for file, message in ((wrong, "no classifier that is known"), (cut, "whole")):
+    for file, message in ((wrong, "not a known classifier"), (cut, "whole")):
         result = evaluate(
             f"--workdir={runs[0]}",
             "--metrics=auc,ssim,classification",

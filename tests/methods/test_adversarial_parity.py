@@ -9,7 +9,7 @@ from golden.weights import examples, fill, variables
 from helpers import GOLDEN
 
 from colorjax.methods import cyclegan, pix2pix
-from colorjax.train import optim
+from colorjax.train.optim import Adam
 
 OPTIONS = {
     "paper": {},
@@ -78,9 +78,8 @@ def test_cyclegan_step():
 def test_adam_with_linear_decay():
     theirs = np.load(GOLDEN / "optimizers.npz")
     params = {key: theirs[key] for key in ("kernel", "bias")}
-    optimizer = optim.adam(
-        steps=5, learning_rate=0.01, decay="linear", hold=2, b1=0.5, b2=0.999
-    )
+    adam = Adam(0.01, decay="linear", hold=2, b1=0.5, b2=0.999)
+    optimizer = adam.transformation(steps=5)
     state = optimizer.init(params)
     for step in range(5):
         gradients = {key: theirs[f"{key}_gradients"][step] for key in params}

@@ -15,7 +15,7 @@ from colorjax.methods import regression, zhang2016
 from colorjax.nets import layers
 from colorjax.nets.vgg_dilated import VGGDilated
 from colorjax.quantize import rebalancing_weights
-from colorjax.train import optim
+from colorjax.train.optim import Adam
 
 
 def golden(name):
@@ -107,14 +107,8 @@ def test_regression_gradients():
 def test_optimizer(name):
     theirs = golden("optimizers")
     params = {key: jnp.asarray(theirs[key]) for key in ("kernel", "bias")}
-    optimizer = optim.adam(
-        steps=5,
-        learning_rate=0.01,
-        b1=0.9,
-        b2=0.99,
-        weight_decay=1e-3,
-        decoupled=name == "adamw",
-    )
+    adam = Adam(0.01, b2=0.99, weight_decay=1e-3, decoupled=name == "adamw")
+    optimizer = adam.transformation(steps=5)
     state = optimizer.init(params)
     for step in range(5):
         gradients = {key: theirs[f"{key}_gradients"][step] for key in params}

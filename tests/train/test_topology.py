@@ -74,12 +74,12 @@ def test_gradients_and_metrics_equal_one_device(reference, processes, per_proces
 def test_two_processes_see_one_global_batch():
     """The parts that two processes read make up the batch of one process."""
     code = (
-        "import sys; from colorjax.data.pipeline import ImageDataset;"
+        "import jax, sys; from colorjax.data.pipeline import ImageDataset;"
         f"d = {str(FIXTURES)!r};"
         "p = ImageDataset(name='drawings', data_dir=d, resize=32, crop=24);"
         "i, n = map(int, sys.argv[1:]);"
-        "b = p.training(p.source('train'), seed=1, batch=8, start=3, steps=5,"
-        " process=i, processes=n);"
+        "jax.process_index, jax.process_count = lambda: i, lambda: n;"
+        "b = p.training(p.source('train'), seed=1, batch=8, start=3, steps=5);"
         "print([x['image'].sum(axis=(1, 2, 3)).tolist() for x in b])"
     )
 

@@ -7,15 +7,15 @@ whose predicted ab lies within a threshold of the true ab. The threshold is swep
 
 import hashlib
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from colorjax.data.statistics import sum_by_class
 from colorjax.evaluation.engine import Metric
 from colorjax.evaluation.metrics.family import Column, Family
 from colorjax.method import Examples, Prediction
-from colorjax.quantize import Q, nearest_bin
+from colorjax.quantize import nearest_bin
 
 THRESHOLD = 150.0  # ab units
 RARE = 1e-7  # the rebalanced value leaves out bins whose prior is not larger
@@ -40,14 +40,10 @@ def accuracy_curve(prior: Float[np.ndarray, "313"]) -> Metric:
 
     def stats(prediction, examples):
         score = accuracy(prediction, examples)
-        group = nearest_bin(examples["ab"])
-
-        def by_class(values, classes):
-            return jax.ops.segment_sum(values.ravel(), classes.ravel(), Q)
-
+        classes = nearest_bin(examples["ab"])
         return {
-            "score": jax.vmap(by_class)(score, group),
-            "pixels": jax.vmap(by_class)(jnp.ones_like(score), group),
+            "score": sum_by_class(score, classes),
+            "pixels": sum_by_class(jnp.ones_like(score), classes),
         }
 
     def finalize(sums):

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from colorjax.data.statistics import sum_by_class
 from colorjax.evaluation.engine import Metric
 from colorjax.evaluation.metrics.family import Column, Family
 from colorjax.quantize import nearest_bin
@@ -33,15 +34,11 @@ def calibration() -> Metric:
         confidence = jnp.exp(largest - normalizer)
         right = (own == largest).astype(jnp.float32)
         bins = jnp.minimum((confidence * BINS).astype(jnp.int32), BINS - 1)
-
-        def by_bin(values, bins):
-            return jax.ops.segment_sum(values.ravel(), bins.ravel(), BINS)
-
         return {
             "nll": (normalizer - own).sum(axis=(1, 2)),
-            "pixels": jax.vmap(by_bin)(jnp.ones_like(right), bins),
-            "right": jax.vmap(by_bin)(right, bins),
-            "confidence": jax.vmap(by_bin)(confidence, bins),
+            "pixels": sum_by_class(jnp.ones_like(right), bins, BINS),
+            "right": sum_by_class(right, bins, BINS),
+            "confidence": sum_by_class(confidence, bins, BINS),
         }
 
     def finalize(sums):

@@ -68,7 +68,7 @@ FAMILY = Family(
     "classification",
     _build,
     {
-        "top1": Column("top-1", 4, "of the classifier, on the recoloured pictures"),
+        "top1": Column("top-1", 4, "of the classifier, on the colorized pictures"),
         "top5": Column("top-5", 4, "the same, among its five likeliest classes"),
     },
 )

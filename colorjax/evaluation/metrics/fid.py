@@ -18,7 +18,8 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from colorjax.errors import UserError
-from colorjax.evaluation.engine import Metric, Sums, evaluate, original_predictor
+from colorjax.evaluation.baselines import ORIGINAL
+from colorjax.evaluation.engine import Metric, Sums, evaluate
 from colorjax.evaluation.metrics.family import Column, Context, Family
 from colorjax.evaluation.metrics.image import recolor
 from colorjax.nets.inception import FEATURES, SIDE
@@ -76,9 +77,8 @@ def original_moments(
     net: nn.Module, variables: Any, batches: Iterable[dict], mesh: Mesh
 ) -> Moments:
     """The moments of the features of the original images."""
-    predictors = {"original": original_predictor()}
     metrics = {"fid": features(net, variables)}
-    evaluated = evaluate(predictors, metrics, batches, mesh, replicates=0)
+    evaluated = evaluate({"original": ORIGINAL}, metrics, batches, mesh, replicates=0)
     return moments(evaluated["original"].stats["fid"]["features"])
 
 
