@@ -12,15 +12,13 @@ from colorjax.images.icc import SRGB
 from colorjax.images.io import (
     MAX_PIXELS,
     Page,
-    Picture,
     load_bytes,
-    on_white,
     pixel_count,
     read,
     read_file,
     read_full,
-    to_8_bits,
 )
+from colorjax.images.reduce import Picture, on_white, to_8_bits
 from colorjax.images.resample import resize, resize_short, short_size
 
 __all__ = [

@@ -14,8 +14,9 @@ from colorjax.errors import UserError
 from colorjax.images import exif, metadata, png, tiff_writer
 from colorjax.images.formats import output_format
 from colorjax.images.icc import SRGB
-from colorjax.images.io import Page, Picture, Storage, on_white, to_8_bits
+from colorjax.images.io import Page, Storage
 from colorjax.images.metadata import Metadata
+from colorjax.images.reduce import Picture, on_white, to_8_bits
 
 WITH_ALPHA = ("AVIF", "PNG", "TIFF", "WEBP")
 DEEP = ("PNG", "TIFF")  # hold 16 bits
@@ -72,14 +73,17 @@ def encode(picture: Picture, kind: str) -> bytes:
     return _encode([page], kind, Settings())
 
 
-def encode_file(pages: Sequence[Page], kind: str, settings: Settings) -> Encoded:
+def encode_file(
+    pages: Sequence[Page], kind: str, settings: Settings, name: str
+) -> Encoded:
     """The bytes of a file of colorized pages, with the metadata of their sources.
 
-    Raises `UserError` if the format holds one page only and there are more.
+    `name` is that of the source in messages. Raises `UserError` if the format holds one
+    page only and there are more.
     """
     if len(pages) > 1 and kind != "TIFF":
         raise UserError(
-            f"{len(pages)} pages, and {kind} files hold one; use --format tif"
+            f"{name}: {len(pages)} pages, and {kind} files hold one; use --format tif"
         )
     notes: dict[str, None] = {}
     updated = []

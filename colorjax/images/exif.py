@@ -5,7 +5,7 @@ types of tags anew. Here a tag keeps its type and its bytes.
 """
 
 import struct
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from PIL.ExifTags import Base
 
@@ -17,6 +17,7 @@ class Tag(NamedTuple):
     data: bytes
 
 
+ByteOrder = Literal["<", ">"]  # the least or the most significant byte comes first
 Directory = dict[int, Tag]  # by the number of the tag
 
 TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
@@ -43,13 +44,13 @@ UNTRUE = (0x9214, 0xA214, 0xA500, 0xA005)
 class Exif(NamedTuple):
     """The first directory of an EXIF block, and its EXIF and GPS directories."""
 
-    order: str  # of bytes, "<" or ">"
+    order: ByteOrder
     first: Directory
     exif: Directory
     gps: Directory
 
 
-def byte_order(data: bytes) -> str:
+def byte_order(data: bytes) -> ByteOrder:
     """The byte order that the header of a TIFF file names, "<" or ">"."""
     return ">" if data[:2] == b"MM" else "<"
 

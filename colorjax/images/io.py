@@ -8,12 +8,12 @@ palette and grey pictures to RGB.
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from etils import epath
-from jaxtyping import UInt8, UInt16
+from jaxtyping import UInt8
 from PIL import ExifTags, Image, JpegImagePlugin
 
 from colorjax import files
@@ -21,6 +21,7 @@ from colorjax.errors import UserError, reason
 from colorjax.images import exif, formats, metadata, pillow, raw, tiff
 from colorjax.images.metadata import Metadata
 from colorjax.images.quiet import QUIET
+from colorjax.images.reduce import Picture, on_white, to_8_bits
 
 MAX_PIXELS = 200_000_000  # larger pictures are refused before they are decoded
 MAX_BYTES = 2 << 30  # larger files are refused; room for 16-bit RGBA of `MAX_PIXELS`
@@ -35,7 +36,6 @@ TURNS = {  # by EXIF orientation: (swap rows and columns, reverse rows, reverse 
     8: (True, True, False),
 }
 
-Picture = UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]
 Levels = tuple[float, float]
 
 
@@ -112,8 +112,8 @@ def pixel_count(data: bytes) -> int:
     try:
         with QUIET:
             if data[:4] in tiff.MAGIC:
-                with contextlib.closing(tiff.pages(data)) as lists:
-                    return sum(_product(page.size) for page in next(lists))
+                with tiff.opened(data) as pages:
+                    return sum(_product(page.size) for page in pages)
             with formats.open_image(data, "") as image:
                 return image.width * image.height
     except Exception:  # any kind; decoding the file will report it
@@ -134,15 +134,14 @@ def _refusing(name: str) -> Iterator[None]:
 
 def _pages(
     data: bytes, name: str, max_pixels: int, levels: Levels | None = None
-) -> Iterator[Page]:
+) -> Generator[Page]:
     """The pictures of a file; each is decoded when it is asked for."""
     if not data:
         raise UserError(f"{name}: the file is empty")
     if data[:4] not in tiff.MAGIC:
         yield _one(data, name, max_pixels)
         return
-    with contextlib.closing(tiff.pages(data)) as lists:
-        pages = next(lists)
+    with tiff.opened(data) as pages:
         _check_size([page.size for page in pages], name, max_pixels)
         if raw.is_raw(pages):
             yield _raw(data, pages[0], name, max_pixels)
@@ -183,7 +182,7 @@ def _tiff_page(data: bytes, page: tiff.Page, name: str, levels: Levels | None) -
     turn = exif.number(tags.first.get(exif.ORIENTATION, exif.short(1, order)), order)
     if levels is None and tiff.is_plain(page):
         with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
-            image.seek(page.index)
+            image.seek(page.place)
             # In any order: some versions of Pillow turn it by its orientation.
             if sorted((image.height, image.width)) != sorted(page.size):
                 raise ValueError("its headers disagree about its size")
@@ -236,23 +235,3 @@ def load_bytes(path: epath.PathLike) -> bytes:
     Raises `UserError` if the file cannot be read or has more than `MAX_BYTES` bytes.
     """
     return files.read_bytes(path, MAX_BYTES)
-
-
-def to_8_bits(picture: Picture) -> UInt8[np.ndarray, "h w c"]:
-    """The picture with 8 bits per channel, rounded."""
-    if picture.dtype == np.uint8:
-        return picture
-    result = np.empty(picture.shape, np.uint8)
-    # Row by row, so that no 32-bit copy of the whole picture is in memory.
-    for row, levels in zip(result, picture, strict=True):
-        row[:] = (levels.astype(np.uint32) + 128) // 257
-    return result
-
-
-def on_white(picture: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w 3"]:
-    """The picture laid on white, without its alpha channel if it has one."""
-    if picture.shape[2] == 3:
-        return picture
-    image = Image.fromarray(picture)
-    white = Image.new("RGBA", image.size, "white")
-    return np.array(Image.alpha_composite(white, image).convert("RGB"))

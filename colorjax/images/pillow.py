@@ -3,13 +3,11 @@
 import struct
 
 import numpy as np
-from jaxtyping import UInt8, UInt16
 from PIL import Image
 
 from colorjax.images import icc, levels, png
 from colorjax.images.levels import Levels
-
-Samples = UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]
+from colorjax.images.reduce import Picture as Samples
 
 TO_KNOWN = {  # Pillow's modes, and those that hold the same
     **{"1": "L", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB"},
@@ -61,6 +59,11 @@ def _deep(image: Image.Image, data: bytes) -> Samples | None:
     """The samples of a file with 16-bit channels that Pillow reads as 8; or None."""
     if png.is_deep(image, data):
         return png.decode(data)
+    if image.format in ("JPEG", "MPO") and jpeg_precision(data)[0] == 12:
+        import imagecodecs
+
+        samples = np.atleast_3d(imagecodecs.jpeg_decode(data))
+        return levels.scale(samples, Levels(0, 4095))
     if image.format == "JPEG2000" and image.mode in ("RGB", "RGBA"):
         bits = _jpeg2000_bits(data)
         if 8 < bits <= 16:

@@ -4,15 +4,17 @@ Pillow reads pages of at most 8 bits. tifffile and imagecodecs read the others. 
 imported when the first TIFF file is read.
 """
 
+import contextlib
 import io
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Shaped, UInt8, UInt16
+from jaxtyping import Shaped, UInt16
 
 from colorjax.images import exif, icc, levels
 from colorjax.images.exif import Exif
+from colorjax.images.reduce import Picture as Samples
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are of BigTIFF
 MAX_PAGES = 10_000
@@ -23,13 +25,12 @@ PREMULTIPLIED, ALPHA = 1, 2  # of ExtraSamples
 ICC_PROFILE = 34675
 
 Chosen = tuple[float, float]  # the samples that are black and white
-Samples = UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]
 
 
 class Page(NamedTuple):
-    """A page of a file: its number, tifffile's record of it, and its tags."""
+    """A page of a file: its place, tifffile's record of it, and its tags."""
 
-    index: int
+    place: int
     record: Any
     tags: Exif
 
@@ -58,11 +59,12 @@ class Decoded(NamedTuple):
     notes: list[str]
 
 
-def pages(data: bytes) -> Iterator[list[Page]]:
+@contextlib.contextmanager
+def opened(data: bytes) -> Iterator[list[Page]]:
     """The pages of a file that are pictures: no thumbnails and no masks.
 
-    Yields one list; the records of the pages can be used until the generator is closed.
-    If all are marked as thumbnails, all count. Raises exceptions of any kind.
+    They can be decoded inside of the context. If all are marked as thumbnails, all
+    count. Raises exceptions of any kind.
     """
     import tifffile
 

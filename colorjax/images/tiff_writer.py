@@ -108,7 +108,7 @@ def _extra_tags(metadata: Metadata, order: str) -> list[tuple]:
         if code not in OWN
     ]
     for code in _below(metadata):
-        result.append((code, exif.LONG, 1, 0, False))
+        result.append((code - 1, exif.LONG, 1, bytes(4), False))
     return result
 
 
@@ -123,7 +123,8 @@ def _append_directories(
 ) -> None:
     """Write a page's EXIF and GPS directories to the end, and their places in its tags.
 
-    tifffile does not write directories below a page's own.
+    tifffile writes no directories below a page's own and refuses their tags, so the
+    file has tags with the numbers before theirs, which nothing else uses.
     """
     import tifffile
 
@@ -132,7 +133,10 @@ def _append_directories(
         encoded.write(bytes(encoded.tell() % 2))
         offset = encoded.tell()
         encoded.write(exif.pack(directory, order, offset))
-        with tifffile.TiffFile(encoded, mode="r+b") as file:
-            tag = file.pages[index].tags[code]
+        encoded.seek(0)
+        with tifffile.TiffFile(encoded, mode="r+") as file:
+            tag = file.pages.get(index).aspage().tags[code - 1]
+            encoded.seek(tag.offset)
+            encoded.write(exif.short(code, order).data)
             encoded.seek(tag.valueoffset)
             encoded.write(exif.long(offset, order).data)

@@ -236,14 +236,16 @@ def test_all_bad_files_are_listed_at_the_end(folder, command, tmp_path):
 
 def test_pixels_are_freed_before_the_last_result_is_written(colorizer):
     """Beside a large result there is no room for its source."""
-    (predicted,) = pipeline.predict_with(
-        [pipeline.Photograph(JOB, scene(1, 40))], colorizer, batch=1
+    pages = images.read_file(encode(scene(1, 40)))
+    predicted = pipeline.predict_with(
+        [pipeline.Photograph(JOB, pages.pop())], colorizer, batch=1
     )
-    freed = weakref.ref(predicted.picture)
+    freed = weakref.ref(predicted[0].page.picture)
     outputs = pipeline._decode(predicted, Wanted(), None, {})
     del predicted
     assert freed() is not None
-    assert next(outputs).content.shape == (40, 40, 3)
+    (page,) = next(outputs).content
+    assert page.picture.shape == (40, 40, 3)
     assert freed() is None
 
 

@@ -66,6 +66,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="refuse pictures with more than N pixels (200e6)",
     )
+    add(
+        "--quality",
+        type=int,
+        metavar="Q",
+        help="of JPEG, WebP and AVIF, 1 to 100 (default: a JPEG source's own, or 95)",
+    )
+    add("--no-metadata", action="store_true", help="leave out EXIF, IPTC, XMP, DPI")
+    add(
+        "--no-mark",
+        action="store_true",
+        help="do not say in XMP that a model predicted the colors",
+    )
+    add(
+        "--levels",
+        type=_levels,
+        metavar="MIN,MAX",
+        help="samples of TIFF files that are black and white (default: by its tags)",
+    )
     colors = parser.add_argument_group("colors; the method must predict a distribution")
     add = colors.add_argument
     add(
@@ -98,6 +116,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="decode these saved files (a folder, or one file) instead of predicting",
     )
+
+
+def _levels(text: str) -> tuple[float, float]:
+    """Black and white of `--levels`."""
+    black, white = (float(part) for part in text.split(","))
+    if not (math.isfinite(black) and math.isfinite(white) and black != white):
+        raise ValueError
+    return black, white
 
 
 def run(args: argparse.Namespace) -> int:
@@ -134,13 +160,19 @@ def _colorize(
     options = Options(
         temperature=args.temperature, saturation=args.saturation, palette=args.palette
     )
+    reading = pipeline.Reading(args.max_pixels, args.levels)
+    settings = images.Settings(args.quality, not args.no_metadata, not args.no_mark)
+    predict = _predict(args, batch)
     results = pipeline.colorize(
-        jobs, _predict(args, batch), wanted, batch, args.max_pixels, args.seed, options
+        jobs, predict, wanted, batch, args.seed, options, reading, settings
     )
     failures = []
     for done, result in enumerate(results, start=progress.start + 1):
         if isinstance(result, pipeline.Failed):
             failures.append(result.message)
+        elif result.notes:
+            notes = "; ".join(result.notes)
+            print(f"colorjax: {result.job.name}: {notes}", file=sys.stderr)
         progress.update(done, result.job.name)
     return failures
 
@@ -155,6 +187,8 @@ def _check(args: argparse.Namespace) -> None:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise UserError(f"--{name.replace('_', '-')} is {value}, less than 1")
+    if args.quality is not None and not 1 <= args.quality <= 100:
+        raise UserError(f"--quality is {args.quality}, which must be 1 to 100")
     if args.seed is not None and args.seed < 0:
         raise UserError(f"--seed is {args.seed}, less than 0")
     if not 0 <= args.saturation < math.inf:

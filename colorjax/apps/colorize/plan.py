@@ -101,7 +101,8 @@ def plan(inputs: list[str], out: str, kind: str | None, wanted: Wanted) -> list[
 
 
 def _job(source: Path | None, base: Path, kind: str | None) -> Job:
-    return Job(source, base.with_suffix(f".{kind}") if kind else base, base)
+    suffix = f".{kind}" if kind else images.output_suffix(base.suffix)
+    return Job(source, base.with_suffix(suffix), base)
 
 
 def _to_standard_output(inputs: list[str], kind: str | None, wanted: Wanted) -> Job:
