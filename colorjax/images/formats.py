@@ -37,6 +37,7 @@ UNREAD = {  # what other files start with, and where
     "SVG": (0, b"<svg"),
     "RAW of Fujifilm": (0, b"FUJIFILM"),
     "large Photoshop (PSB)": (0, b"8BPS\0\2"),
+    "Photoshop (PSD) of this depth or color space": (0, b"8BPS"),
 }
 
 

@@ -57,7 +57,7 @@ def of_image(image: Image.Image) -> Metadata:
         _bytes(iptc) or _from_raw_profile(raw),
         _resolution(info.get("dpi")),
         tuple(texts.items()),
-        _bytes(info.get("comment")),
+        _bytes(info.get("comment")) if image.format in ("GIF", "JPEG") else b"",
     )
 
 

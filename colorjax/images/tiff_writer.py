@@ -101,7 +101,7 @@ def _extra_tags(metadata: Metadata, order: str) -> list[tuple]:
         tags = {}  # of a page in another file order
     for code, data in ((exif.XMP, metadata.xmp), (exif.IPTC, metadata.iptc)):
         if data:
-            tags[code] = exif.Tag(1 if code == exif.XMP else 7, data)
+            tags[code] = exif.Tag(1, data)
     result = [
         (code, tag.type, len(tag.data) // exif.TYPE_SIZES[tag.type], tag.data, False)
         for code, tag in tags.items()

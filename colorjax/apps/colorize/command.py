@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from colorjax.apps.colorize.plan import (
     UNCERTAINTY,
     Job,
     Wanted,
+    left_out,
     plan,
 )
 from colorjax.errors import UserError
@@ -73,11 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of JPEG, WebP and AVIF, 1 to 100 (default: a JPEG source's own, or 95)",
     )
     add("--no-metadata", action="store_true", help="leave out EXIF, IPTC, XMP, DPI")
-    add(
-        "--no-mark",
-        action="store_true",
-        help="do not say in XMP that a model predicted the colors",
-    )
+    add("--no-mark", action="store_true", help="do not tell in XMP of predicted colors")
     add(
         "--levels",
         type=_levels,
@@ -131,6 +129,9 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     wanted = Wanted(args.samples, args.save_distribution, args.uncertainty)
     jobs = plan(args.inputs, args.out, args.format, wanted)
+    for folder in filter(os.path.isdir, args.inputs):
+        if others := left_out(Path(folder)):
+            print(f"colorjax: {folder}: left out: {others}", file=sys.stderr)
     saved = args.from_distribution
     if saved and Path(saved).is_file() and len(jobs) > 1:
         raise UserError("--from-distribution is one file; give their folder")
