@@ -21,7 +21,8 @@ ByteOrder = Literal["<", ">"]  # the least or the most significant byte comes fi
 Directory = dict[int, Tag]  # by the number of the tag
 
 TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
-SHORT, LONG = 3, 4
+SHORT, LONG, RATIONAL = 3, 4, 5
+INCH, CENTIMETER = 2, 3  # of ResolutionUnit
 ORIENTATION, SOFTWARE = int(Base.Orientation), int(Base.Software)
 EXIF, GPS = int(Base.ExifOffset), int(Base.GPSInfo)
 XMP, IPTC = 700, 33723
@@ -104,6 +105,21 @@ def number(tag: Tag, order: str) -> int:
     if tag.type not in codes or len(tag.data) < struct.calcsize(code):
         return 0
     return struct.unpack_from(code, tag.data)[0]
+
+
+def dots_per_inch(exif: Exif) -> tuple[float, float] | None:
+    """The resolution of the first directory; None if it has none."""
+    order, values = exif.order, []
+    for code in (Base.XResolution, Base.YResolution):
+        tag = exif.first.get(code)
+        if tag is None or tag.type != RATIONAL:
+            return None
+        above, below = struct.unpack_from(order + "II", tag.data)
+        values.append(above / below if below else 0)
+    unit = number(exif.first.get(Base.ResolutionUnit, short(INCH, order)), order)
+    scale = {INCH: 1.0, CENTIMETER: 2.54}.get(unit, 0)
+    x, y = (scale * value for value in values)
+    return (x, y) if min(x, y) > 1 else None
 
 
 def short(value: int, order: str) -> Tag:

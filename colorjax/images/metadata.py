@@ -51,11 +51,12 @@ def of_image(image: Image.Image) -> Metadata:
         del texts[name]
     photoshop = info.get("photoshop")
     iptc = photoshop.get(IPTC_RESOURCE) if isinstance(photoshop, dict) else None
+    tags = exif.read_block(_bytes(info.get("exif"))) or NO_EXIF
     return Metadata(
-        exif.read_block(_bytes(info.get("exif"))) or NO_EXIF,
+        tags,
         _bytes(info.get("xmp")),
         _bytes(iptc) or _from_raw_profile(raw),
-        _resolution(info.get("dpi")),
+        exif.dots_per_inch(tags) or _resolution(info.get("dpi")),
         tuple(texts.items()),
         _bytes(info.get("comment")) if image.format in ("GIF", "JPEG") else b"",
     )
@@ -67,7 +68,7 @@ def of_tiff(tags: Exif) -> Metadata:
         tags.first[code].data if code in tags.first else b""
         for code in (exif.XMP, exif.IPTC)
     )
-    return Metadata(tags, xmp, iptc)
+    return Metadata(tags, xmp, iptc, exif.dots_per_inch(tags))
 
 
 def _bytes(value: Any) -> bytes:

@@ -59,8 +59,8 @@ def _chunks(metadata: Metadata) -> list[bytes]:
     if metadata.xmp:
         chunks.append(_text("XML:com.adobe.xmp", metadata.xmp))
     if metadata.iptc:
-        block = iptc_resource(metadata.iptc)
-        profile = f"\nIPTC profile\n{len(block):8}\n{block.hex()}\n"
+        block = iptc_resource(metadata.iptc)[14:]  # without its signature
+        profile = f"\niptc\n{len(block):8}\n{block.hex()}\n"
         chunks.append(_text("Raw profile type iptc", profile.encode()))
     for key, value in metadata.texts:
         chunks.append(_text(key, value.encode()))

@@ -25,7 +25,7 @@ LOSSLESS = {
 NONE, JPEG = 1, 7
 # What tifffile writes by itself, or is given as an argument.
 OWN = {282, 283, 296, exif.SOFTWARE, exif.ORIENTATION, exif.EXIF, exif.GPS}
-INCH = 2
+NO_TAG = exif.Tag(0, b"")
 
 
 def encode(
@@ -66,20 +66,20 @@ def encode(
 
 def _software(metadata: Metadata) -> dict[str, Any]:
     tag = metadata.exif.first.get(exif.SOFTWARE)
-    return {"software": tag.data.rstrip(b"\0").decode() if tag else False}
+    return {"software": tag.data.rstrip(b"\0") if tag else False}
 
 
 def _resolution(metadata: Metadata) -> dict[str, Any]:
     first, order = metadata.exif.first, metadata.exif.order
-    if 282 in first and 283 in first:
+    if all(first.get(code, NO_TAG).type == exif.RATIONAL for code in (282, 283)):
         x, y = (
             tuple(int(v) for v in np.frombuffer(first[tag].data, order + "u4")[:2])
             for tag in (282, 283)
         )
-        unit = exif.number(first.get(296, exif.short(INCH, order)), order)
+        unit = exif.number(first.get(296, exif.short(exif.INCH, order)), order)
         return {"resolution": (x, y), "resolutionunit": unit}
     if metadata.dpi:
-        return {"resolution": metadata.dpi, "resolutionunit": INCH}
+        return {"resolution": metadata.dpi, "resolutionunit": exif.INCH}
     return {}
 
 

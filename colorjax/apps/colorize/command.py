@@ -1,6 +1,7 @@
 """Colorize picture files and folders with a trained run."""
 
 import argparse
+import contextlib
 import math
 import os
 import sys
@@ -76,12 +77,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--no-metadata", action="store_true", help="leave out EXIF, IPTC, XMP, DPI")
     add("--no-mark", action="store_true", help="do not tell in XMP of predicted colors")
-    add(
-        "--levels",
-        type=_levels,
-        metavar="MIN,MAX",
-        help="samples of TIFF files that are black and white (default: by its tags)",
-    )
+    text = "samples of TIFF files that are black and white (default: by its tags)"
+    add("--levels", type=_levels, metavar="MIN,MAX", help=text)
     colors = parser.add_argument_group("colors; the method must predict a distribution")
     add = colors.add_argument
     add(
@@ -118,10 +115,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _levels(text: str) -> tuple[float, float]:
     """Black and white of `--levels`."""
-    black, white = (float(part) for part in text.split(","))
-    if not (math.isfinite(black) and math.isfinite(white) and black != white):
-        raise ValueError
-    return black, white
+    with contextlib.suppress(ValueError):
+        black, white = (float(part) for part in text.split(","))
+        if math.isfinite(black) and math.isfinite(white) and black != white:
+            return black, white
+    raise argparse.ArgumentTypeError(f"'{text}' is no pair of numbers such as 0,4095")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -129,7 +127,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     wanted = Wanted(args.samples, args.save_distribution, args.uncertainty)
     jobs = plan(args.inputs, args.out, args.format, wanted)
-    for folder in filter(os.path.isdir, args.inputs):
+    for folder in (name for name in args.inputs if os.path.isdir(name)):
         if others := left_out(Path(folder)):
             print(f"colorjax: {folder}: left out: {others}", file=sys.stderr)
     saved = args.from_distribution
@@ -163,11 +161,8 @@ def _colorize(
     )
     reading = pipeline.Reading(args.max_pixels, args.levels)
     settings = images.Settings(args.quality, not args.no_metadata, not args.no_mark)
-    predict = _predict(args, batch)
-    results = pipeline.colorize(
-        jobs, predict, wanted, batch, args.seed, options, reading, settings
-    )
-    failures = []
+    how = (wanted, batch, args.seed, options, reading, settings)
+    failures, results = [], pipeline.colorize(jobs, _predict(args, batch), *how)
     for done, result in enumerate(results, start=progress.start + 1):
         if isinstance(result, pipeline.Failed):
             failures.append(result.message)
