@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from etils import epath
 from jaxtyping import UInt8
-from PIL import ExifTags, Image, JpegImagePlugin
+from PIL import ExifTags, Image, JpegImagePlugin, UnidentifiedImageError
 
 from colorjax import files
 from colorjax.errors import UserError, reason
 from colorjax.images import exif, formats, metadata, pillow, raw, tiff
+from colorjax.images.levels import Range
 from colorjax.images.metadata import Metadata
 from colorjax.images.quiet import QUIET
 from colorjax.images.reduce import Picture, on_white, to_8_bits
@@ -35,8 +36,6 @@ TURNS = {  # by EXIF orientation: (swap rows and columns, reverse rows, reverse 
     7: (True, True, True),
     8: (True, True, False),
 }
-
-Levels = tuple[float, float]
 
 
 class Storage(NamedTuple):
@@ -89,7 +88,7 @@ def read_file(
     data: bytes,
     name: str = "picture",
     max_pixels: int = MAX_PIXELS,
-    levels: Levels | None = None,
+    levels: Range | None = None,
 ) -> list[Page]:
     """All pictures of a file, with their metadata.
 
@@ -133,7 +132,7 @@ def _refusing(name: str) -> Iterator[None]:
 
 
 def _pages(
-    data: bytes, name: str, max_pixels: int, levels: Levels | None = None
+    data: bytes, name: str, max_pixels: int, levels: Range | None = None
 ) -> Generator[Page]:
     """The pictures of a file; each is decoded when it is asked for."""
     if not data:
@@ -177,24 +176,36 @@ def _notes(image: Image.Image, data: bytes) -> list[str]:
     return []
 
 
-def _tiff_page(data: bytes, page: tiff.Page, name: str, levels: Levels | None) -> Page:
+def _tiff_page(data: bytes, page: tiff.Page, name: str, levels: Range | None) -> Page:
     tags, order = page.tags, page.tags.order
     turn = exif.number(tags.first.get(exif.ORIENTATION, exif.short(1, order)), order)
-    if levels is None and tiff.is_plain(page):
-        with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
-            image.seek(page.place)
-            # In any order: some versions of Pillow turn it by its orientation.
-            if sorted((image.height, image.width)) != sorted(page.size):
-                raise ValueError("its headers disagree about its size")
-            picture = pillow.decode(image, data)
-            turn = image.getexif().get(ExifTags.Base.Orientation, 1)
-        notes = []
+    plain = _plain_page(data, page) if levels is None and tiff.is_plain(page) else None
+    if plain:
+        picture, turn, notes = *plain, []
     else:
         picture, notes = tiff.decode(page, name, levels)
     storage = Storage(
         "TIFF", None, 0, int(page.record.compression), int(page.record.predictor)
     )
     return Page(_upright(picture, turn), metadata.of_tiff(tags), storage, notes)
+
+
+def _plain_page(data: bytes, page: tiff.Page) -> tuple[Picture, Any] | None:
+    """The pixels that Pillow reads of a page, and how to turn them.
+
+    None if Pillow does not read the kind of the file's first page.
+    """
+    try:
+        image = Image.open(io.BytesIO(data), formats=("TIFF",))
+    except UnidentifiedImageError:
+        return None
+    with image:
+        image.seek(page.place)
+        # In any order: some versions of Pillow turn it by its orientation.
+        if sorted((image.height, image.width)) != sorted(page.size):
+            raise ValueError("its headers disagree about its size")
+        picture = pillow.decode(image, data)
+        return picture, image.getexif().get(ExifTags.Base.Orientation, 1)
 
 
 def _raw(data: bytes, page: tiff.Page, name: str, max_pixels: int) -> Page:

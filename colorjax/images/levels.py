@@ -10,6 +10,9 @@ from colorjax.errors import UserError
 REMEDY = "give the values of black and white, --levels MIN,MAX"
 
 
+Range = tuple[int | float, int | float]  # the values of black and white
+
+
 class Levels(NamedTuple):
     """The values of black and of white, and what a user should know of them."""
 
@@ -22,7 +25,7 @@ def choose(
     samples: Shaped[np.ndarray, "h w c"],
     bits: int,
     tags: tuple[int | float | None, int | float | None],
-    chosen: tuple[float, float] | None,
+    chosen: Range | None,
     name: str,
 ) -> Levels:
     """The levels of samples, from their type, and never from the samples.

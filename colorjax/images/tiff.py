@@ -24,8 +24,6 @@ CHANNELS = {WHITE_IS_0: 1, BLACK_IS_0: 1, RGB: 3, CMYK: 4, CIELAB: 3, ICCLAB: 3}
 PREMULTIPLIED, ALPHA = 1, 2  # of ExtraSamples
 ICC_PROFILE = 34675
 
-Chosen = tuple[float, float]  # the samples that are black and white
-
 
 class Page(NamedTuple):
     """A page of a file: its place, tifffile's record of it, and its tags."""
@@ -48,7 +46,7 @@ class Page(NamedTuple):
     def numbers(self, tag: str) -> tuple[int | float, ...]:
         """The values of a tag of numbers; empty if there is none."""
         value = getattr(self.record.tags.get(tag), "value", ())
-        values = value if isinstance(value, tuple) else (value,)
+        values = value if isinstance(value, tuple | bytes) else (value,)
         return tuple(x for x in values if isinstance(x, int | float))
 
 
@@ -98,7 +96,7 @@ def is_plain(page: Page) -> bool:
     )
 
 
-def decode(page: Page, name: str, chosen: Chosen | None) -> Decoded:
+def decode(page: Page, name: str, chosen: levels.Range | None) -> Decoded:
     """The pixels of a page, with alpha if it has any. `chosen` are black and white.
 
     Raises `UserError` if its levels are not clear, and exceptions of any kind.
@@ -149,7 +147,7 @@ def _scaled(
     colors: Shaped[np.ndarray, "h w c"],
     page: Page,
     name: str,
-    chosen: Chosen | None,
+    chosen: levels.Range | None,
 ) -> tuple[Samples, list[str]]:
     """The samples as levels, and notes on what that loses."""
     bits = int(max(page.numbers("BitsPerSample") or (1,)))
@@ -178,7 +176,7 @@ def _alpha(
     return None, 0
 
 
-def _divided(colors: Samples, alpha: Samples) -> Samples:
+def _divided(colors: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Colors without the alpha that multiplies them."""
     top = int(np.iinfo(colors.dtype).max)
     result = np.empty(colors.shape, colors.dtype)
