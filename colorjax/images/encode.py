@@ -105,13 +105,16 @@ def encode_file(
 def _fitting(own: Metadata, kind: str) -> tuple[Metadata, list[str]]:
     """The metadata that a format holds, and notes on the rest."""
     lost, notes = {}, []
+    holds = HOLDS[kind]
+    if "exif" in holds and exif.dots_per_inch(own.exif):
+        holds = holds | {"dpi"}
     for field, value in own._asdict().items():
         content = any(value[1:]) if field == "exif" else bool(value)
         if not content:
             continue
         size = len(exif.write_block(value)) if field == "exif" else len(value)
         too_long = kind == "JPEG" and field in NAMES and size > MAX_SEGMENT
-        if field not in HOLDS[kind] or too_long:
+        if field not in holds or too_long:
             lost[field] = Metadata._field_defaults[field]
             names_software_only = field == "exif" and len(value.first) <= 2
             if not (names_software_only and not value.exif and not value.gps):
@@ -139,10 +142,12 @@ def _by_pillow(
 ) -> bytes:
     own = page.metadata
     options: dict[str, Any] = {"icc_profile": SRGB.tobytes()}
+    if kind == "AVIF":  # Pillow would write all of EXIF anew and spoil its text
+        own.exif.first.pop(exif.ORIENTATION, None)
     if any(own.exif[1:]):
         options["exif"] = b"Exif\0\0" * (kind == "JPEG") + exif.write_block(own.exif)
     for field in ("xmp", "dpi", "comment"):
-        if value := getattr(own, field):
+        if (value := getattr(own, field)) and field in HOLDS[kind]:
             options[field] = value
     if kind == "JPEG":
         options |= _jpeg_options(page.storage, quality)

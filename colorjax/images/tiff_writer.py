@@ -24,7 +24,7 @@ LOSSLESS = {
 }
 NONE, JPEG = 1, 7
 # What tifffile writes by itself, or is given as an argument.
-OWN = {282, 283, 296, exif.SOFTWARE, exif.ORIENTATION, exif.EXIF, exif.GPS}
+OWN = {282, 283, 296, exif.SOFTWARE, exif.EXIF, exif.GPS}
 NO_TAG = exif.Tag(0, b"")
 
 
