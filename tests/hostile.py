@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import imagecodecs
 import numpy as np
 import tifffile
 from colorizers import UNIFORM
@@ -31,6 +32,7 @@ from helpers import (
     encode,
     scene,
 )
+from PIL import Image
 
 from colorjax import images
 from colorjax.apps import info
@@ -73,6 +75,15 @@ def _config(path: Path) -> object:
     return make_method(config["method"])
 
 
+def _rewritten(data: bytes) -> list[bytes]:
+    """The pages of a picture file with their metadata, as TIFF and as JPEG."""
+    pages, settings = images.read_file(data, max_pixels=10**6), images.Settings()
+    files = [images.encode_file(pages, "TIFF", settings, "x")]
+    files += [images.encode_file([page], "JPEG", settings, "x") for page in pages[:2]]
+    files += [images.encode_file([page], "PNG", settings, "x") for page in pages[:2]]
+    return [file.data for file in files]
+
+
 @functools.cache
 def _drawings() -> sources.Source:
     return TFDS("drawings", "train", str(FIXTURES))
@@ -81,6 +92,7 @@ def _drawings() -> sources.Source:
 READERS = {
     "picture": Reader("x.png", lambda p: images.read(images.load_bytes(p), str(p))),
     "picture in full": Reader("x.png", lambda p: images.read_full(p.read_bytes())),
+    "file of pictures": Reader("x.png", lambda p: _rewritten(p.read_bytes())),
     "header of a picture": Reader(
         "x.png", lambda p: images.pixel_count(p.read_bytes())
     ),
@@ -233,10 +245,12 @@ def valid(reader: str) -> tuple[bytes, ...]:
     """Files that a reader takes."""
     picture = scene(1, 24)
     match reader:
-        case "picture" | "picture in full" | "header of a picture":
+        case "picture" | "picture in full" | "header of a picture" | "file of pictures":
             deep = picture * np.uint16(257)
             kinds = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
+            kinds += ("AVIF", "JPEG2000", "PPM")
             return (
+                *other_pictures(picture),
                 *(encode(picture, kind) for kind in kinds),
                 images.encode(deep, "PNG"),
                 images.encode(deep, "TIFF"),
@@ -262,6 +276,57 @@ def valid(reader: str) -> tuple[bytes, ...]:
             return (json.dumps(EVALUATION).encode(),)
         case "list of pictures":
             return (b"train #3\ntrain #7\n",)
+
+
+def other_pictures(picture: np.ndarray) -> Iterator[bytes]:
+    """Files that are not read by Pillow alone, or have metadata."""
+    deep = picture * np.uint16(257)
+    exif = Image.Exif()
+    exif[0x10E], exif[0x112], exif[0x11A] = "May Day", 6, 300.0
+    exif.get_ifd(0x8769)[0x9003] = "1936:05:01 12:00:00"
+    exif.get_ifd(0x8825)[1] = "N"
+    for kind in ("JPEG", "PNG", "TIFF"):
+        yield encode(picture, kind, exif=exif)
+    yield encode(picture, "JPEG", xmp=b"<x><rdf:RDF></rdf:RDF></x>", dpi=(300, 300))
+    wide = deep.astype(np.float32) / 65535
+    yield tiff(wide, photometric="rgb")
+    yield tiff(deep[..., 0] // 16, extratags=[(341, "H", 1, 4095, True)])
+    yield tiff(np.stack([deep[..., 0], deep[..., 1]]), photometric="minisblack")
+    yield imagecodecs.jpeg_encode(deep // 16, bitspersample=12)
+    yield imagecodecs.jpeg2k_encode(deep, level=0)
+    yield b"P6 24 24 65535\n" + deep.astype(">u2").tobytes()
+    yield psd(picture)
+    with contextlib.suppress(ImportError):
+        import pillow_heif
+
+        data = io.BytesIO()
+        pillow_heif.from_pillow(Image.fromarray(picture)).save(data)
+        yield data.getvalue()
+    with contextlib.suppress(ImportError):
+        yield dng(deep[..., 0])
+
+
+def psd(picture: np.ndarray) -> bytes:
+    """A file of Photoshop: a header, no layers and the composite."""
+    height, width = picture.shape[:2]
+    head = struct.pack(">4sH6xHIIHH", b"8BPS", 1, 3, height, width, 8, 3)
+    return head + bytes(12) + b"\0\0" + np.moveaxis(picture, 2, 0).tobytes()
+
+
+def dng(mosaic: np.ndarray) -> bytes:
+    """A raw photograph of 16 bits."""
+    import rawpy  # noqa: F401  without it the file is refused
+
+    tags = [
+        (33421, "H", 2, (2, 2), True),
+        (33422, "B", 4, bytes((0, 1, 1, 2)), True),
+        (50706, "B", 4, bytes((1, 4, 0, 0)), True),
+        (50708, "s", 0, "A camera", True),
+        (50717, "I", 1, 65535, True),
+        (50721, "2i", 9, (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1), True),
+    ]
+    large = np.kron(mosaic, np.ones((4, 4), np.uint16))
+    return tiff(large, photometric=32803, extratags=tags)
 
 
 # ---- Nasty files, all of which are to be refused.
@@ -314,6 +379,10 @@ def nasty_pictures() -> Iterator[tuple[str, bytes]]:
         table = struct.pack("<H", count + 1) + number + again + entries + bytes(4)
         moved = head[:4] + struct.pack("<I", len(twice)) + twice[8:] + table
         yield f"tiff of widths {first}, {last}", moved
+    loop = bytearray(tiff(np.zeros((4, 4), np.uint8)))
+    loop[4:8], end = struct.pack("<I", 8), 8 + 2 + 12 * loop[8]
+    loop[end : end + 4] = struct.pack("<I", 8)  # the next page is this one
+    yield "tiff of endless pages", bytes(loop)
     script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage"
     yield "postscript", script
     yield (
@@ -555,7 +624,7 @@ def nasty(reader: str, mark: str) -> dict[str, bytes]:
     """By what is wrong with it, files that a reader is to refuse; code in them would
     make the file `mark`."""
     match reader:
-        case "picture" | "picture in full" | "header of a picture":
+        case "picture" | "picture in full" | "header of a picture" | "file of pictures":
             return dict(nasty_pictures())
         case "pytorch":
             pickles = dict(nasty_pickles(mark))

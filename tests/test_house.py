@@ -14,6 +14,7 @@ FILES = sorted((ROOT / "colorjax").rglob("*.py"))
 SCRIPTS = [ROOT / "train.py", ROOT / "evaluate.py"]
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 FLOORS = (  # low to high: a folder imports only from those before it
+    "__version__",
     "errors",
     "files",
     "color",

@@ -1,40 +1,44 @@
 """Picture files and pixels: reading and writing, resizing, drawing.
 
 An image in memory is sRGB and upright: uint8 or uint16, [h, w, 3] or, with alpha,
-[h, w, 4]. Only this package imports Pillow, tifffile and imagecodecs.
+[h, w, 4]. Only this package imports Pillow, tifffile, imagecodecs, pillow_heif and
+rawpy.
 """
 
 from colorjax.images.draw import grid, mark
+from colorjax.images.encode import Settings, encode, encode_file, write
+from colorjax.images.formats import SUFFIXES, output_format, output_suffix
 from colorjax.images.icc import SRGB
 from colorjax.images.io import (
     MAX_PIXELS,
-    SUFFIXES,
-    Picture,
-    encode,
+    Page,
     load_bytes,
-    on_white,
-    output_format,
     pixel_count,
     read,
+    read_file,
     read_full,
-    to_8_bits,
-    write,
 )
+from colorjax.images.reduce import Picture, on_white, to_8_bits
 from colorjax.images.resample import resize, resize_short, short_size
 
 __all__ = [
     "MAX_PIXELS",
     "SRGB",
     "SUFFIXES",
+    "Page",
     "Picture",
+    "Settings",
     "encode",
+    "encode_file",
     "grid",
     "load_bytes",
     "mark",
     "on_white",
     "output_format",
+    "output_suffix",
     "pixel_count",
     "read",
+    "read_file",
     "read_full",
     "resize",
     "resize_short",

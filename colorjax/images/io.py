@@ -1,37 +1,31 @@
-"""The reader and writer of picture files.
+"""The reader of picture files.
 
 `read` returns uint8 [h, w, 3]: it reduces 16 bits to 8 and lays transparent pictures on
-white. `read_full` keeps 16 bits and alpha. Both apply the EXIF orientation, convert an
-embedded color profile to sRGB, and convert CMYK, palette and grey pictures to RGB.
+white. `read_full` keeps 16 bits and alpha, `read_file` also all pages and the metadata.
+All apply the EXIF orientation, convert a color profile to sRGB, and convert CMYK, Lab,
+palette and grey pictures to RGB.
 """
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from etils import epath
-from jaxtyping import UInt8, UInt16
-from PIL import ExifTags, Image, UnidentifiedImageError
+from jaxtyping import UInt8
+from PIL import ExifTags, Image, JpegImagePlugin, UnidentifiedImageError
 
 from colorjax import files
 from colorjax.errors import UserError, reason
-from colorjax.images import high_bit_depth
-from colorjax.images.icc import SRGB, flatten_alpha, to_srgb
+from colorjax.images import exif, formats, metadata, pillow, raw, tiff
+from colorjax.images.levels import Range
+from colorjax.images.metadata import Metadata
 from colorjax.images.quiet import QUIET
+from colorjax.images.reduce import Picture, on_white, to_8_bits
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-# Pillow's names of their formats. Pillow reads others, too, and starts an interpreter
-# for one of them (PostScript).
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 MAX_PIXELS = 200_000_000  # larger pictures are refused before they are decoded
 MAX_BYTES = 2 << 30  # larger files are refused; room for 16-bit RGBA of `MAX_PIXELS`
-WITH_ALPHA = ("PNG", "TIFF", "WEBP")
-OPTIONS = {  # Pillow's default PNG level, 6, saves a tenth and takes twice the time
-    "JPEG": {"quality": 95},
-    "WEBP": {"quality": 95},
-    "PNG": {"compress_level": 3},
-}
 
 TURNS = {  # by EXIF orientation: (swap rows and columns, reverse rows, reverse columns)
     2: (False, False, True),
@@ -43,80 +37,207 @@ TURNS = {  # by EXIF orientation: (swap rows and columns, reverse rows, reverse 
     8: (True, True, False),
 }
 
-Picture = UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]
+
+class Storage(NamedTuple):
+    """How a file stores its picture, for a result of the same format.
+
+    `tables` and `sampling` are those of JPEG, `compression` and `predictor` the numbers
+    of TIFF's tags.
+    """
+
+    format: str
+    tables: list[list[int]] | None = None
+    sampling: int = 0
+    compression: int = 1
+    predictor: int = 1
+
+
+class Page(NamedTuple):
+    """A picture of a file, what the file says of it, and what a user should know."""
+
+    picture: Picture
+    metadata: Metadata
+    storage: Storage
+    notes: list[str]
 
 
 def read(data: bytes, name: str = "picture") -> UInt8[np.ndarray, "h w 3"]:
-    """Decode an encoded picture to 8-bit RGB.
+    """Decode the first picture of a file to 8-bit RGB.
 
     Raises `UserError`, with `name` in its message, if the data is not a readable
     picture or has more than `MAX_PIXELS` pixels.
     """
-    with _open(data, name, MAX_PIXELS) as image:
-        image.load()
-        return np.array(_upright(np.asarray(to_srgb(image)), image))
+    with _refusing(name), contextlib.closing(_pages(data, name, MAX_PIXELS)) as pages:
+        return on_white(to_8_bits(next(pages).picture))
 
 
 def read_full(
     data: bytes, name: str = "picture", max_pixels: int = MAX_PIXELS
 ) -> Picture:
-    """Decode an encoded picture and keep its bit depth and alpha.
+    """Decode the first picture of a file and keep its bit depth and alpha.
 
-    Returns uint16 if the file has 16 bits per channel, and four channels if it has
-    alpha. Raises `UserError`, with `name` in its message, if the data is not a readable
-    picture or has more than `max_pixels` pixels.
+    Returns uint16 if the file has more than 8 bits per channel, and four channels if it
+    has alpha. Raises `UserError`, with `name` in its message, if the data is not a
+    readable picture or has more than `max_pixels` pixels.
     """
-    with _open(data, name, max_pixels) as image:
-        if kind := high_bit_depth.deep_format(image, data):
-            profile = image.info.get("icc_profile")
-            size = (image.height, image.width)
-            picture = high_bit_depth.decode(data, kind, size, profile, SRGB.tobytes())
-        else:
-            image.load()
-            picture = np.asarray(to_srgb(image, opaque=False))
-        return np.ascontiguousarray(_upright(picture, image))
+    with _refusing(name), contextlib.closing(_pages(data, name, max_pixels)) as pages:
+        return next(pages).picture
+
+
+def read_file(
+    data: bytes,
+    name: str = "picture",
+    max_pixels: int = MAX_PIXELS,
+    levels: Range | None = None,
+) -> list[Page]:
+    """All pictures of a file, with their metadata.
+
+    `levels` are the samples of a TIFF file that are black and white. Raises `UserError`
+    as `read_full` does, and for animations; `max_pixels` is that of all pages together.
+    """
+    with _refusing(name):
+        if data[:4] not in tiff.MAGIC:
+            with formats.open_image(data, name) as image:
+                if (count := formats.frame_count(image)) > 1:
+                    raise UserError(
+                        f"{name}: an animation of {count} frames; `colorjax video` "
+                        "colorizes videos"
+                    )
+        return list(_pages(data, name, max_pixels, levels))
 
 
 def pixel_count(data: bytes) -> int:
-    """The number of pixels that the header declares; 0 if the data is no picture."""
+    """The number of pixels that the headers declare; 0 if the data is no picture."""
     try:
-        with QUIET, Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            return image.width * image.height
+        with QUIET:
+            if data[:4] in tiff.MAGIC:
+                with tiff.opened(data) as pages:
+                    return sum(_product(page.size) for page in pages)
+            with formats.open_image(data, "") as image:
+                return image.width * image.height
     except Exception:  # any kind; decoding the file will report it
         return 0
 
 
 @contextlib.contextmanager
-def _open(data: bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
-    """The opened file, not yet decoded. Every exception becomes a `UserError`."""
-    if not data:
-        raise UserError(f"{name}: the file is empty")
+def _refusing(name: str) -> Iterator[None]:
+    """Every exception inside becomes a `UserError`."""
     try:
-        with QUIET, Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            if image.width * image.height > max_pixels:
-                raise UserError(
-                    f"{name}: {image.width}x{image.height} pixels are more than the "
-                    f"{max_pixels / 1e6:g} million that are read; make it smaller"
-                )
-            yield image
+        with QUIET:
+            yield
     except UserError:
         raise
-    except UnidentifiedImageError as error:
-        raise UserError(f"{name}: not a picture of a known format") from error
     except Exception as error:  # decoders raise exceptions of any kind
         raise UserError(f"{name}: not a readable picture ({reason(error)})") from error
 
 
-def _upright(picture: np.ndarray, image: Image.Image) -> np.ndarray:
-    """A view of the picture, turned upright by the file's EXIF orientation."""
-    # ImageOps.exif_transpose fails if any other EXIF tag is broken.
-    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    if turn is None:
-        return picture
-    swapped, *reversed_ = turn
-    if swapped:
-        picture = picture.swapaxes(0, 1)
-    return picture[tuple(slice(None, None, -1 if r else 1) for r in reversed_)]
+def _pages(
+    data: bytes, name: str, max_pixels: int, levels: Range | None = None
+) -> Generator[Page]:
+    """The pictures of a file; each is decoded when it is asked for."""
+    if not data:
+        raise UserError(f"{name}: the file is empty")
+    if data[:4] not in tiff.MAGIC:
+        yield _one(data, name, max_pixels)
+        return
+    with tiff.opened(data) as pages:
+        _check_size([page.size for page in pages], name, max_pixels)
+        if raw.is_raw(pages):
+            yield _raw(data, pages[0], name, max_pixels)
+            return
+        for page in pages:
+            yield _tiff_page(data, page, name, levels)
+
+
+def _one(data: bytes, name: str, max_pixels: int) -> Page:
+    with formats.open_image(data, name) as image:
+        _check_size([(image.height, image.width)], name, max_pixels)
+        picture = pillow.decode(image, data)
+        tables = getattr(image, "quantization", None)
+        sampling = 0
+        if tables and isinstance(image, JpegImagePlugin.JpegImageFile):
+            sampling = max(0, JpegImagePlugin.get_sampling(image))
+        storage = Storage(
+            image.format or "", [*tables.values()] if tables else None, sampling
+        )
+        # ImageOps.exif_transpose fails if any other EXIF tag is broken.
+        turn = image.getexif().get(ExifTags.Base.Orientation, 1)
+        notes = _notes(image, data)
+        return Page(_upright(picture, turn), metadata.of_image(image), storage, notes)
+
+
+def _notes(image: Image.Image, data: bytes) -> list[str]:
+    """What a picture of a file loses as it is read."""
+    bits = image.info.get("bit_depth", 8)
+    if image.format in ("HEIF", "AVIF") and bits > 8:
+        return [f"its {bits} bits become 8"]
+    if image.format == "PNG" and data[24] == 16 and "transparency" in image.info:
+        return ["its 16 bits become 8, because one of its colors is transparent"]
+    return []
+
+
+def _tiff_page(data: bytes, page: tiff.Page, name: str, levels: Range | None) -> Page:
+    tags, order = page.tags, page.tags.order
+    turn = exif.number(tags.first.get(exif.ORIENTATION, exif.short(1, order)), order)
+    plain = _plain_page(data, page) if levels is None and tiff.is_plain(page) else None
+    if plain:
+        picture, turn, notes = *plain, []
+    else:
+        picture, notes = tiff.decode(page, name, levels)
+    storage = Storage(
+        "TIFF", None, 0, int(page.record.compression), int(page.record.predictor)
+    )
+    return Page(_upright(picture, turn), metadata.of_tiff(tags), storage, notes)
+
+
+def _plain_page(data: bytes, page: tiff.Page) -> tuple[Picture, Any] | None:
+    """The pixels that Pillow reads of a page, and how to turn them.
+
+    None if Pillow does not read the kind of the file's first page.
+    """
+    try:
+        image = Image.open(io.BytesIO(data), formats=("TIFF",))
+    except UnidentifiedImageError:
+        return None
+    with image:
+        image.seek(page.place)
+        # In any order: some versions of Pillow turn it by its orientation.
+        if sorted((image.height, image.width)) != sorted(page.size):
+            raise ValueError("its headers disagree about its size")
+        picture = pillow.decode(image, data)
+        return picture, image.getexif().get(ExifTags.Base.Orientation, 1)
+
+
+def _raw(data: bytes, page: tiff.Page, name: str, max_pixels: int) -> Page:
+    picture = raw.decode(data, name, max_pixels)
+    return Page(picture, metadata.of_tiff(page.tags), Storage("DNG"), [])
+
+
+def _product(size: tuple[int, int]) -> int:
+    return size[0] * size[1]
+
+
+def _check_size(sizes: list[tuple[int, int]], name: str, max_pixels: int) -> None:
+    """Raise `UserError` if pictures of these (height, width) have too many pixels."""
+    if sum(map(_product, sizes)) > max_pixels:
+        height, width = max(sizes, key=_product)
+        what = f"{width}x{height} pixels are"
+        if len(sizes) > 1:
+            what = f"the pixels of its {len(sizes)} pages are"
+        raise UserError(
+            f"{name}: {what} more than the {max_pixels / 1e6:g} million that are read; "
+            "make it smaller"
+        )
+
+
+def _upright(picture: np.ndarray, orientation: Any) -> np.ndarray:
+    """The picture, turned upright from an EXIF orientation."""
+    if orientation in TURNS:
+        swapped, *reversed_ = TURNS[orientation]
+        if swapped:
+            picture = picture.swapaxes(0, 1)
+        picture = picture[tuple(slice(None, None, -1 if r else 1) for r in reversed_)]
+    return np.ascontiguousarray(picture)
 
 
 def load_bytes(path: epath.PathLike) -> bytes:
@@ -125,59 +246,3 @@ def load_bytes(path: epath.PathLike) -> bytes:
     Raises `UserError` if the file cannot be read or has more than `MAX_BYTES` bytes.
     """
     return files.read_bytes(path, MAX_BYTES)
-
-
-def to_8_bits(picture: Picture) -> UInt8[np.ndarray, "h w c"]:
-    """The picture with 8 bits per channel, rounded."""
-    if picture.dtype == np.uint8:
-        return picture
-    result = np.empty(picture.shape, np.uint8)
-    # Row by row, so that no 32-bit copy of the whole picture is in memory.
-    for row, levels in zip(result, picture, strict=True):
-        row[:] = (levels.astype(np.uint32) + 128) // 257
-    return result
-
-
-def on_white(picture: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w 3"]:
-    """The picture laid on white, without its alpha channel if it has one."""
-    if picture.shape[2] == 3:
-        return picture
-    return np.array(flatten_alpha(Image.fromarray(picture)))
-
-
-def write(path: epath.PathLike, picture: Picture) -> None:
-    """Write a picture, tagged as sRGB, in the format that the suffix names.
-
-    The file appears under its name only when it is complete. Raises `UserError` if the
-    suffix names no format that can be written, or if the file cannot be written.
-    """
-    files.write_bytes(path, encode(picture, output_format(path)))
-
-
-def encode(picture: Picture, kind: str) -> bytes:
-    """The bytes of a picture file, tagged as sRGB. `kind` is Pillow's format name.
-
-    PNG and TIFF keep 16 bits; other formats get 8. PNG, TIFF and WebP keep alpha; for
-    other formats the picture is laid on white.
-    """
-    if picture.dtype == np.uint16 and kind in high_bit_depth.KINDS:
-        return high_bit_depth.encode(picture, kind, SRGB.tobytes())
-    picture = to_8_bits(picture)
-    if kind not in WITH_ALPHA:
-        picture = on_white(picture)
-    encoded = io.BytesIO()
-    image = Image.fromarray(picture)
-    image.save(encoded, kind, icc_profile=SRGB.tobytes(), **OPTIONS.get(kind, {}))
-    return encoded.getvalue()
-
-
-def output_format(path: epath.PathLike) -> str:
-    """Pillow's name of the format that the suffix of `path` names.
-
-    Raises `UserError` if the suffix names no format that can be written.
-    """
-    suffix = epath.Path(path).suffix.lower()
-    kind = Image.registered_extensions().get(suffix)
-    if suffix not in SUFFIXES or kind not in Image.SAVE:
-        raise UserError(f"{path}: cannot write '{suffix}' files; use .png or .jpg")
-    return kind

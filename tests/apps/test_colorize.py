@@ -236,14 +236,16 @@ def test_all_bad_files_are_listed_at_the_end(folder, command, tmp_path):
 
 def test_pixels_are_freed_before_the_last_result_is_written(colorizer):
     """Beside a large result there is no room for its source."""
-    (predicted,) = pipeline.predict_with(
-        [pipeline.Photograph(JOB, scene(1, 40))], colorizer, batch=1
+    pages = images.read_file(encode(scene(1, 40)))
+    predicted = pipeline.predict_with(
+        [pipeline.Photograph(JOB, pages.pop())], colorizer, batch=1
     )
-    freed = weakref.ref(predicted.picture)
+    freed = weakref.ref(predicted[0].page.picture)
     outputs = pipeline._decode(predicted, Wanted(), None, {})
     del predicted
     assert freed() is not None
-    assert next(outputs).content.shape == (40, 40, 3)
+    (page,) = next(outputs).content
+    assert page.picture.shape == (40, 40, 3)
     assert freed() is None
 
 
@@ -270,3 +272,61 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     )
     assert int(out) * 1024 < 3e9
     assert os.path.getsize(tmp_path / "out.jpg") > 1e5
+
+
+# ---- What the command says of files, and keeps of them.
+
+
+def test_files_that_are_left_out_are_listed(folder, command, tmp_path):
+    for name in ("a.xcf", "b.XCF", "notes.txt", "README"):
+        (folder / name).touch()
+    code, _, err = command("colorize", folder, "--run", "x", "--out", tmp_path / "out")
+    listed = "left out: 1 .txt, 2 .xcf, 1 without suffix"
+    assert code == 0 and f"colorjax: {folder}: {listed}" in err
+
+
+def test_pages_and_metadata_arrive(command, tmp_path):
+    """Of every sample; twice the same bytes; without metadata where it is unwanted."""
+    source = tmp_path / "album.tif"
+    with tifffile.TiffWriter(source) as writer:
+        for i in range(2):
+            writer.write(scene(i, 40), photometric="rgb", description="May Day")
+    arguments = ["colorize", source, "--run", "x", "--samples", 2, "--out"]
+    for out in ("a", "b"):
+        assert command(*arguments, tmp_path / out)[0] == 0
+    assert command(*arguments, tmp_path / "c", "--no-metadata", "--no-mark")[0] == 0
+    for name in ("album-1.tif", "album-2.tif"):
+        data = (tmp_path / "a" / name).read_bytes()
+        assert data == (tmp_path / "b" / name).read_bytes()
+        pages = images.read_file(data)
+        assert [page.picture.shape for page in pages] == [(40, 40, 3)] * 2
+        assert data.count(b"May Day") == 2 and b"compositeWithTrained" in data
+        bare = (tmp_path / "c" / name).read_bytes()
+        assert b"May Day" not in bare and b"compositeWith" not in bare
+    code, _, err = command(*arguments, tmp_path / "d", "--uncertainty")
+    assert code == 1 and f"{source}: 2 pages; " in err
+
+
+def test_notes_and_levels(command, tmp_path):
+    deep = scene(1, 40)[..., 0].astype(np.float32)
+    tifffile.imwrite(tmp_path / "a.tif", deep)
+    arguments = [
+        "colorize",
+        tmp_path / "a.tif",
+        "--run",
+        "x",
+        "--out",
+        tmp_path / "out",
+    ]
+    code, _, err = command(*arguments)
+    assert code == 1 and "a.tif: most of its floats are above 1" in err
+    code, _, err = command(*arguments, "--levels", "0,255", "--format", "jpg")
+    assert code == 0
+    assert "32-bit floats become 16-bit integers; its 16 bits become 8 in JPEG" in err
+
+
+@pytest.mark.parametrize("value", ["x", "1", "3,3", "0,nan", "1,2,3"])
+def test_levels_that_are_none(value, command, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        command("colorize", "a.tif", "--run", "x", "--out", "b", "--levels", value)
+    assert "is no pair of numbers" in capsys.readouterr().err

@@ -1,7 +1,9 @@
 """Colorize picture files and folders with a trained run."""
 
 import argparse
+import contextlib
 import math
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -14,6 +16,7 @@ from colorjax.apps.colorize.plan import (
     UNCERTAINTY,
     Job,
     Wanted,
+    left_out,
     plan,
 )
 from colorjax.errors import UserError
@@ -66,6 +69,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="refuse pictures with more than N pixels (200e6)",
     )
+    add(
+        "--quality",
+        type=int,
+        metavar="Q",
+        help="of JPEG, WebP and AVIF, 1 to 100 (default: a JPEG source's own, or 95)",
+    )
+    add("--no-metadata", action="store_true", help="leave out EXIF, IPTC, XMP, DPI")
+    add("--no-mark", action="store_true", help="do not tell in XMP of predicted colors")
+    text = "samples of TIFF files that are black and white (default: by its tags)"
+    add("--levels", type=_levels, metavar="MIN,MAX", help=text)
     colors = parser.add_argument_group("colors; the method must predict a distribution")
     add = colors.add_argument
     add(
@@ -100,11 +113,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _levels(text: str) -> tuple[float, float]:
+    """Black and white of `--levels`."""
+    with contextlib.suppress(ValueError):
+        black, white = (float(part) for part in text.split(","))
+        if math.isfinite(black) and math.isfinite(white) and black != white:
+            return black, white
+    raise argparse.ArgumentTypeError(f"'{text}' is no pair of numbers such as 0,4095")
+
+
 def run(args: argparse.Namespace) -> int:
     """Colorize every input. Returns 1 if some failed; a line on each says why."""
     _check(args)
     wanted = Wanted(args.samples, args.save_distribution, args.uncertainty)
     jobs = plan(args.inputs, args.out, args.format, wanted)
+    for folder in (name for name in args.inputs if os.path.isdir(name)):
+        if others := left_out(Path(folder)):
+            print(f"colorjax: {folder}: left out: {others}", file=sys.stderr)
     saved = args.from_distribution
     if saved and Path(saved).is_file() and len(jobs) > 1:
         raise UserError("--from-distribution is one file; give their folder")
@@ -134,13 +159,16 @@ def _colorize(
     options = Options(
         temperature=args.temperature, saturation=args.saturation, palette=args.palette
     )
-    results = pipeline.colorize(
-        jobs, _predict(args, batch), wanted, batch, args.max_pixels, args.seed, options
-    )
-    failures = []
+    reading = pipeline.Reading(args.max_pixels, args.levels)
+    settings = images.Settings(args.quality, not args.no_metadata, not args.no_mark)
+    how = (wanted, batch, args.seed, options, reading, settings)
+    failures, results = [], pipeline.colorize(jobs, _predict(args, batch), *how)
     for done, result in enumerate(results, start=progress.start + 1):
         if isinstance(result, pipeline.Failed):
             failures.append(result.message)
+        elif result.notes:
+            notes = "; ".join(result.notes)
+            print(f"colorjax: {result.job.name}: {notes}", file=sys.stderr)
         progress.update(done, result.job.name)
     return failures
 
@@ -155,6 +183,8 @@ def _check(args: argparse.Namespace) -> None:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise UserError(f"--{name.replace('_', '-')} is {value}, less than 1")
+    if args.quality is not None and not 1 <= args.quality <= 100:
+        raise UserError(f"--quality is {args.quality}, which must be 1 to 100")
     if args.seed is not None and args.seed < 0:
         raise UserError(f"--seed is {args.seed}, less than 0")
     if not 0 <= args.saturation < math.inf:

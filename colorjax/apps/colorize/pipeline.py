@@ -1,7 +1,7 @@
 """Photographs from files to files: read -> predict -> decode -> write.
 
-Each stage is a function of typed values, and `colorize` maps the stages over many
-pictures. An error is a value, too, `Failed`, which the later stages pass on.
+Each stage is a function of typed values (see `stages`), and `colorize` maps the stages
+over many pictures. An error is a value, too, `Failed`, which the later stages pass on.
 """
 
 import os
@@ -10,10 +10,19 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from colorjax import images
+from colorjax import files, images
 from colorjax.apps.colorize.plan import DISTRIBUTION, UNCERTAINTY, Job, Wanted
+from colorjax.apps.colorize.stages import (
+    Encoded,
+    Failed,
+    Output,
+    Photograph,
+    Predicted,
+    Reading,
+    Written,
+)
 from colorjax.errors import UserError
 from colorjax.inference import archive, decode
 from colorjax.inference.colorizer import Colorizer
@@ -22,49 +31,6 @@ from colorjax.inference.distribution import Distribution
 THREADS = os.cpu_count()  # that read, decode and write; the network has its own
 MAX_WINDOW = 48_000_000  # pixels in memory at once, unless one picture has more
 BATCHES = 4  # of pictures in a window, so that those of one size go together
-
-
-class Encoded(NamedTuple):
-    """The bytes of a picture file."""
-
-    job: Job
-    data: bytes
-
-
-class Photograph(NamedTuple):
-    """The pixels of a picture."""
-
-    job: Job
-    picture: images.Picture
-
-
-class Predicted(NamedTuple):
-    """The pixels of a picture and its predicted distribution."""
-
-    job: Job
-    picture: images.Picture
-    distribution: Distribution
-
-
-class Output(NamedTuple):
-    """The content of one file; `path` is None for standard output."""
-
-    job: Job
-    path: Path | None
-    content: images.Picture | Distribution
-
-
-class Written(NamedTuple):
-    """A job whose files are all written."""
-
-    job: Job
-
-
-class Failed(NamedTuple):
-    """A job that failed, and the message for the user."""
-
-    job: Job
-    message: str
 
 
 T = TypeVar("T")
@@ -76,39 +42,43 @@ def colorize(
     predict: Predict,
     wanted: Wanted,
     batch: int,
-    max_pixels: int,
     seed: int | None,
     options: decode.Options,
+    reading: Reading,
+    settings: images.Settings,
 ) -> Iterator[Written | Failed]:
     """Do the jobs, and give the result of each, in order.
 
     `predict` is the second stage: `predict_with` or `load_saved`. `options` are those
-    of `decode`; `seed` is that of the first sample. Pictures are processed in windows:
+    of `decode`; `seed` is that of the first sample; `settings` are those of the files
+    that are written. Pictures are processed in windows:
     threads read those of a window, then the network predicts them, then threads decode
     and write them. A window has at most `MAX_WINDOW` pixels and `BATCHES` batches.
     """
 
-    def finish(slot: list[Predicted | Failed]) -> Written | Failed:
+    def finish(pages: list[Predicted | Failed]) -> Written | Failed:
         # Nothing but `_decode` holds the pixels, so that it can free them.
-        item = slot.pop()
-        if isinstance(item, Failed):
-            return item
-        job, outputs = item.job, _decode(item, wanted, seed, options)
-        del item
+        job = pages[0].job
+        for failure in (page for page in pages if isinstance(page, Failed)):
+            return failure
+        predicted = [page for page in pages if isinstance(page, Predicted)]
+        notes = dict.fromkeys(note for page in predicted for note in page.page.notes)
+        pages.clear()
+        outputs = _decode(predicted, wanted, seed, options)
         try:
             for output in outputs:
-                _write(output)
+                notes |= dict.fromkeys(_write(output, settings))
         except UserError as error:
             return Failed(job, str(error))
-        return Written(job)
+        return Written(job, list(notes))
 
-    read = partial(_read, max_pixels=max_pixels)
+    read = partial(_read, reading=reading, wanted=wanted)
     with ThreadPoolExecutor(THREADS) as pool:
         for window in _windows(map(_fetch, jobs), BATCHES * batch):
-            photographs = list(pool.map(read, _drain(window)))
-            slots = [[item] for item in _predict_all(predict, photographs)]
+            photographs = [x for file in pool.map(read, _drain(window)) for x in file]
+            jobs_pages = _by_job(_predict_all(predict, photographs))
             del photographs
-            yield from pool.map(finish, slots)
+            yield from pool.map(finish, jobs_pages)
 
 
 def _fetch(job: Job) -> Encoded | Failed:
@@ -143,14 +113,33 @@ def _drain(items: list[T]) -> Iterator[T]:
         yield items.pop()
 
 
-def _read(item: Encoded | Failed, max_pixels: int) -> Photograph | Failed:
+def _read(
+    item: Encoded | Failed, reading: Reading, wanted: Wanted
+) -> list[Photograph | Failed]:
+    """The pages of a file, or the failure to read it."""
     if isinstance(item, Failed):
-        return item
+        return [item]
     try:
-        picture = images.read_full(item.data, item.job.name, max_pixels)
+        pages = images.read_file(item.data, item.job.name, *reading)
+        if len(pages) > 1 and (wanted.distribution or wanted.uncertainty):
+            raise UserError(
+                f"{item.job.name}: {len(pages)} pages; distributions and maps of "
+                "uncertainty are those of one page; split the file"
+            )
     except UserError as error:
-        return Failed(item.job, str(error))
-    return Photograph(item.job, picture)
+        return [Failed(item.job, str(error))]
+    return [Photograph(item.job, page) for page in pages]
+
+
+def _by_job(items: list[Predicted | Failed]) -> list[list[Predicted | Failed]]:
+    """The pages of each job. `items` is emptied."""
+    groups: list[list[Predicted | Failed]] = []
+    for item in _drain(items):
+        if groups and groups[-1][0].job is item.job:
+            groups[-1].append(item)
+        else:
+            groups.append([item])
+    return groups
 
 
 def _predict_all(
@@ -165,7 +154,7 @@ def predict_with(
     photographs: list[Photograph], colorizer: Colorizer, batch: int
 ) -> list[Predicted | Failed]:
     """The predictions of a network."""
-    pictures = [photograph.picture for photograph in photographs]
+    pictures = [photograph.page.picture for photograph in photographs]
     distributions = colorizer.predict(pictures, batch)
     return [Predicted(*x, y) for x, y in zip(photographs, distributions, strict=True)]
 
@@ -179,50 +168,71 @@ def load_saved(
     that its picture has below the output folder `out`.
     """
     results: list[Predicted | Failed] = []
-    for job, picture in photographs:
+    for job, page in photographs:
         file = path
         if path.is_dir():
             name = job.beside(DISTRIBUTION)
             below = out != job.base and name.is_relative_to(out)
             file = path / (name.relative_to(out) if below else name.name)
         try:
-            results.append(Predicted(job, picture, archive.load(file)))
+            results.append(Predicted(job, page, archive.load(file)))
         except UserError as error:
             results.append(Failed(job, str(error)))
     return results
 
 
 def _decode(
-    predicted: Predicted, wanted: Wanted, seed: int | None, options: decode.Options
+    predicted: list[Predicted],
+    wanted: Wanted,
+    seed: int | None,
+    options: decode.Options,
 ) -> Iterator[Output]:
-    """The content of each file of a job. Frees the source's pixels before the last."""
-    job, picture, distribution = predicted
+    """The content of each file of a job. Frees the source's pixels before the last.
+
+    `predicted` are the pages of the job; it is emptied.
+    """
+    job = predicted[0].job
     targets = job.results(wanted.samples)
-    # One reference for each result: the last one to be used frees the pixels.
-    pictures = [picture] * len(targets)
-    del predicted, picture
+    distributions = [page.distribution for page in predicted]
+    # One list for each result: the last one to be used frees the pixels.
+    pages = [[item.page for item in predicted] for _ in targets]
+    predicted.clear()
     if wanted.distribution:
-        yield Output(job, job.beside(DISTRIBUTION), distribution)
+        yield Output(job, job.beside(DISTRIBUTION), distributions[0])
     if wanted.uncertainty:
-        entropy_map = decode.uncertainty(distribution)
+        entropy_map = decode.uncertainty(distributions[0])
         yield Output(job, job.beside(UNCERTAINTY), entropy_map)
     for i, target in enumerate(targets):
         own = options | decode.Options(seed=None if seed is None else seed + i)
-        try:
-            colored = decode.decode(distribution, pictures.pop(), **own)
-        except UserError as error:
-            raise UserError(f"{job.name}: {error}") from error
+        colored = []
+        for distribution, page in zip(distributions, _drain(pages.pop()), strict=True):
+            *rest, picture = page[1:], page.picture
+            del page
+            try:
+                picture = decode.decode(distribution, picture, **own)
+            except UserError as error:
+                raise UserError(f"{job.name}: {error}") from error
+            colored.append(images.Page(picture, *rest[0]))
+            del picture
         yield Output(job, target, colored)
 
 
-def _write(output: Output) -> None:
+def _write(output: Output, settings: images.Settings) -> list[str]:
+    """Write one file. Returns what it does not keep of its source."""
     job, path, content = output
+    if isinstance(content, Distribution):
+        assert path is not None
+        archive.save(path, content)
+        return []
+    if not isinstance(content, list):
+        assert path is not None
+        images.write(path, content)
+        return []
+    kind = images.output_format(path or job.base)
+    data, notes = images.encode_file(content, kind, settings, job.name)
     if path is None:
-        assert not isinstance(content, Distribution)
-        data = images.encode(content, images.output_format(job.base))
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-    elif isinstance(content, Distribution):
-        archive.save(path, content)
     else:
-        images.write(path, content)
+        files.write_bytes(path, data)
+    return notes

@@ -1,6 +1,7 @@
 """The plan of a command: the pictures that it reads and the files that it writes."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -8,6 +9,7 @@ from typing import NamedTuple
 from colorjax import images
 from colorjax.data.folder import image_files
 from colorjax.errors import UserError
+from colorjax.files import files_below
 
 STANDARD = "-"  # the name of standard input and standard output
 UNCERTAINTY = ".uncertainty.png"
@@ -80,7 +82,8 @@ def plan(inputs: list[str], out: str, kind: str | None, wanted: Wanted) -> list[
         if name != STANDARD and source.is_dir():
             paths = sorted(_pictures(source, folder))
             if not paths:
-                raise UserError(f"{source}: no pictures in this folder")
+                others = left_out(source) or "no files"
+                raise UserError(f"{source}: no pictures in this folder ({others})")
             jobs += [_job(p, folder / p.relative_to(source), kind) for p in paths]
             continue
         if name == STANDARD:
@@ -101,7 +104,8 @@ def plan(inputs: list[str], out: str, kind: str | None, wanted: Wanted) -> list[
 
 
 def _job(source: Path | None, base: Path, kind: str | None) -> Job:
-    return Job(source, base.with_suffix(f".{kind}") if kind else base, base)
+    suffix = f".{kind}" if kind else images.output_suffix(base.suffix)
+    return Job(source, base.with_suffix(suffix), base)
 
 
 def _to_standard_output(inputs: list[str], kind: str | None, wanted: Wanted) -> Job:
@@ -126,6 +130,15 @@ def _pictures(folder: Path, out: Path) -> Iterator[Path]:
     for name in image_files(folder):
         if not (inside and (root / name).is_relative_to(results)):
             yield folder / name
+
+
+def left_out(folder: Path) -> str:
+    """The files below a folder that are no pictures, by suffix: "3 .txt, 1 .xcf"."""
+    suffixes = (Path(name).suffix.lower() for name in files_below(folder, ("",)))
+    counts = Counter(
+        s or "without suffix" for s in suffixes if s not in images.SUFFIXES
+    )
+    return ", ".join(f"{count} {suffix}" for suffix, count in sorted(counts.items()))
 
 
 def _check(jobs: list[Job], wanted: Wanted) -> None:

@@ -1,0 +1,62 @@
+"""The values that the stages of the pipeline pass on."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from colorjax import images
+from colorjax.apps.colorize.plan import Job
+from colorjax.inference.distribution import Distribution
+
+
+class Encoded(NamedTuple):
+    """The bytes of a picture file."""
+
+    job: Job
+    data: bytes
+
+
+class Photograph(NamedTuple):
+    """A page of a picture file; most files have one."""
+
+    job: Job
+    page: images.Page
+
+
+class Predicted(NamedTuple):
+    """A page of a picture file and its predicted distribution."""
+
+    job: Job
+    page: images.Page
+    distribution: Distribution
+
+
+class Output(NamedTuple):
+    """The content of one file: pages, a picture of the uncertainty, or a distribution.
+
+    `path` is None for standard output.
+    """
+
+    job: Job
+    path: Path | None
+    content: list[images.Page] | images.Picture | Distribution
+
+
+class Written(NamedTuple):
+    """A job whose files are all written; `notes` say what they do not keep."""
+
+    job: Job
+    notes: list[str]
+
+
+class Failed(NamedTuple):
+    """A job that failed, and the message for the user."""
+
+    job: Job
+    message: str
+
+
+class Reading(NamedTuple):
+    """How files are read: the arguments of `images.read_file`."""
+
+    max_pixels: int = images.MAX_PIXELS
+    levels: tuple[float, float] | None = None
