@@ -197,7 +197,7 @@ class Sessions:
         """Raise `UserError` if a session has no room for one more picture."""
         if len(session.pictures) >= MAX_PICTURES:
             raise UserError(
-                f"{picture.name}: this page holds {MAX_PICTURES} pictures, and no more fit; "
+                f"{picture.name}: the page holds {MAX_PICTURES} pictures, no more fit; "
                 "remove some first"
             )
         full = session.nbytes + picture.nbytes > self.max_session_bytes

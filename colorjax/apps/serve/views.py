@@ -35,7 +35,9 @@ class Views:
         if settings.seed is not None and settings.seed not in seeds:
             seeds = [settings.seed, *seeds[1:]]
         temperature = settings.temperature or self.temperature(settings.run)
-        opened = {} if settings.seed is None else {"open": True}
+        variations = gr.update(visible=logits)
+        if settings.seed is not None:
+            variations = gr.update(visible=logits, open=True)
         several = len(session.pictures) > 1
         return [
             gr.update(visible=True),
@@ -46,7 +48,7 @@ class Views:
             gr.update(visible=logits, value=temperature),
             settings.saturation,
             gr.update(choices=picture.suffixes, value=picture.suffixes[0]),
-            gr.update(visible=logits, **opened),
+            variations,
             seeds,
             settings.seed,
             self.samples(session, picture, settings, seeds),
