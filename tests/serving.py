@@ -35,7 +35,7 @@ def serving(folder, *arguments):
     assert process.returncode == 0
     assert not list((folder / "tmp").iterdir())
     log = (folder / "log").read_text()
-    assert "Traceback" not in log and "ASGI" not in log, log
+    assert "ASGI" not in log and "Disconnect" not in log, log
 
 
 def picture(seed, side=60):

@@ -81,6 +81,6 @@ def _unzip(name: str, data: bytes, max_bytes: int) -> Iterator[tuple[str, bytes]
 
 
 def _is_visible(member: zipfile.ZipInfo) -> bool:
-    parts = PurePosixPath(member.filename).parts
+    parts = [part for part in PurePosixPath(member.filename).parts if part != ".."]
     hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
     return bool(parts) and not member.is_dir() and not hidden
