@@ -71,7 +71,7 @@ def test_a_visit(served, page, tmp_path):
     fetches nothing from other hosts."""
     hosts, failed = set(), []
     page.on("request", lambda x: hosts.add(x.url.split("/")[2]))
-    page.on("pageerror", failed.append)
+    page.on("pageerror", lambda x: failed.append(x))
     page.goto(served)
     (source,) = write_pictures(tmp_path, 4)
     refuse(page, tmp_path)
@@ -203,7 +203,7 @@ def complaints(page, source):
 
 
 PROXY = """
-daemon off; pid {folder}/pid; events {{}}
+daemon off; master_process off; pid {folder}/pid; events {{}}
 http {{
     access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/1; uwsgi_temp_path {folder}/2; scgi_temp_path {folder}/3;
@@ -230,10 +230,16 @@ def proxied(folder, address):
     config.write_text(PROXY.format(folder=folder, port=port, location=location))
     with subprocess.Popen([nginx, "-e", "stderr", "-c", config]) as process:
         try:
-            wait(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
+            wait(lambda: answers(port))
             yield f"http://127.0.0.1:{port}/colorjax"
         finally:
             process.terminate()
+
+
+def answers(port):
+    """Whether a server listens on a port of this machine."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_behind_nginx(page, tmp_path):
@@ -243,12 +249,11 @@ def test_behind_nginx(page, tmp_path):
         serving(tmp_path, "--root-path", "/colorjax") as direct,
         proxied(tmp_path, direct) as address,
     ):
-        visitor = Visitor(address)
-        opened = visitor.open(source.read_bytes(), "a.png")
-        url = opened["pair"]["colored"]["url"]
-        assert url.startswith(f"{address}/gradio_api/file=")
-        assert images.read(visitor.save(".png", 0.2)).shape == (300, 400, 3)
-        visitor.close()
+        with contextlib.closing(Visitor(address)) as visitor:
+            opened = visitor.open(source.read_bytes(), "a.png")
+            url = opened["pair"]["colored"]["url"]
+            assert url.startswith(f"{address}/gradio_api/file=")
+            assert images.read(visitor.save(".png", 0.2)).shape == (300, 400, 3)
         page.goto(f"{address}/")
         page.locator("#examples button").first.wait_for()
         drop(page, source)

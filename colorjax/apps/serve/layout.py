@@ -124,7 +124,9 @@ def _stage() -> Stage:
         apply_default_css=False,
         elem_id="pair",
     )
-    with gr.Accordion("Other colors it might have", open=False) as variations:
+    with gr.Accordion(
+        "Other colors it might have", open=False, elem_id="variations"
+    ) as variations:
         gallery = _thumbnails("gallery", "Variations", thumbnails([], []))
         others = gr.Button("Show others", size="sm", elem_id="others")
     return Stage(album, pair, variations, gallery, others)
