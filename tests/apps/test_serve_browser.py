@@ -196,10 +196,11 @@ def test_axe_has_no_complaint(served, page, tmp_path):
 
 
 def complaints(page, source):
+    """What axe complains about, with the elements."""
     page.wait_for_timeout(500)  # until no color is in transition
     page.add_script_tag(path=source)
-    found = page.evaluate("axe.run()")["violations"]
-    return [(x["id"], [node["html"] for node in x["nodes"]]) for x in found]
+    violations = page.evaluate("axe.run()")["violations"]
+    return [(x["id"], [node["html"] for node in x["nodes"]]) for x in violations]
 
 
 PROXY = """
@@ -242,6 +243,7 @@ def answers(port):
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
+@pytest.mark.parametrize("page", ["wide"], indirect=True)
 def test_behind_nginx(page, tmp_path):
     """The page works under a path of another server, by requests and in Chromium."""
     (source,) = write_pictures(tmp_path, 4)
