@@ -44,16 +44,20 @@ class Visitor:
         self.http = httpx.Client(base_url=url, timeout=120)
         self.key = secrets.token_hex(6)
         config = self.http.get("/config").json()
-        self.events = {x["api_name"]: x["id"] for x in config["dependencies"]}
+        names = {x["id"]: x["props"].get("elem_id") for x in config["components"]}
+        self.events = {
+            x["api_name"]: (x["id"], [names[i] for i in x["outputs"]])
+            for x in config["dependencies"]
+        }
         self.run = next(
             x["props"]["value"]
             for x in config["components"]
-            if x["props"].get("label") == "Run"
+            if x["props"].get("elem_id") == "run"
         )
         address = httpx.URL(url)
         self._connection = socket.create_connection((address.host, address.port))
-        request = f"GET /gradio_api/heartbeat/{self.key} HTTP/1.1\r\nHost: x\r\n\r\n"
-        self._connection.sendall(request.encode())
+        path = f"{address.path.rstrip('/')}/gradio_api/heartbeat/{self.key}"
+        self._connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         self._connection.recv(1)
 
     def upload(self, data: bytes, name: str) -> dict:
@@ -64,9 +68,10 @@ class Visitor:
         path, meta = answer.json()[0], {"_type": "gradio.FileData"}
         return {"path": path, "orig_name": name, "size": len(data), "meta": meta}
 
-    def call(self, event: str, *values, event_data=None) -> list:
-        """Trigger an event. Returns the values of its outputs."""
-        request = {"data": values, "fn_index": self.events[event]}
+    def call(self, event: str, *values, event_data=None) -> dict:
+        """Trigger an event. Returns its outputs by the names of the components."""
+        index, names = self.events[event]
+        request = {"data": values, "fn_index": index}
         request |= {"session_hash": self.key, "event_data": event_data}
         self.http.post("/gradio_api/queue/join", json=request).raise_for_status()
         path, params = "/gradio_api/queue/data", {"session_hash": self.key}
@@ -76,29 +81,29 @@ class Visitor:
                 if message.get("msg") == "process_completed":
                     if not message["success"]:
                         raise RefusedError(message["output"]["error"])
-                    return message["output"]["data"]
+                    return dict(zip(names, message["output"]["data"], strict=True))
         raise RefusedError("the server left")
 
-    def open(self, data: bytes, name: str) -> list:
-        """Drop an image."""
-        return self.call("open", self.upload(data, name), self.run, 1)
+    def open(self, data: bytes, name: str) -> dict:
+        """Drop an image or a zip file."""
+        return self.call("open", [self.upload(data, name)], self.run, 1)
 
     def show(
         self, temperature: float, saturation: float = 1, comparison="grey"
-    ) -> list:
+    ) -> dict:
         """Move the controls. Returns the pair of images and the command line."""
         return self.call("show", comparison, self.run, temperature, saturation, None)
 
-    def pick(self, place: int, temperature: float) -> list:
-        """Pick a sample by its index in the gallery. Returns the same as `show`."""
+    def pick(self, place: int, temperature: float) -> dict:
+        """Pick a variation by its place. Returns it, the pair and the command line."""
         values = None, "grey", self.run, temperature, 1
         chosen = {"index": place, "value": None}
-        return self.call("pick", *values, event_data=chosen)[1:]
+        return self.call("pick", *values, event_data=chosen)
 
     def save(self, suffix: str, temperature: float, saturation: float = 1) -> bytes:
         """Download the result at full size."""
         values = suffix, self.run, temperature, saturation, None
-        return self.fetch(self.call("save", *values)[0])
+        return self.fetch(self.call("save", *values)["file"])
 
     def fetch(self, file: dict) -> bytes:
         """Download a file that the page shows."""

@@ -100,9 +100,6 @@ def test_no_tensorflow_torch_or_caffe():
 FILE_LINES, FUNCTION_LINES = 250, 60
 LONG = {  # what is longer, and why
     "colorjax/apps/colorize/command.py: add_arguments": "to be split",
-    "colorjax/apps/serve/sessions.py": "to be split",
-    "colorjax/apps/serve/ui.py": "to be split",
-    "colorjax/data/sources.py": "to be split",
     "train.py: main": "a run from start to end, to be read as a page",
 }
 

@@ -4,6 +4,7 @@ import argparse
 import importlib.util
 import ipaddress
 import os
+import re
 import signal
 import socket
 import sys
@@ -48,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MB",
         help="refuse larger files; a megabyte is 2^20 bytes (100)",
     )
+    add(
+        "--root-path",
+        default="",
+        metavar="PATH",
+        help="the path under which a proxy offers the page, /colorjax for example",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,6 +80,11 @@ def _check(args: argparse.Namespace) -> None:
             raise UserError(f"--{name.replace('_', '-')} must be more than 0")
     if not 0 <= args.port < 65536:
         raise UserError(f"--port is {args.port}, which must be 0 to 65535")
+    if args.root_path and not re.fullmatch(r"(/[\w.~-]+)+", args.root_path):
+        raise UserError(
+            f"--root-path is {args.root_path!r}, which must be the path of an address, "
+            "such as /colorjax, without a slash at its end"
+        )
 
 
 def _free_port(host: str, port: int) -> int:
@@ -91,8 +103,10 @@ def _free_port(host: str, port: int) -> int:
 def _serve(args: argparse.Namespace, port: int, folder: Path) -> None:
     # These imports take seconds; mistakes above are reported without them.
     from colorjax.apps.serve.events import Events
+    from colorjax.apps.serve.server import launch
     from colorjax.apps.serve.sessions import Sessions
-    from colorjax.apps.serve.ui import build, launch
+    from colorjax.apps.serve.ui import build
+    from colorjax.apps.serve.views import Views
     from colorjax.inference.colorizer import Colorizer
     from colorjax.runtime import enable_compilation_cache, trim_malloc
     from colorjax.train.workdir import STARTER, name_runs
@@ -101,8 +115,9 @@ def _serve(args: argparse.Namespace, port: int, folder: Path) -> None:
     names = name_runs(args.workdirs or [str(STARTER)])
     colorizers = {name: Colorizer.load(path) for name, path in names.items()}
     sessions = Sessions(colorizers, folder, args.max_pixels)
-    page = build(Events(sessions, names))
-    launch(page, args.host, port, int(args.max_upload * 2**20))
+    max_bytes = int(args.max_upload * 2**20)
+    page = build(Events(sessions, Views(sessions, names), max_bytes))
+    launch(page, args.host, port, max_bytes, args.root_path)
     try:
         _print_address(str(page.local_url), args.host, port)
         never = threading.Event()

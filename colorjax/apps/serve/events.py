@@ -6,60 +6,83 @@ order in which `ui` connects them.
 
 import functools
 import html
-import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import gradio as gr
 
-from colorjax import images
-from colorjax.apps.serve.sessions import SAMPLES, Session, Sessions, Settings
+from colorjax.apps.serve import uploads
+from colorjax.apps.serve.examples import EXAMPLES
+from colorjax.apps.serve.pictures import PNG, Settings
+from colorjax.apps.serve.sessions import Session, Sessions
+from colorjax.apps.serve.views import VIEW, Views
 from colorjax.errors import UserError
 
-COMPARISONS = ["grey", "original", "uncertainty"]
-PNG = ".png"
+TAB_KEY = range(16, 65)  # characters of the key of a tab
 ERROR_SECONDS = 20.0  # how long the page shows an error
+MAX_SENTENCES = 3  # of refused files in one warning
 DEFECT = "This did not work. The terminal in which colorjax serve runs says why."
 
 
 class Events:
-    """The event handlers of the page. `workdirs` are the paths of the runs by name."""
+    """The event handlers of the page. `max_bytes` bounds each file in a zip file."""
 
-    def __init__(self, sessions: Sessions, workdirs: Mapping[str, str]):
-        self.sessions, self.workdirs = sessions, workdirs
-        self.colorizers = sessions.colorizers
+    def __init__(self, sessions: Sessions, views: Views, max_bytes: int):
+        self.sessions, self.views, self.max_bytes = sessions, views, max_bytes
 
-    def open(self, path: str, run: str, saturation: float, request: gr.Request):
-        """The user dropped an image."""
-        name = Path(path).name
-        try:
-            data = Path(path).read_bytes()
-        except OSError as error:
-            raise UserError(f"{name} did not arrive whole; drop it again") from error
-        self.sessions.open(_key(request), data, name, run)
-        suffixes = [PNG]
-        if Path(name).suffix.lower() in images.SUFFIXES:
-            suffixes = list(dict.fromkeys([Path(name).suffix.lower(), PNG]))
-        return (
-            None,
-            gr.update(visible=True),
-            gr.update(choices=suffixes, value=suffixes[0]),
-            *self.choose(COMPARISONS[0], run, saturation, request),
-        )
+    def restore(self, tab: str, request: gr.Request):
+        """A page was loaded: show the pictures that its tab had before a reload."""
+        if len(tab) not in TAB_KEY:
+            return [gr.skip()] * VIEW
+        self.sessions.attach(_key(request), tab)
+        session = self.sessions.enter(_key(request))
+        return self.views.page(session) if session.pictures else [gr.skip()] * VIEW
 
-    def choose(self, comparison: str, run: str, saturation: float, request: gr.Request):
-        """The user chose a run: use its own temperature, and no sample."""
-        logits, temperature = self.colorizers[run].has_logits, self.temperature(run)
-        choices = COMPARISONS if logits else COMPARISONS[:2]
-        comparison = comparison if logits else COMPARISONS[0]
-        return (
-            gr.update(choices=choices, value=comparison),
-            gr.update(visible=logits, value=temperature),
-            gr.update(visible=logits),
-            None,
-            *self.show(comparison, run, temperature, saturation, None, request),
-            *self.draw(0, run, temperature, saturation, None, request),
-        )
+    def open(
+        self, paths: list[str] | str, run: str, saturation: float, request: gr.Request
+    ):
+        """The visitor dropped pictures or zip files."""
+        paths = [paths] if isinstance(paths, str) else paths
+        settings = Settings(run, saturation=saturation)
+        session = self.sessions.enter(_key(request))
+        before = len(session.pictures)
+        refused = self._add(session, paths, settings)
+        if len(session.pictures) == before:
+            raise UserError(_sentence(refused))
+        if refused:
+            gr.Warning(html.escape(_sentence(refused)), ERROR_SECONDS)
+        session.chosen = session.pictures[before]
+        return None, *self.views.page(session)
+
+    def example(
+        self, run: str, saturation: float, picked: gr.SelectData, request: gr.Request
+    ):
+        """The visitor picked an example."""
+        path = EXAMPLES[_index(picked, EXAMPLES)].path
+        session = self.sessions.enter(_key(request))
+        settings = Settings(run, saturation=saturation)
+        self.sessions.add(session, path.name, path.read_bytes(), settings)
+        return self.views.page(session)
+
+    def choose(self, comparison: str, picked: gr.SelectData, request: gr.Request):
+        """The visitor picked another of the pictures."""
+        session, _ = self.sessions.get(_key(request))
+        session.chosen = session.pictures[_index(picked, session.pictures)]
+        return self.views.page(session, comparison)
+
+    def remove(self, comparison: str, request: gr.Request):
+        """The visitor removed the picture."""
+        session, picture = self.sessions.get(_key(request))
+        session.remove(picture)
+        if session.pictures:
+            return self.views.page(session, comparison)
+        return [gr.update(visible=False), *[gr.skip()] * (VIEW - 1)]
+
+    def switch(self, comparison: str, run: str, saturation: float, request: gr.Request):
+        """The visitor chose a run: use its own temperature, and no sample."""
+        session, picture = self.sessions.get(_key(request))
+        picture.settings = Settings(run, saturation=saturation)
+        return self.views.page(session, comparison)
 
     def show(
         self,
@@ -70,46 +93,40 @@ class Events:
         seed: int | None,
         request: gr.Request,
     ):
-        """The user moved a control: update the pair of images and the command line."""
-        session = self._session(request, run)
-        settings = self._settings(run, temperature, saturation, seed)
-        pair = session.write_pair(comparison, settings)
-        return pair, self._command_line(session, settings)
+        """The visitor moved a control: update the pair of images and the command."""
+        session, picture = self.sessions.get(_key(request))
+        picture.settings = self.views.settings(run, temperature, saturation, seed)
+        return self.views.shown(session, picture, comparison)
 
     def draw(
         self,
-        first_seed: int,
+        seeds: list[int],
         run: str,
         temperature: float,
         saturation: float,
         seed: int | None,
         request: gr.Request,
     ):
-        """Draw the gallery: the mean, and the samples from `first_seed` on."""
-        if not self.colorizers[run].has_logits:
-            return first_seed, []
-        settings = self._settings(run, temperature, saturation, seed)
-        paths = self._session(request, run).write_samples(settings, first_seed)
-        names = ["mean", *(f"seed {first_seed + i}" for i in range(SAMPLES))]
-        items = list(zip(map(str, paths), names, strict=True))
-        index = 0 if seed is None else seed - first_seed + 1
-        if not 0 <= index <= SAMPLES:
-            index = None
-        return first_seed, gr.update(value=items, selected_index=index)
+        """Draw the variations again: the best guess, and a sample for each seed."""
+        session, picture = self.sessions.get(_key(request))
+        settings = self.views.settings(run, temperature, saturation, seed)
+        return self.views.samples(session, picture, settings, seeds)
 
     def pick(
         self,
-        first_seed: int,
+        seeds: list[int],
         comparison: str,
         run: str,
         temperature: float,
         saturation: float,
-        selected: gr.SelectData,
+        picked: gr.SelectData,
         request: gr.Request,
     ):
-        """The user picked an item of the gallery."""
-        seed = first_seed + selected.index - 1 if selected.index else None
-        return seed, *self.show(comparison, run, temperature, saturation, seed, request)
+        """The visitor picked a variation."""
+        seed = [None, *seeds][_index(picked, [None, *seeds])]
+        controls = run, temperature, saturation, seed, request
+        shown = self.show(comparison, *controls)
+        return seed, *shown, self.draw(seeds, *controls)
 
     def save(
         self,
@@ -120,39 +137,43 @@ class Events:
         seed: int | None,
         request: gr.Request,
     ):
-        """The user asked for the image at full size: write its file."""
-        session = self._session(request, run)
-        settings = self._settings(run, temperature, saturation, seed)
-        return str(session.write_full(settings, suffix, self.sessions.max_pixels))
+        """The visitor asked for the picture at full size: write its file."""
+        session, picture = self.sessions.get(_key(request))
+        settings = self.views.settings(run, temperature, saturation, seed)
+        prediction = self.sessions.predict(session, picture, run)
+        limit = self.sessions.max_pixels
+        return str(picture.write_full(prediction, settings, suffix, limit))
+
+    def save_all(self, suffix: str, request: gr.Request):
+        """The visitor asked for all pictures at full size: write a zip file."""
+        session, _ = self.sessions.get(_key(request))
+        return str(self.sessions.write_zip(session, PNG if suffix == PNG else None))
 
     def close(self, request: gr.Request) -> None:
-        """The user closed the page."""
-        self.sessions.close(_key(request))
+        """The visitor closed the page, or loads it again."""
+        self.sessions.detach(_key(request))
 
-    def temperature(self, run: str) -> float:
-        """The run's own temperature, rounded as the page shows it."""
-        return round(self.colorizers[run].temperature, 2)
+    def _add(
+        self, session: Session, paths: Iterable[str], settings: Settings
+    ) -> list[str]:
+        """Add uploads to a session. Returns a sentence for each that is refused."""
+        refused = []
+        for path in paths:
+            try:
+                for name, data in uploads.unpack(Path(path), self.max_bytes):
+                    try:
+                        self.sessions.add(session, name, data, settings)
+                    except UserError as error:
+                        refused.append(str(error))
+            except UserError as error:
+                refused.append(str(error))
+        return refused
 
-    def _session(self, request: gr.Request, run: str) -> Session:
-        return self.sessions.get(_key(request), run)
 
-    def _settings(
-        self, run: str, temperature: float, saturation: float, seed: int | None
-    ) -> Settings:
-        # Without an explicit temperature the run's own applies, without rounding.
-        own = temperature == self.temperature(run)
-        if own or not self.colorizers[run].has_logits:
-            return Settings(run, None, saturation, seed)
-        return Settings(run, temperature, saturation, seed)
-
-    def _command_line(self, session: Session, settings: Settings) -> str:
-        """The command that writes the same file."""
-        workdir = self.workdirs[settings.run]
-        command = ["colorjax", "colorize", session.name, "--run", workdir]
-        for name, value in settings.options.items():
-            if value is not None and (name, value) != ("saturation", 1):
-                command += [f"--{name}", f"{value:g}"]
-        return shlex.join([*command, "--out", "colorized/"])
+def other_seeds(seeds: list[int], seed: int | None) -> list[int]:
+    """The next seeds; that of the picture on the page stays where it is."""
+    fresh = iter(range(max(seeds) + 1, max(seeds) + 1 + len(seeds)))
+    return [old if old == seed else next(fresh) for old in seeds]
 
 
 def reports_errors(handler: Callable) -> Callable:
@@ -170,6 +191,20 @@ def reports_errors(handler: Callable) -> Callable:
             raise gr.Error(DEFECT, ERROR_SECONDS) from error
 
     return wrapper
+
+
+def _sentence(refused: list[str]) -> str:
+    """What the page says about refused files."""
+    more = len(refused) - MAX_SENTENCES
+    rest = [f"and {more} more files"] if more > 0 else []
+    return "; ".join([*refused[:MAX_SENTENCES], *rest])
+
+
+def _index(picked: gr.SelectData, items: Sequence) -> int:
+    """The index of the item that the visitor picked, which a client may invent."""
+    if not isinstance(picked.index, int) or not 0 <= picked.index < len(items):
+        raise UserError("this is no longer on the page; reload it")
+    return picked.index
 
 
 def _key(request: gr.Request) -> str:

@@ -1,151 +1,67 @@
-"""The open pages of `colorjax serve`: `Session`, `Sessions`, `Settings`.
+"""The visitors of `colorjax serve`: `Session`, `Sessions`.
 
-A page has one image: the uploaded file, a preview of bounded size, and the prediction
-of each run that was chosen. A session shows the image with different settings without
-running a network again. It writes full-size files as `colorjax colorize` does. This
-module does not depend on Gradio.
+A session holds the pictures of one tab of a browser. It survives a reload of the page.
+This module does not depend on Gradio.
 """
 
 import secrets
 import shutil
 import threading
 import time
-from collections import OrderedDict, defaultdict, deque
+import zipfile
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from itertools import count
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
-from jaxtyping import UInt8
 
 from colorjax import files, images
+from colorjax.apps.serve.pictures import PREVIEW, Picture, Settings, limited
 from colorjax.errors import UserError
 from colorjax.inference.colorizer import Colorizer
-from colorjax.inference.compose import replace_ab
-from colorjax.inference.decode import MAP, decode, uncertainty
 from colorjax.inference.distribution import Distribution
 
-PREVIEW = MAP  # pixels of the long side of a preview; `uncertainty` has the same size
-THUMBNAIL = 180  # pixels of the long side of a sample
-SAMPLES = 4
 MAX_BYTES = 1 << 30  # of all sessions; above, the least recently used one is dropped
-FILES_PER_KIND = 3  # a browser may still be fetching the last but one
+MAX_SESSION_BYTES = 1 << 28  # of a session with several pictures
+MAX_PICTURES = 100  # of a session
+MAX_PAGES = 10_000  # of which the tab is known
+LINGER_SECONDS = 120.0  # for which a session outlives its page, which may be reloaded
 STRAY_SECONDS = 600.0  # age at which a file that belongs to no session is deleted
 
-Image = UInt8[np.ndarray, "h w 3"]
 
-
-class Settings(NamedTuple):
-    """The run that predicts the colors, and the keyword arguments of `decode`."""
-
-    run: str
-    temperature: float | None = None
-    saturation: float = 1.0
-    seed: int | None = None
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The keyword arguments of `decode`."""
-        return {key: x for key, x in self._asdict().items() if key != "run"}
-
-
-@dataclass
+@dataclass(eq=False)
 class Session:
-    """The image of one page, and the folder of the files that the page shows.
+    """The pictures of one tab, and the folder of the files that its page shows.
 
-    `predictions` holds one distribution per run.
+    `chosen` is the picture on the page, or None if there are none. `archive` is the
+    last zip file of all results.
     """
 
-    name: str
-    data: bytes
-    preview: Image
     folder: Path
-    predictions: dict[str, Distribution] = field(default_factory=dict)
-    _comparisons: dict[tuple[str, str], Path] = field(default_factory=dict)
-    _recent: dict[str, deque[Path]] = field(default_factory=lambda: defaultdict(deque))
-    _numbers: count = field(default_factory=count)
+    pictures: tuple[Picture, ...] = ()
+    chosen: Picture | None = None
+    archive: Path | None = None
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory that the session holds."""
-        arrays: list[np.ndarray] = [self.preview]
-        for prediction in tuple(self.predictions.values()):
-            arrays += [prediction.lightness, prediction.ab]
-            arrays += [] if prediction.logits is None else [prediction.logits]
-        return len(self.data) + sum(array.nbytes for array in arrays)
+        return sum(picture.nbytes for picture in self.pictures)
 
-    def colorize_preview(self, settings: Settings) -> Image:
-        """The preview in color. If the image is no larger, this is the full result."""
-        return self._decode(self.preview, settings)
-
-    def write_samples(self, settings: Settings, first_seed: int) -> list[Path]:
-        """Thumbnail files: one without a seed, and `SAMPLES` with the seeds from
-        `first_seed` on."""
-        small = _limited(self.preview, THUMBNAIL)
-        seeds = [None, *range(first_seed, first_seed + SAMPLES)]
-        return [
-            self._write_jpeg(
-                f"sample {i}", self._decode(small, settings._replace(seed=seed))
-            )
-            for i, seed in enumerate(seeds)
-        ]
-
-    def write_pair(self, comparison: str, settings: Settings) -> tuple[Path, Path]:
-        """Files of the comparison image and of the preview in color.
-
-        `comparison` is "grey", "original" or "uncertainty".
-        """
-        key = comparison, settings.run
-        if key not in self._comparisons:
-            image = self._comparison(comparison, settings.run)
-            kind = f"{comparison} of {settings.run}"
-            self._comparisons[key] = self._write_jpeg(kind, image)
-        colored = self.colorize_preview(settings)
-        return self._comparisons[key], self._write_jpeg("colored", colored)
-
-    def write_full(self, settings: Settings, suffix: str, max_pixels: int) -> Path:
-        """A file with the size and depth of the image, in the format of `suffix`."""
-        image = images.read_full(self.data, self.name, max_pixels)
-        colored = decode(self.predictions[settings.run], image, **settings.options)
-        name = f"{Path(self.name).stem}-colorized{suffix}"
-        return self._write(
-            "full", name, images.encode(colored, images.output_format(name))
-        )
-
-    def _decode(self, image: Image, settings: Settings) -> Image:
-        """The image, which has another size than the prediction, in color."""
-        prediction = replace(self.predictions[settings.run], size=image.shape[:2])
-        return decode(prediction, image, **settings.options)
-
-    def _comparison(self, comparison: str, run: str) -> Image:
-        if comparison == "original":
-            return self.preview
-        if comparison == "uncertainty":
-            return uncertainty(self.predictions[run])
-        grey = np.zeros((*self.preview.shape[:2], 2), np.float32)
-        return replace_ab(self.preview, grey)
-
-    def _write_jpeg(self, kind: str, image: Image) -> Path:
-        return self._write(kind, "picture.jpg", images.encode(image, "JPEG"))
-
-    def _write(self, kind: str, name: str, data: bytes) -> Path:
-        """Write a file for the page, and delete all but the last `FILES_PER_KIND`."""
-        path = self.folder / str(next(self._numbers)) / name
-        files.write_bytes(path, data)
-        recent = self._recent[kind]
-        recent.append(path)
-        while len(recent) > FILES_PER_KIND:
-            shutil.rmtree(recent.popleft().parent, ignore_errors=True)
-        return path
+    def remove(self, picture: Picture) -> None:
+        """Remove a picture, delete its files, and choose a neighbor of it."""
+        index = self.pictures.index(picture)
+        self.pictures = self.pictures[:index] + self.pictures[index + 1 :]
+        last = len(self.pictures) - 1
+        self.chosen = self.pictures[min(index, last)] if self.pictures else None
+        shutil.rmtree(picture.folder, ignore_errors=True)
 
 
 class Sessions:
-    """The sessions of all open pages, by the key of each page. Thread-safe.
+    """The sessions of all tabs, by the key of each tab. Thread-safe.
 
-    The sessions own `folder` and delete old files in it that belong to none of them.
-    Together they hold at most `max_bytes`; a single session may exceed that.
+    A page is one visit of a tab: a reload ends a page and begins another. The sessions
+    own `folder` and delete old files in it that belong to none of them. Together they
+    hold at most `max_bytes`, and each at most `max_session_bytes`; a single picture may
+    exceed that.
     """
 
     def __init__(
@@ -154,77 +70,142 @@ class Sessions:
         folder: Path,
         max_pixels: int,
         max_bytes: int = MAX_BYTES,
+        max_session_bytes: int = MAX_SESSION_BYTES,
     ):
         self.colorizers, self.folder = colorizers, folder
         self.max_pixels, self.max_bytes = max_pixels, max_bytes
+        self.max_session_bytes = max_session_bytes
         self._lock = threading.Lock()
-        self._opening: set[str] = set()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._tabs: OrderedDict[str, str] = OrderedDict()  # by page
+        self._closed: dict[str, float] = {}  # when a tab's last page was closed
 
-    def open(self, key: str, data: bytes, name: str, run: str) -> Session:
-        """Replace the image of a page by an upload, and predict its colors with a run.
-
-        Raises `UserError`, and leaves the page as it was, if the upload is not a
-        readable image. If the page is closed meanwhile, nothing is stored.
-        """
+    def attach(self, page: str, tab: str) -> None:
+        """Let a page use the session of its tab. Other pages have their own."""
         with self._lock:
-            self._opening.add(key)
-        try:
-            image = images.read_full(data, name, self.max_pixels)
-            prediction = self.colorizers[run].predict(image)
-        except BaseException:
-            with self._lock:
-                self._opening.discard(key)
-            raise
-        preview = images.on_white(_limited(images.to_8_bits(image), PREVIEW))
-        folder = self.folder / secrets.token_urlsafe(16)
-        session = Session(name, data, preview, folder, {run: prediction})
-        with self._lock:
-            if key not in self._opening:
-                return session
-            self._opening.discard(key)
-            replaced = self._sessions.pop(key, None)
-            self._sessions[key] = session
-        _delete_files(replaced)
-        self._evict()
-        return session
+            self._tabs[page] = tab
+            self._closed.pop(tab, None)
+            if len(self._tabs) > MAX_PAGES:
+                self._tabs.popitem(last=False)
 
-    def get(self, key: str, run: str) -> Session:
-        """The session of a page, with a prediction of `run`.
+    def detach(self, page: str) -> None:
+        """A page was closed: `sweep` will drop its session, unless the tab returns."""
+        with self._lock:
+            tab = self._tabs.pop(page, page)
+            if tab in self._sessions and tab not in self._tabs.values():
+                self._closed[tab] = time.monotonic()
+
+    def enter(self, page: str) -> Session:
+        """The session of a page, which may be new."""
+        with self._lock:
+            tab = self._tabs.get(page, page)
+            if tab not in self._sessions:
+                folder = self.folder / secrets.token_urlsafe(16)
+                self._sessions[tab] = Session(folder)
+            self._sessions.move_to_end(tab)
+            return self._sessions[tab]
+
+    def get(self, page: str) -> tuple[Session, Picture]:
+        """The session of a page and the picture on it.
 
         Raises `UserError` if the session was dropped.
         """
         with self._lock:
-            if key not in self._sessions:
+            tab = self._tabs.get(page, page)
+            session = self._sessions.get(tab)
+            if session is None or session.chosen is None:
                 raise UserError(
                     "the server no longer holds your picture; drop it again"
                 )
-            self._sessions.move_to_end(key)
-            session = self._sessions[key]
-        if run not in session.predictions:
-            image = images.read_full(session.data, session.name, self.max_pixels)
-            session.predictions[run] = self.colorizers[run].predict(image)
+            self._sessions.move_to_end(tab)
+            return session, session.chosen
+
+    def add(self, session: Session, name: str, data: bytes, settings: Settings) -> None:
+        """Add an upload to a session, and choose it.
+
+        Raises `UserError`, and leaves the session as it was, if the upload is not a
+        readable image or if the session is full.
+        """
+        image = images.to_8_bits(images.read_full(data, name, self.max_pixels))
+        preview = images.on_white(limited(image, PREVIEW))
+        folder = session.folder / secrets.token_hex(4)
+        picture = Picture(name, data, preview, folder, settings)
+        with self._lock:
+            self._check_room(session, picture)
+            session.pictures = (*session.pictures, picture)
+            session.chosen = picture
+        self._evict()
+
+    def predict(self, session: Session, picture: Picture, run: str) -> Distribution:
+        """The prediction of a run for a picture. The network runs only once, unless
+        memory is short."""
+        prediction = picture.predictions.get(run)
+        if prediction is None:
+            image = images.read_full(picture.data, picture.name, self.max_pixels)
+            prediction = self.colorizers[run].predict(image)
+            picture.predictions[run] = prediction
+            if session.nbytes > self.max_session_bytes:
+                for other in session.pictures:
+                    if other is not picture:
+                        other.predictions.clear()
             self._evict()
-        return session
+        return prediction
 
-    def close(self, key: str) -> None:
-        """Drop the session of a page, and delete its files."""
-        with self._lock:
-            self._opening.discard(key)
-            session = self._sessions.pop(key, None)
-        _delete_files(session)
+    def write_zip(self, session: Session, suffix: str | None) -> Path:
+        """A zip file of all results of a session at full size.
 
-    def sweep(self, age: float = STRAY_SECONDS) -> None:
-        """Delete files that are `age` seconds old and belong to no session, such as
-        finished and unfinished uploads."""
+        Each picture has the settings with which it was shown last. `suffix` chooses
+        the format of all files; without it, each has the format of its picture.
+        """
+        path = session.folder / secrets.token_hex(4) / "colorized.zip"
+        names: set[str] = set()
+        with files.beside(path) as part, zipfile.ZipFile(part, "w") as archive:
+            for picture in session.pictures:
+                name, data = picture.encode_full(
+                    self.predict(session, picture, picture.settings.run),
+                    picture.settings,
+                    suffix or picture.suffixes[0],
+                    self.max_pixels,
+                )
+                archive.writestr(_unused(name, names), data)
+        if session.archive is not None:
+            shutil.rmtree(session.archive.parent, ignore_errors=True)
+        session.archive = path
+        return path
+
+    def sweep(self, age: float = STRAY_SECONDS, linger: float = LINGER_SECONDS) -> None:
+        """Drop the sessions of pages that were closed `linger` seconds ago. Delete
+        files that are `age` seconds old and belong to no session, such as finished and
+        unfinished uploads."""
+        now = time.monotonic()
         with self._lock:
+            ended = [tab for tab, at in self._closed.items() if now - at >= linger]
+            dropped = [self._sessions.pop(tab, None) for tab in ended]
+            for tab in ended:
+                del self._closed[tab]
             live = {session.folder for session in self._sessions.values()}
+        for session in dropped:
+            _delete_files(session)
         for path in set(self.folder.iterdir()) - live:
             try:
                 if time.time() - path.stat().st_mtime > age:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
             except FileNotFoundError:
                 pass  # an upload has finished and was renamed
+
+    def _check_room(self, session: Session, picture: Picture) -> None:
+        """Raise `UserError` if a session has no room for one more picture."""
+        if len(session.pictures) >= MAX_PICTURES:
+            raise UserError(
+                f"{picture.name}: the page holds {MAX_PICTURES} pictures, no more fit; "
+                "remove some first"
+            )
+        full = session.nbytes + picture.nbytes > self.max_session_bytes
+        if session.pictures and full:
+            raise UserError(
+                f"{picture.name}: the pictures of this page would need more than "
+                f"{self.max_session_bytes >> 20} MB; remove some first"
+            )
 
     def _evict(self) -> None:
         """Drop the least recently used sessions while all hold too many bytes."""
@@ -238,15 +219,16 @@ class Sessions:
             _delete_files(session)
 
 
+def _unused(name: str, names: set[str]) -> str:
+    """The name, with a number if it is among `names`, which then has it, too."""
+    unused, number = name, 2
+    while unused in names:
+        unused = f"{Path(name).stem}-{number}{Path(name).suffix}"
+        number += 1
+    names.add(unused)
+    return unused
+
+
 def _delete_files(session: Session | None) -> None:
     if session is not None:
         shutil.rmtree(session.folder, ignore_errors=True)
-
-
-def _limited(
-    image: UInt8[np.ndarray, "h w c"], side: int
-) -> UInt8[np.ndarray, "h2 w2 c"]:
-    """The image, reduced so that its long side has at most `side` pixels."""
-    scale = min(1.0, side / max(image.shape[:2]))
-    height, width = (max(1, round(scale * n)) for n in image.shape[:2])
-    return images.resize(image, (height, width))

@@ -1,0 +1,174 @@
+"""A photograph on the page of `colorjax serve`: `Picture`, `Settings`.
+
+A picture has the uploaded file, a preview of bounded size, and the prediction of each
+run that was chosen. It is shown with different settings without running a network
+again. Its full-size file is the one that `colorjax colorize` writes. This module does
+not depend on Gradio.
+"""
+
+import shutil
+from collections import defaultdict, deque
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import UInt8
+
+from colorjax import files, images
+from colorjax.inference.compose import replace_ab
+from colorjax.inference.decode import MAP, decode, uncertainty
+from colorjax.inference.distribution import Distribution
+
+PREVIEW = MAP  # pixels of the long side of a preview; `uncertainty` has the same size
+THUMBNAIL = 180  # pixels of the long side of a thumbnail
+PNG = ".png"
+FILES_PER_KIND = 3  # a browser may still be fetching the last but one
+
+Image = UInt8[np.ndarray, "h w 3"]
+
+
+class Settings(NamedTuple):
+    """The run that predicts the colors, and the keyword arguments of `decode`."""
+
+    run: str
+    temperature: float | None = None
+    saturation: float = 1.0
+    seed: int | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keyword arguments of `decode`."""
+        return {key: x for key, x in self._asdict().items() if key != "run"}
+
+
+@dataclass(eq=False)
+class Picture:
+    """An uploaded picture, and the folder of the files that the page shows of it.
+
+    `settings` are those with which the page showed the picture last. `predictions`
+    holds one distribution per run.
+    """
+
+    name: str
+    data: bytes
+    preview: Image
+    folder: Path
+    settings: Settings
+    predictions: dict[str, Distribution] = field(default_factory=dict)
+    _fixed: dict[str, Path] = field(default_factory=dict)
+    _recent: dict[str, deque[Path]] = field(default_factory=lambda: defaultdict(deque))
+    _numbers: count = field(default_factory=count)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the picture holds."""
+        arrays: list[np.ndarray] = [self.preview]
+        for prediction in tuple(self.predictions.values()):
+            arrays += [prediction.lightness, prediction.ab]
+            arrays += [] if prediction.logits is None else [prediction.logits]
+        return len(self.data) + sum(array.nbytes for array in arrays)
+
+    @property
+    def suffixes(self) -> list[str]:
+        """Suffixes that the result can have, the picture's own first."""
+        own = Path(self.name).suffix.lower()
+        return list(dict.fromkeys([own, PNG] if own in images.SUFFIXES else [PNG]))
+
+    def colorize_preview(self, prediction: Distribution, settings: Settings) -> Image:
+        """The preview in color. If the image is no larger, this is the full result."""
+        return _decode(self.preview, prediction, settings)
+
+    def write_thumbnail(self) -> Path:
+        """The file of a small copy of the picture as it was uploaded."""
+        if "thumbnail" not in self._fixed:
+            small = limited(self.preview, THUMBNAIL)
+            self._fixed["thumbnail"] = self._write_jpeg("thumbnail", small)
+        return self._fixed["thumbnail"]
+
+    def write_samples(
+        self, prediction: Distribution, settings: Settings, seeds: list[int | None]
+    ) -> list[Path]:
+        """Thumbnail files in color, one for each seed."""
+        small = limited(self.preview, THUMBNAIL)
+        return [
+            self._write_jpeg(
+                f"sample {i}", _decode(small, prediction, settings._replace(seed=seed))
+            )
+            for i, seed in enumerate(seeds)
+        ]
+
+    def write_pair(
+        self, prediction: Distribution, comparison: str, settings: Settings
+    ) -> tuple[Path, Path]:
+        """Files of the comparison image and of the preview in color.
+
+        `comparison` is "grey", "original" or "uncertainty".
+        """
+        kind = f"{comparison} of {settings.run}"
+        if kind not in self._fixed:
+            image = self._comparison(comparison, prediction)
+            self._fixed[kind] = self._write_jpeg(kind, image)
+        colored = self.colorize_preview(prediction, settings)
+        return self._fixed[kind], self._write_jpeg("colored", colored)
+
+    def write_full(
+        self,
+        prediction: Distribution,
+        settings: Settings,
+        suffix: str,
+        max_pixels: int,
+    ) -> Path:
+        """A file with the size and depth of the image, in the format of `suffix`."""
+        name, data = self.encode_full(prediction, settings, suffix, max_pixels)
+        return self._write("full", name, data)
+
+    def encode_full(
+        self,
+        prediction: Distribution,
+        settings: Settings,
+        suffix: str,
+        max_pixels: int,
+    ) -> tuple[str, bytes]:
+        """The name and the bytes of the file that `write_full` writes."""
+        image = images.read_full(self.data, self.name, max_pixels)
+        colored = decode(prediction, image, **settings.options)
+        name = f"{Path(self.name).stem}-colorized{suffix}"
+        return name, images.encode(colored, images.output_format(name))
+
+    def _comparison(self, comparison: str, prediction: Distribution) -> Image:
+        if comparison == "original":
+            return self.preview
+        if comparison == "uncertainty":
+            return uncertainty(prediction)
+        grey = np.zeros((*self.preview.shape[:2], 2), np.float32)
+        return replace_ab(self.preview, grey)
+
+    def _write_jpeg(self, kind: str, image: Image) -> Path:
+        return self._write(kind, "picture.jpg", images.encode(image, "JPEG"))
+
+    def _write(self, kind: str, name: str, data: bytes) -> Path:
+        """Write a file for the page, and delete all but the last `FILES_PER_KIND`."""
+        path = self.folder / str(next(self._numbers)) / name
+        files.write_bytes(path, data)
+        recent = self._recent[kind]
+        recent.append(path)
+        while len(recent) > FILES_PER_KIND:
+            shutil.rmtree(recent.popleft().parent, ignore_errors=True)
+        return path
+
+
+def limited(
+    image: UInt8[np.ndarray, "h w c"], side: int
+) -> UInt8[np.ndarray, "h2 w2 c"]:
+    """The image, reduced so that its long side has at most `side` pixels."""
+    scale = min(1.0, side / max(image.shape[:2]))
+    height, width = (max(1, round(scale * n)) for n in image.shape[:2])
+    return images.resize(image, (height, width))
+
+
+def _decode(image: Image, prediction: Distribution, settings: Settings) -> Image:
+    """The image, which has another size than the prediction, in color."""
+    resized = replace(prediction, size=image.shape[:2])
+    return decode(resized, image, **settings.options)

@@ -1,0 +1,132 @@
+"""What the page of `colorjax serve` shows of a session: `Views`."""
+
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from colorjax.apps.serve.pictures import Picture, Settings
+from colorjax.apps.serve.sessions import Session, Sessions
+
+COMPARISONS = ["grey", "original", "uncertainty"]
+SAMPLES = 4
+FIRST_SEEDS = list(range(1, SAMPLES + 1))
+VIEW = 14  # values that describe the whole page
+
+
+class Views:
+    """Values of the components for a session. `workdirs` are the paths of the runs."""
+
+    def __init__(self, sessions: Sessions, workdirs: Mapping[str, str]):
+        self.sessions, self.workdirs = sessions, workdirs
+        self.colorizers = sessions.colorizers
+
+    def page(self, session: Session, comparison: str = COMPARISONS[0]) -> list[Any]:
+        """The `VIEW` values that show the chosen picture of a session."""
+        picture = session.chosen
+        assert picture is not None
+        settings = picture.settings
+        logits = self.colorizers[settings.run].has_logits
+        choices = COMPARISONS if logits else COMPARISONS[:2]
+        comparison = comparison if comparison in choices else COMPARISONS[0]
+        seeds = FIRST_SEEDS
+        if settings.seed is not None and settings.seed not in seeds:
+            seeds = [settings.seed, *seeds[1:]]
+        temperature = settings.temperature or self.temperature(settings.run)
+        variations = gr.update(visible=logits)
+        if settings.seed is not None:
+            variations = gr.update(visible=logits, open=True)
+        several = len(session.pictures) > 1
+        return [
+            gr.update(visible=True),
+            gr.update(value=album(session), visible=several),
+            gr.update(visible=several),
+            settings.run,
+            gr.update(choices=choices, value=comparison),
+            gr.update(visible=logits, value=temperature),
+            settings.saturation,
+            gr.update(choices=picture.suffixes, value=picture.suffixes[0]),
+            variations,
+            seeds,
+            settings.seed,
+            self.samples(session, picture, settings, seeds),
+            *self.shown(session, picture, comparison),
+        ]
+
+    def shown(
+        self, session: Session, picture: Picture, comparison: str
+    ) -> tuple[dict[str, Any], str]:
+        """The pair of images and the command for a picture with its settings."""
+        settings = picture.settings
+        prediction = self.sessions.predict(session, picture, settings.run)
+        other, colored = picture.write_pair(prediction, comparison, settings)
+        pair = {
+            "name": picture.name,
+            "comparison": comparison,
+            "other": file_data(other),
+            "colored": file_data(colored),
+        }
+        return pair, self._command_line(picture.name, settings)
+
+    def samples(
+        self, session: Session, picture: Picture, settings: Settings, seeds: list[int]
+    ) -> dict[str, Any]:
+        """The variations of a picture: the best guess, and one for each seed."""
+        prediction = self.sessions.predict(session, picture, settings.run)
+        if prediction.logits is None:
+            return thumbnails([], [])
+        every = [None, *seeds]
+        paths = picture.write_samples(prediction, settings, every)
+        names = ["best guess", *(f"variation {seed}" for seed in seeds)]
+        selected = every.index(settings.seed) if settings.seed in every else None
+        return thumbnails(map(file_data, paths), names, selected)
+
+    def temperature(self, run: str) -> float:
+        """The run's own temperature, rounded as the page shows it."""
+        return round(self.colorizers[run].temperature, 2)
+
+    def settings(
+        self, run: str, temperature: float, saturation: float, seed: int | None
+    ) -> Settings:
+        """The settings that the controls of the page stand for."""
+        # Without an explicit temperature the run's own applies, without rounding.
+        own = temperature == self.temperature(run)
+        if own or not self.colorizers[run].has_logits:
+            return Settings(run, None, saturation, seed)
+        return Settings(run, temperature, saturation, seed)
+
+    def _command_line(self, name: str, settings: Settings) -> str:
+        """The command that writes the same file."""
+        workdir = self.workdirs[settings.run]
+        command = ["colorjax", "colorize", name, "--run", workdir]
+        for key, value in settings.options.items():
+            if value is not None and (key, value) != ("saturation", 1):
+                command += [f"--{key}", f"{value:g}"]
+        return shlex.join([*command, "--out", "colorized/"])
+
+
+def album(session: Session) -> dict[str, Any]:
+    """The pictures of a session as they were uploaded."""
+    files = [file_data(picture.write_thumbnail()) for picture in session.pictures]
+    names = [picture.name for picture in session.pictures]
+    chosen = session.chosen
+    selected = None if chosen is None else session.pictures.index(chosen)
+    return thumbnails(files, names, selected)
+
+
+def thumbnails(
+    files: Iterable[dict[str, Any]],
+    captions: list[str],
+    selected: int | None = None,
+) -> dict[str, Any]:
+    """The value of a row of thumbnails (`thumbnails.js`)."""
+    pairs = zip(files, captions, strict=True)
+    items = [{"image": image, "caption": caption} for image, caption in pairs]
+    return {"items": items, "selected": selected}
+
+
+def file_data(path: Path) -> dict[str, Any]:
+    """A file as the browser gets it. Gradio adds the address."""
+    return gr.FileData(path=str(path)).model_dump()

@@ -1,0 +1,276 @@
+"""`colorjax serve` in Chromium, behind nginx, and under load."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from colorizers import write_run
+from serving import lightness, picture, serving, wait
+
+from benchmarks.serve import Visitor, load
+from colorjax import images
+
+pytestmark = pytest.mark.slow
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+MODULES = ("node_modules", "/usr/lib/node_modules", "/usr/share/nodejs")
+SIZES = {"wide": (1400, 900, "light"), "narrow": (400, 900, "dark")}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("served")) as address:
+        yield address
+
+
+@pytest.fixture(params=SIZES)
+def page(request, tmp_path):
+    """A page of Chromium: wide and light, or narrow and dark."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    playwright = pytest.importorskip("playwright.sync_api")
+    if browser is None:
+        pytest.skip("chromium is not installed")
+    width, height, scheme = SIZES[request.param]
+    with playwright.sync_playwright() as started:
+        context = started.chromium.launch_persistent_context(
+            tmp_path / "profile",
+            executable_path=browser,
+            args=ARGUMENTS,
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+        )
+        yield context.new_page()
+        context.close()
+
+
+def drop(page, *paths):
+    page.set_input_files("#drop input[type=file]", paths)
+
+
+def write_pictures(folder, *seeds):
+    paths = [folder / f"photo {seed}.png" for seed in seeds]
+    for seed, path in zip(seeds, paths, strict=True):
+        path.write_bytes(picture(seed, 300))
+    return paths
+
+
+def test_a_visit(served, page, tmp_path):
+    """Drop an image, move a slider, pick a variation, download the result. The page
+    fetches nothing from other hosts."""
+    hosts, failed = set(), []
+    page.on("request", lambda x: hosts.add(x.url.split("/")[2]))
+    page.on("pageerror", lambda x: failed.append(x))
+    page.goto(served)
+    (source,) = write_pictures(tmp_path, 4)
+    refuse(page, tmp_path)
+    drop(page, source)
+    recolor(page)
+    download(page, source, tmp_path / "result.png")
+    assert hosts - {""} == {served.removeprefix("http://")} and not failed
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= page.viewport_size["width"]
+
+
+def refuse(page, folder):
+    """Drop a text; the page says what is wrong."""
+    (folder / "notes.txt").write_text("Dear diary")
+    page.locator("#examples button").first.wait_for()
+    drop(page, folder / "notes.txt")
+    page.get_by_text("notes.txt: not a picture of a known format").wait_for()
+    assert not page.locator("#work").count()
+
+
+def recolor(page):
+    """Move the controls, pick a variation, and compare with each image."""
+    colored, other = page.locator("#pair .colored"), page.locator("#pair .other")
+    page.locator("#pair .colored[src]").wait_for()
+    command = page.locator("#command textarea")
+    before = colored.get_attribute("src")
+    page.locator("#temperature input[type=range]").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowLeft")
+    wait(lambda: "--temperature" in command.input_value())
+    wait(lambda: colored.get_attribute("src") != before)
+    page.get_by_text("Other colors it might have").click()
+    page.locator("#gallery button").nth(2).click()
+    wait(lambda: "--seed 2" in command.input_value())
+    page.locator("#others").click()
+    page.get_by_text("variation 7").wait_for()
+    framed = page.locator("#gallery [aria-pressed=true]")
+    assert framed.all_inner_texts() == ["variation 2"]
+    for comparison in ("original", "uncertainty", "grey"):
+        before = other.get_attribute("src")
+        page.locator(f"#comparison label:has-text('{comparison}')").click()
+        wait(lambda before=before: other.get_attribute("src") != before)
+
+
+def download(page, source, target):
+    """Download the result, which has the size and the lightness of the source."""
+    with page.expect_download() as started:
+        page.get_by_text("Download at full size").click()
+    assert started.value.suggested_filename == f"{source.stem}-colorized.png"
+    started.value.save_as(target)
+    result, original = (images.read(path.read_bytes()) for path in (target, source))
+    assert result.shape == original.shape and (result != original).any()
+    error = np.abs(lightness(result) - lightness(original))
+    assert np.percentile(error, 99) < 0.5
+
+
+def test_several_pictures_survive_a_reload(served, page, tmp_path):
+    """A picture is pasted, two are dropped. The tab keeps them; another has none."""
+    page.goto(served)
+    page.locator("#examples button").first.wait_for()
+    page.evaluate(
+        """async (url) => {
+            const data = await (await fetch(url)).blob();
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File([data], "image.png", {type: data.type}));
+            document.dispatchEvent(new ClipboardEvent("paste", {clipboardData}));
+        }""",
+        page.locator("#examples img").first.get_attribute("src"),
+    )
+    page.locator("#pair .colored[alt='image.png, colorized']").wait_for()
+    drop(page, *write_pictures(tmp_path, 1, 2))
+    page.locator("#album button").nth(2).click()
+    page.locator("#pair .colored[alt='photo 2.png, colorized']").wait_for()
+    with page.expect_download() as started:
+        page.locator("#save_all").click()
+    assert started.value.suggested_filename == "colorized.zip"
+    page.reload()
+    page.locator("#pair .colored[alt='photo 2.png, colorized']").wait_for()
+    names = page.locator("#album button").all_inner_texts()
+    assert names == ["image.png", "photo 1.png", "photo 2.png"]
+    other = page.context.new_page()
+    other.goto(served)
+    other.locator("#examples button").first.wait_for()
+    assert not other.locator("#work").count()
+
+
+def test_the_divider_moves_by_keyboard(served, page):
+    page.goto(served)
+    page.locator("#examples button").first.focus()
+    page.keyboard.press("Enter")
+    page.locator("#pair .colored[src]").wait_for()
+    divider = page.get_by_role("slider", name="Divider between the two pictures")
+    divider.focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowLeft")
+    at = "getComputedStyle(document.querySelector('#pair .other')).clipPath"
+    assert "60%" in page.evaluate(at)
+
+
+def axe():
+    """The source of axe-core, which `npm install axe-core` installs."""
+    folders = [os.environ.get("NODE_PATH", ""), *MODULES]
+    files = [Path(folder, "axe-core", "axe.min.js") for folder in folders]
+    files = [file for file in files if file.exists()]
+    if not files:
+        pytest.skip("axe-core is not installed; `npm install axe-core` installs it")
+    return files[0]
+
+
+def test_axe_has_no_complaint(served, page, tmp_path):
+    """On the first screen, and with everything open."""
+    source = axe()
+    page.goto(served)
+    page.locator("#examples button").first.wait_for()
+    assert complaints(page, source) == []
+    drop(page, *write_pictures(tmp_path, 1, 2))
+    page.locator("#album button").nth(1).click()
+    page.get_by_text("Other colors it might have").click()
+    page.locator("#gallery button").nth(1).click()
+    page.locator("#gallery button:nth-child(2)[aria-pressed=true]").wait_for()
+    assert complaints(page, source) == []
+
+
+def complaints(page, source):
+    """What axe complains about, with the elements."""
+    page.wait_for_timeout(500)  # until no color is in transition
+    page.add_script_tag(path=source)
+    violations = page.evaluate("axe.run()")["violations"]
+    return [(x["id"], [node["html"] for node in x["nodes"]]) for x in violations]
+
+
+PROXY = """
+daemon off; master_process off; pid {folder}/pid; events {{}}
+http {{
+    access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/1; uwsgi_temp_path {folder}/2; scgi_temp_path {folder}/3;
+    server {{
+        listen 127.0.0.1:{port};
+        {location}
+    }}
+}}
+"""
+
+
+@contextlib.contextmanager
+def proxied(folder, address):
+    """The address under which nginx offers the page, with the block of the docs."""
+    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if nginx is None:
+        pytest.skip("nginx is not installed")
+    docs = (Path(__file__).parents[2] / "docs" / "serve.md").read_text()
+    location = docs.split("```nginx\n")[1].split("```")[0]
+    location = location.replace("http://127.0.0.1:7860", address)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    config = folder / "nginx.conf"
+    config.write_text(PROXY.format(folder=folder, port=port, location=location))
+    with subprocess.Popen([nginx, "-e", "stderr", "-c", config]) as process:
+        try:
+            wait(lambda: answers(port))
+            yield f"http://127.0.0.1:{port}/colorjax"
+        finally:
+            process.terminate()
+
+
+def answers(port):
+    """Whether a server listens on a port of this machine."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize("page", ["wide"], indirect=True)
+def test_behind_nginx(page, tmp_path):
+    """The page works under a path of another server, by requests and in Chromium."""
+    (source,) = write_pictures(tmp_path, 4)
+    with (
+        serving(tmp_path, "--root-path", "/colorjax") as direct,
+        proxied(tmp_path, direct) as address,
+    ):
+        with contextlib.closing(Visitor(address)) as visitor:
+            opened = visitor.open(source.read_bytes(), "a.png")
+            url = opened["pair"]["colored"]["url"]
+            assert url.startswith(f"{address}/gradio_api/file=")
+            assert images.read(visitor.save(".png", 0.2)).shape == (300, 400, 3)
+        page.goto(f"{address}/")
+        page.locator("#examples button").first.wait_for()
+        drop(page, source)
+        recolor(page)
+        download(page, source, tmp_path / "result.png")
+        page.goto("about:blank")
+
+
+def test_under_load(tmp_path):
+    """With eight clients for a minute, and eight that stall, each client gets its own
+    image back, and memory does not grow."""
+    run = write_run(tmp_path / "run", temperature=0.5)
+    results = load(str(run), clients=8, stalled=8, seconds=60)
+    assert set(results["answers"]) == {"right"}, results["answers"]
+    assert len(results["answers"]["right"]) >= 24  # three each
+    memory = np.array(results["memory"], float)
+    third = len(memory) // 3
+    assert np.median(memory[-third:]) < 1.1 * np.median(memory[third : 2 * third])

@@ -1,0 +1,355 @@
+"""The sessions behind the page of `colorjax serve`, without a server."""
+
+import io
+import os
+import threading
+import zipfile
+
+import numpy as np
+import pytest
+from colorizers import random_colorizer
+from helpers import encode, scene
+from serving import picture
+
+from colorjax import cli, images
+from colorjax.apps.serve import sessions as module
+from colorjax.apps.serve import uploads
+from colorjax.apps.serve.pictures import Settings
+from colorjax.apps.serve.sessions import Sessions
+from colorjax.apps.serve.uploads import unpack
+from colorjax.errors import UserError
+from colorjax.inference.colorizer import Colorizer
+
+MAX_PIXELS = 1_000_000
+BOLD = dict(temperature=0.2, saturation=1.2, seed=3)
+PLAIN = Settings("x")
+
+
+@pytest.fixture(scope="module")
+def colorizers():
+    return {
+        "x": random_colorizer("zhang2016", temperature=0.5),
+        "y": random_colorizer("zhang2016", temperature=0.9),
+    }
+
+
+@pytest.fixture
+def sessions(colorizers, tmp_path):
+    (tmp_path / "files").mkdir()
+    return Sessions(colorizers, tmp_path / "files", MAX_PIXELS)
+
+
+def add(sessions, page, data, name="a.png"):
+    """Drop a picture on a page: the session, the picture, and its prediction."""
+    session = sessions.enter(page)
+    sessions.add(session, name, data, PLAIN)
+    return session, session.chosen, sessions.predict(session, session.chosen, "x")
+
+
+def deep(seed):
+    """A random image of 16 bits with alpha, as a TIFF."""
+    levels = np.random.default_rng(seed).integers(0, 65536, (40, 50, 4), np.uint16)
+    return images.encode(levels, "TIFF")
+
+
+@pytest.mark.parametrize("options", [{}, BOLD], ids=["plain", "bold"])
+@pytest.mark.parametrize(("name", "data"), [("a.png", picture(1)), ("a.tif", deep(1))])
+def test_a_download_is_what_the_command_writes(
+    sessions, colorizers, tmp_path, monkeypatch, name, data, options
+):
+    (tmp_path / name).write_bytes(data)
+    monkeypatch.setattr(Colorizer, "load", lambda *_: colorizers["x"])
+    flags = [f"--{key}={value}" for key, value in options.items()]
+    out = str(tmp_path / "out")
+    arguments = ["colorize", str(tmp_path / name), "--run", "x", "--out", out]
+    assert cli.main([*arguments, *flags]) == 0
+    _, photo, prediction = add(sessions, "me", data, name)
+    suffix = f".{name.split('.')[1]}"
+    saved = photo.write_full(prediction, Settings("x", **options), suffix, MAX_PIXELS)
+    assert saved.name == f"a-colorized{suffix}"
+    assert saved.read_bytes() == (tmp_path / "out" / name).read_bytes()
+
+
+def test_a_preview_is_the_result_or_a_reduced_one(sessions, colorizers):
+    colorizer, settings = colorizers["x"], Settings("x", **BOLD)
+    small = scene(1, 60)
+    _, photo, prediction = add(sessions, "me", encode(small))
+    np.testing.assert_array_equal(
+        photo.colorize_preview(prediction, settings),
+        colorizer(small, **settings.options),
+    )
+    large = images.resize(scene(1, 200), (500, 1500))
+    _, photo, prediction = add(sessions, "me", encode(large))
+    shown = photo.colorize_preview(prediction, settings)
+    assert shown.shape == (341, 1024, 3)
+    expected = images.resize(colorizer(large, **settings.options), shown.shape[:2])
+    assert np.abs(np.int32(shown) - expected).mean() < 1
+
+
+def test_no_control_runs_the_network(sessions, monkeypatch):
+    session, photo, _ = add(sessions, "me", picture(1))
+    monkeypatch.setattr(Colorizer, "predict", None)
+    for temperature in (0.1, 1.0):
+        settings = Settings("x", temperature, 1.0, 5)
+        assert sessions.get("me") == (session, photo)
+        prediction = sessions.predict(session, photo, "x")
+        for comparison in ("grey", "original", "uncertainty"):
+            pair = photo.write_pair(prediction, comparison, settings)
+            shown = [images.read(path.read_bytes()) for path in pair]
+            assert shown[0].shape == shown[1].shape == (60, 80, 3)
+        paths = photo.write_samples(prediction, settings, [None, 5, 6, 7, 8])
+        assert len({path.read_bytes() for path in paths}) == 5
+        photo.write_full(prediction, settings, ".png", MAX_PIXELS)
+
+
+def test_another_run_predicts_once(sessions):
+    session, photo, _ = add(sessions, "me", picture(1))
+    before = session.nbytes
+    prediction = sessions.predict(session, photo, "y")
+    assert set(photo.predictions) == {"x", "y"}
+    assert session.nbytes > before
+    assert sessions.predict(session, photo, "y") is prediction
+    assert prediction.temperature == 0.9
+
+
+def test_each_page_has_its_own_images(sessions):
+    _, ours, prediction = add(sessions, "first", picture(1))
+    _, theirs, _ = add(sessions, "second", picture(2))
+    assert sessions.get("first")[1] is ours and sessions.get("second")[1] is theirs
+    paths = [x.write_pair(prediction, "original", PLAIN)[0] for x in (ours, theirs)]
+    assert paths[0].read_bytes() != paths[1].read_bytes()
+    sessions.detach("first")
+    sessions.sweep(linger=0.0)
+    assert not paths[0].exists() and paths[1].exists()
+    with pytest.raises(UserError, match="no longer holds your picture; drop it again"):
+        sessions.get("first")
+
+
+def test_a_reload_keeps_the_session_of_the_tab(sessions):
+    """The new page may come before or after the end of the old one."""
+    sessions.attach("page 1", "tab")
+    _, photo, _ = add(sessions, "page 1", picture(1))
+    sessions.detach("page 1")
+    sessions.attach("page 2", "tab")
+    sessions.sweep(linger=0.0)
+    assert sessions.get("page 2")[1] is photo
+    sessions.attach("page 3", "tab")
+    sessions.detach("page 2")
+    sessions.sweep(linger=0.0)
+    assert sessions.get("page 3")[1] is photo
+    sessions.detach("page 3")
+    sessions.sweep(linger=60.0)
+    assert sessions.get("tab")[1] is photo
+    sessions.sweep(linger=0.0)
+    with pytest.raises(UserError, match="no longer holds"):
+        sessions.get("tab")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"Dear diary", "a.png: not a picture of a known format"),
+        (b"", "a.png: the file is empty"),
+        (picture(1)[:-900], "a.png: not a readable picture"),
+        (encode(np.zeros((1001, 1000), np.uint8)), "a.png: 1000x1001 pixels are more"),
+    ],
+    ids=["text", "empty", "truncated", "large"],
+)
+def test_a_refused_upload_leaves_the_session(sessions, data, message):
+    session, photo, _ = add(sessions, "me", picture(1))
+    with pytest.raises(UserError, match=message):
+        sessions.add(session, "a.png", data, PLAIN)
+    assert sessions.get("me") == (session, photo) and session.pictures == (photo,)
+
+
+def test_the_least_recently_used_session_is_dropped(colorizers, tmp_path):
+    sessions = Sessions(colorizers, tmp_path, MAX_PIXELS)
+    one = add(sessions, "0", picture(0))[0].nbytes
+    sessions = Sessions(colorizers, tmp_path, MAX_PIXELS, max_bytes=round(3.5 * one))
+    files = {}
+    for key in "0123":
+        if key == "3":
+            sessions.get("0")
+        _, photo, prediction = add(sessions, key, picture(0))
+        files[key] = photo.write_pair(prediction, "grey", PLAIN)[1]
+    with pytest.raises(UserError):
+        sessions.get("1")
+    for key, path in files.items():
+        assert path.exists() == (key != "1")
+
+
+def test_the_memory_of_a_session_is_bounded(colorizers, tmp_path, monkeypatch):
+    """Predictions of other pictures go first; then new pictures are refused."""
+    sessions = Sessions(colorizers, tmp_path, MAX_PIXELS)
+    session, photo, _ = add(sessions, "me", picture(0))
+    whole = session.nbytes
+    photo.predictions.clear()
+    bare = session.nbytes
+    limit = whole + bare
+    sessions = Sessions(
+        colorizers, tmp_path, MAX_PIXELS, max_session_bytes=limit + 9000
+    )
+    session, first, _ = add(sessions, "me", picture(0))
+    _, second, _ = add(sessions, "me", picture(0))
+    assert not first.predictions and second.predictions
+    with pytest.raises(UserError, match="^b.png: the pictures of this page would need"):
+        add(sessions, "me", picture(0), "b.png")
+    assert session.pictures == (first, second)
+    monkeypatch.setattr(module, "MAX_PICTURES", 2)
+    with pytest.raises(UserError, match="^b.png: the page holds 2 pictures"):
+        add(sessions, "me", picture(0), "b.png")
+
+
+def test_a_picture_is_removed(sessions):
+    session = add(sessions, "me", picture(1))[0]
+    for seed in (2, 3):
+        _, photo, prediction = add(sessions, "me", picture(seed))
+    first, second, third = session.pictures
+    file = photo.write_pair(prediction, "grey", PLAIN)[0]
+    session.remove(third)
+    assert session.chosen is second and not file.exists()
+    session.remove(first)
+    assert session.chosen is second
+    session.remove(second)
+    with pytest.raises(UserError, match="no longer holds"):
+        sessions.get("me")
+
+
+def test_a_zip_of_all_results(sessions):
+    """Each picture has its own settings and format; equal names get numbers."""
+    session, photo, prediction = add(sessions, "me", picture(1))
+    photo.settings = Settings("x", **BOLD)
+    expected = photo.write_full(prediction, photo.settings, ".png", MAX_PIXELS)
+    add(sessions, "me", picture(2))
+    add(sessions, "me", deep(1), "b.tif")
+    first = sessions.write_zip(session, None)
+    with zipfile.ZipFile(first) as archive:
+        names = ["a-colorized.png", "a-colorized-2.png", "b-colorized.tif"]
+        assert archive.namelist() == names
+        assert archive.read(names[0]) == expected.read_bytes()
+    with zipfile.ZipFile(sessions.write_zip(session, ".png")) as archive:
+        assert archive.namelist()[2] == "b-colorized.png"
+    assert not first.exists()
+
+
+def test_the_number_of_files_of_a_picture_is_bounded(sessions):
+    _, photo, prediction = add(sessions, "me", picture(1))
+    counts = []
+    for temperature in np.linspace(0.1, 1, 8):
+        settings = Settings("x", float(temperature), 1.0, 0)
+        shown = [
+            *photo.write_pair(prediction, "grey", settings),
+            *photo.write_samples(prediction, settings, [None, 5, 6, 7, 8]),
+            photo.write_full(prediction, settings, ".png", MAX_PIXELS),
+        ]
+        assert all(path.exists() for path in shown)
+        counts.append(sum(path.is_file() for path in photo.folder.rglob("*")))
+    assert counts[-1] == counts[3] == 1 + 3 * 7
+
+
+def test_a_page_closed_while_the_network_runs_leaves_nothing(sessions, monkeypatch):
+    started, go_on = threading.Event(), threading.Event()
+
+    def slow(self, *args, **kwargs):
+        started.set()
+        assert go_on.wait(30)
+        return predict(self, *args, **kwargs)
+
+    predict = Colorizer.predict
+    monkeypatch.setattr(Colorizer, "predict", slow)
+    opening = threading.Thread(target=add, args=[sessions, "me", picture(1)])
+    opening.start()
+    assert started.wait(30)
+    sessions.detach("me")
+    sessions.sweep(linger=0.0)
+    go_on.set()
+    opening.join(30)
+    with pytest.raises(UserError):
+        sessions.get("me")
+    assert not list(sessions.folder.iterdir())
+
+
+def test_sweep_deletes_old_files_of_no_session(sessions):
+    session, photo, prediction = add(sessions, "me", picture(1))
+    live = photo.write_pair(prediction, "grey", PLAIN)
+    upload, part, fresh = (sessions.folder / name for name in ("a", "b", "c"))
+    upload.mkdir()
+    (upload / "a.png").write_bytes(b"")
+    part.write_bytes(b"half")
+    fresh.write_bytes(b"")
+    for path in (upload, part, session.folder):
+        os.utime(path, (0, 0))
+    sessions.sweep()
+    assert not upload.exists() and not part.exists() and fresh.exists()
+    assert all(path.exists() for path in live)
+
+
+# ---- Zip files.
+
+
+def zipped(names, data=b"data", kind=zipfile.ZIP_DEFLATED):
+    """A zip file with files of equal content."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", kind) as archive:
+        for name in names:
+            archive.writestr(name, data)
+    return target.getvalue()
+
+
+def unpacked(tmp_path, data, max_bytes=1 << 20):
+    path = tmp_path / "a.zip"
+    path.write_bytes(data)
+    return list(unpack(path, max_bytes))
+
+
+def test_a_zip_file_is_unpacked(tmp_path):
+    names = ["x/a.jpg", "../b.png", "x/", "x/.DS_Store", "__MACOSX/x/._a.jpg"]
+    assert unpacked(tmp_path, zipped(names)) == [("a.jpg", b"data"), ("b.png", b"data")]
+
+
+def damaged():
+    data = bytearray(zipped(["a.png"], bytes(range(256)), zipfile.ZIP_STORED))
+    data[60] ^= 255
+    return bytes(data)
+
+
+def locked():
+    """A zip file whose file is marked as encrypted."""
+    data = bytearray(zipped(["a.png"]))
+    for signature, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        data[data.index(signature) + place] |= 1
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (zipped(["a.png"], bytes(2 << 20)), "a.png in a.zip: larger than 1 MB"),
+        (zipped(map(str, range(101))), "a.zip: holds 101 files; a zip file may have 1"),
+        (zipped([]), "a.zip: holds 0 files"),
+        (zipped(["a.png"])[:-30], "a.zip: not a readable zip file"),
+        (damaged(), "a.png in a.zip: not readable .Bad CRC"),
+        (locked(), "a.png in a.zip: not readable .*password"),
+        (zipped(["a.png"], kind=zipfile.ZIP_LZMA), "a.png in a.zip: use deflate"),
+        (zipped([f"{i:0250}" for i in range(4000)]), "its list of files is too long"),
+    ],
+    ids=["large", "many", "none", "cut", "damaged", "locked", "lzma", "list"],
+)
+def test_hostile_zip_files_are_refused(tmp_path, data, message):
+    with pytest.raises(UserError, match=message):
+        unpacked(tmp_path, data)
+
+
+def test_a_false_size_in_a_zip_file_is_not_believed(tmp_path):
+    """The file has 2 MB, and its header says 9 bytes."""
+    data = bytearray(zipped(["a.png"], bytes(2 << 20)))
+    for signature, place in ((b"PK\3\4", 22), (b"PK\1\2", 24)):
+        at = data.index(signature) + place
+        data[at : at + 4] = (9).to_bytes(4, "little")
+    with pytest.raises(UserError, match="a.png in a.zip: not readable"):
+        unpacked(tmp_path, bytes(data))
+
+
+def test_an_upload_that_is_gone(tmp_path):
+    with pytest.raises(UserError, match="^a.zip did not arrive whole; drop it again$"):
+        list(unpack(tmp_path / "a.zip", uploads.MAX_LIST))
