@@ -260,10 +260,13 @@ def test_colorize_with_a_run_that_saved_nothing(trained, mixed, tmp_path):
     assert result.code == 2
 
 
-class Grey:
+class Grey(Colorizer):
     """A colorizer that predicts grey."""
 
     has_logits = False
+
+    def __init__(self):
+        """It has no networks."""
 
     def predict(self, pictures, batch):
         plane = np.zeros((8, 8), np.float32)
@@ -346,14 +349,21 @@ def test_colorize_on_a_full_disk(mixed, colorize, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--batch", "0"], "--batch is 0, less than 1"),
-        (["--samples", "0"], "--samples is 0, less than 1"),
-        (["--max-pixels", "0"], "--max-pixels is 0"),
-        (["--seed", "-1"], "--seed is -1"),
-        (["--temperature", "0"], "--temperature is 0.0, which must be positive"),
-        (["--saturation", "-1"], "--saturation is -1.0"),
+        (["--batch", "0"], "--batch: 0 is less than 1"),
+        (["--batch", "1.5"], "--batch: '1.5' is not a whole number"),
+        (["--samples", "0"], "--samples: 0 is less than 1"),
+        (["--samples", "1e9"], "--samples: 1e9 is more than 1,000"),
+        (["--max-pixels", "0"], "--max-pixels: 0 is less than 1"),
+        (["--max-pixels", "inf"], "--max-pixels: 'inf' is not a number"),
+        (["--max-pixels", "many"], "--max-pixels: 'many' is not a number"),
+        (["--seed", "-1"], "--seed: -1 is less than 0"),
+        (["--step", "-1"], "--step: -1 is less than 0"),
+        (["--temperature", "0"], "--temperature: 0 is less than 0.001"),
+        (["--temperature", "nan"], "--temperature: 'nan' is not a number"),
+        (["--saturation", "-1"], "--saturation: -1 is less than 0"),
         (["--palette", "red"], "palette: 'red' is no color"),
         (["--format", "xyz"], "cannot write '.xyz' files"),
+        (["--wrong"], "unrecognized arguments: --wrong"),
         (["--from-distribution", "y"], "either --run"),
         (["--device", "tpu"], "--device tpu: JAX finds no such device"),
         (["--temperature", "0.3"], "x: this method gives one color per pixel"),

@@ -338,7 +338,7 @@ def test_links_out_of_a_folder_are_not_followed(linked, tmp_path):
     assert set(image_files(linked)) == inside
     assert set(ImageDataset(root=str(linked)).source("all").files) == inside
     planned = plan.plan([str(linked)], str(tmp_path / "out"), None, plan.Wanted())
-    assert {job.source.name for job in planned} == inside
+    assert {job.source.name for job in planned.jobs} == inside
     (tmp_path / "link").symlink_to(linked)  # the folder itself may be a link
     assert set(image_files(tmp_path / "link")) == inside
 

@@ -410,9 +410,9 @@ def test_without_the_extra_a_line_says_what_to_install():
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--port", "70000"], "--port is 70000, which must be 0 to 65535"),
-        (["--max-pixels", "0"], "--max-pixels must be more than 0"),
-        (["--max-upload", "-1"], "--max-upload must be more than 0"),
+        (["--port", "70000"], "--port: 70000 is more than 65,535"),
+        (["--max-pixels", "0"], "--max-pixels: 0 is less than 1"),
+        (["--max-upload", "-1"], "--max-upload: -1 is less than 0.001"),
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1, port 7860"),
         (["--port", "0"], "x: "),
     ],

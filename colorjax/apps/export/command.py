@@ -2,12 +2,12 @@
 
 import argparse
 import importlib.metadata
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colorjax import files
+from colorjax.apps import options
 from colorjax.apps.options import need_extra
 from colorjax.errors import UserError
 
@@ -26,13 +26,13 @@ CHECKED = ((2, 45, 51), (1, 3, 10))  # batch, height and width of the inputs
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add = parser.add_argument
-    add("workdir", metavar="RUN", help="the workdir of a run")
+    add("workdir", metavar="RUN", type=options.path, help="the workdir of a run")
     add("--format", choices=FORMATS, required=True)
-    add("--out", required=True, metavar="FILE", help="a new file")
-    add("--step", type=int, help="step of the checkpoint (default: the last)")
+    add("--out", type=options.path, required=True, metavar="FILE", help="a new file")
+    add("--step", type=options.index, help="step of the checkpoint (default: the last)")
     add(
         "--temperature",
-        type=float,
+        type=options.temperature,
         help="lower is bolder and patchier (default: the run's)",
     )
 
@@ -42,8 +42,6 @@ def run(args: argparse.Namespace) -> int:
     out = Path(args.out)
     if out.exists():
         raise UserError(f"{out}: exists; give another --out")
-    if args.temperature is not None and not 0 < args.temperature < math.inf:
-        raise UserError(f"--temperature is {args.temperature}, which must be positive")
     need_extra("export", *NEEDED[args.format])
     from colorjax.apps.export.function import make_colorize  # slow, so after the checks
     from colorjax.runtime import enable_compilation_cache
