@@ -219,7 +219,14 @@ def test_full_disk(trained, config, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
 
     result = run_train(*command, preexec_fn=fill)
-    progress = f"{workdir}: going", "first step", "step", "evaluating", "1 unreadable"
+    progress = (
+        f"{workdir}: going",
+        "compiling",
+        "first step",
+        "step",
+        "evaluating",
+        "1 unreadable",
+    )
     progress += "parameters of G", "  "
     fails(result, workdir, "File too large", "make room", progress=progress)
     result = run_train(*command)

@@ -14,6 +14,7 @@ from colorjax.errors import UserError
 
 WINDOW = 30  # logged steps (all of the first 100, then each 20th) that a side must win
 WON, LOST = 0.97, 0.52  # mean accuracies of a discriminator; 0.5 is chance
+SHORT = 500  # steps before which a run cannot have learned many colors
 FEW = 0.05  # smallest share of the originals' colors, not counting one color
 FAINT, WILD = 0.05, 3.0  # smallest and largest chroma, in units of the originals'
 

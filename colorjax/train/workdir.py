@@ -3,8 +3,10 @@ reads back."""
 
 import contextlib
 import io
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
@@ -17,8 +19,8 @@ from colorjax import config as configs
 from colorjax import files
 from colorjax.data.pipeline import ImageDataset
 from colorjax.data.sources import Split
-from colorjax.data.statistics import estimate_prior
-from colorjax.errors import UserError, reason
+from colorjax.data.statistics import color_statistics
+from colorjax.errors import UserError, counted, reason
 from colorjax.method import Method, Nets
 from colorjax.progress import report
 from colorjax.quantize import Q
@@ -36,12 +38,14 @@ MANIFESTS = "pictures.json"  # the images that a run began with
 class Workdir:
     """The directory of a run while it trains; no other process may train in it.
 
-    `prior` has the frequencies of the color bins in the training split.
+    `batch` is the global batch in which a new run estimates its `prior`; `saved_prior`
+    is that of a run which began before.
     """
 
     path: epath.Path
     experiment: Experiment
-    prior: Float[np.ndarray, "313"]
+    batch: int
+    saved_prior: Float[np.ndarray, "313"] | None
     checkpoints: Checkpoints
     lock: Lock | None
 
@@ -52,14 +56,16 @@ class Workdir:
     ) -> Iterator["Workdir"]:
         """Make or open the directory of an experiment.
 
-        A new run estimates its prior in global batches of `batch` images. Raises
+        The directory belongs to the experiment once `record` has been called. Raises
         `UserError` if another process trains in the directory, if it holds a run of
         another config, or if the images of its run cannot be restored.
         """
-        path = epath.Path(path)
+        path = files.expand(path)
         splits = experiment.data.splits
         with contextlib.ExitStack() as stack:
             first_process = jax.process_index() == 0
+            if first_process:
+                stack.callback(_remove_empty, path)
             lock = stack.enter_context(Lock(path)) if first_process else None
             config, prior = read_config(path), read_prior(path)
             if config is None:
@@ -70,17 +76,41 @@ class Workdir:
                     report(f"{path}: {name}: since the run began, {changes}")
             if jax.process_count() > 1:
                 multihost_utils.sync_global_devices("workdir read")
-            if prior is None:
-                batches = experiment.data.single_pass(batch, "estimating the prior")
-                prior = estimate_prior(batches, experiment.mesh)
-            if first_process:
-                write_prior(path, prior)
-                write_manifests(path, splits)
-                files.write_json(path / "config.json", experiment.config)
             checkpoints = Checkpoints(path, **experiment.config["checkpoint"])
             if jax.process_count() == 1:  # several would wait for a failed one
                 stack.callback(checkpoints.close)
-            yield cls(path, experiment, prior, checkpoints, lock)
+            yield cls(path, experiment, batch, prior, checkpoints, lock)
+
+    @cached_property
+    def prior(self) -> Float[np.ndarray, "313"]:
+        """The frequencies of the color bins in the training split.
+
+        A new run computes them in one pass over its images. Raises `UserError` if none
+        of these can be read or all are grey.
+        """
+        if self.saved_prior is not None:
+            return self.saved_prior
+        data = self.experiment.data
+        batches = data.single_pass(self.batch, "estimating the prior")
+        colors = color_statistics(batches, self.experiment.mesh)
+        if not colors.colored:
+            dataset = self.experiment.dataset
+            raise UserError(
+                f"data: all {counted(colors.images, 'image')} of the training split of "
+                f"{dataset.name or dataset.root} are grey, so nothing can be learned "
+                "from them; train on color photographs"
+            )
+        return colors.prior
+
+    def record(self) -> None:
+        """Write the config, the prior and the list of images of the run.
+
+        Only then is the directory taken; a start that fails before it leaves nothing.
+        """
+        if jax.process_index() == 0:
+            write_prior(self.path, self.prior)
+            write_manifests(self.path, self.experiment.data.splits)
+            files.write_json(self.path / "config.json", self.experiment.config)
 
     def check_lock(self) -> None:
         """Raise `UserError` if another process has taken over the directory."""
@@ -93,6 +123,14 @@ class Workdir:
         files.write_arrays(path, self.experiment.data.batch_of(step))
         self.checkpoints.close()
         return path
+
+
+def _remove_empty(path: epath.Path) -> None:
+    """Remove the directory of a local run if nothing was written to it."""
+    for folder in (path / "checkpoints", path):
+        with contextlib.suppress(OSError):
+            if "://" not in str(path):  # buckets have no empty directories
+                os.rmdir(folder)
 
 
 class Run(NamedTuple):
@@ -194,7 +232,7 @@ def restore_manifests(
 def locate_run(workdir: epath.PathLike) -> epath.Path:
     """The path of a run; the name `starter` is the run that comes with colorjax,
     unless a run has that path."""
-    path = epath.Path(workdir)
+    path = files.expand(workdir)
     named = str(workdir) == "starter" and not (path / "config.json").exists()
     return STARTER if named else path
 
