@@ -42,7 +42,8 @@ DATA = {
     name: flags.DEFINE_string(f"data.{name}", None, f"As in a config: data.{name}.")
     for name in ("name", "root", "data_dir", "train_split", "holdout", "list")
 } | {
-    "resize": flags.DEFINE_integer("data.resize", None, "As in a config: data.resize.")
+    name: flags.DEFINE_integer(f"data.{name}", None, f"As in a config: data.{name}.")
+    for name in ("resize", "max_unmatched")
 }
 BASELINES = flags.DEFINE_list("baselines", list(NAMES), "Baselines to compare with.")
 METRICS = flags.DEFINE_list("metrics", ["standard"], "Families of metrics.")
@@ -64,6 +65,8 @@ def main() -> int:
     runtime.configure_malloc()
     enable_compilation_cache()
     # ---- The runs, and the data set to compare them on.
+    if not METRICS.value:
+        raise UserError("--metrics names no family; leave it out, or name one")
     if not WORKDIR.value:
         raise UserError("give the directory of a run: --workdir=runs/quick")
     runs = load_runs(WORKDIR.value, STEP.value)

@@ -109,7 +109,7 @@ def main() -> int:
         results = None
         with StopSignals() as stop:
             for step, batch in enumerate(batches, start=begin + 1):
-                # The first step compiles, which moves constants; later ones move a batch.
+                # The first step compiles, which moves constants; others move a batch.
                 with jax.transfer_guard("disallow" if step > begin + 1 else "allow"):
                     state, metrics = train_step(state, shard_batch(batch, mesh))
                     logger.add(step, metrics)

@@ -98,7 +98,7 @@ READERS = {
         "metrics.json", lambda p: info._figures(epath.Path(p.parent))
     ),
     "evaluation": Reader("evaluation.json", _evaluation),
-    "list of pictures": Reader("x.txt", lambda p: sources.listed(_drawings(), p)),
+    "list of pictures": Reader("x.txt", lambda p: lists.listed(_drawings(), p, 0)),
 }
 
 

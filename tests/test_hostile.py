@@ -27,8 +27,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from colorjax.apps.colorize import plan
+from colorjax.data.lists import listed, write_list
 from colorjax.data.pipeline import ImageDataset
-from colorjax.data.sources import image_files, listed, write_list
+from colorjax.data.sources import image_files
 from colorjax.errors import UserError, printable
 from colorjax.pretrained.weights import read
 from colorjax.train.workdir import load_run
@@ -309,7 +310,7 @@ def test_names_of_any_bytes(tmp_path_factory):
         kept = [key for key in keys if "\n" not in key]
         if kept:
             write_list(folder / "list", kept)
-            chosen = listed(source, folder / "list")
+            chosen = listed(source, folder / "list", 0)
             assert [chosen.key(i) for i in range(len(chosen))] == kept
 
     check()

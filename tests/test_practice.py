@@ -1,15 +1,29 @@
 """Input of the kinds that people use every day: paths, options, lists, arrays."""
 
 import argparse
+import os
+from inspect import isclass
 from pathlib import Path
+from typing import get_args, get_type_hints
 
+import numpy as np
 import pytest
-from helpers import encode, scene
+from helpers import encode, scene, write_folder
 
-from colorjax import cli
+from colorjax import cli, images, methods
+from colorjax import config as configs
 from colorjax.apps import options
 from colorjax.apps.colorize.plan import Wanted, plan
+from colorjax.data.pipeline import ImageDataset
+from colorjax.data.statistics import color_statistics
+from colorjax.distributed import make_mesh
 from colorjax.errors import UserError
+from colorjax.evaluation.protocol import Evaluation
+from colorjax.train import optim
+from colorjax.train.checkpoint import Checkpoints
+from colorjax.train.step import StepOptions
+
+METHODS = ("cyclegan", "pix2pix", "regression", "zhang2016")
 
 
 @pytest.fixture
@@ -49,6 +63,108 @@ def test_options_of_values():
     for text in ("inf", "nan", "", "M", "1.5", "0", "-3", "50 M B"):
         with pytest.raises(argparse.ArgumentTypeError):
             options.count(text)
+
+
+def test_each_number_of_a_config_has_a_range():
+    sections = {"data": ImageDataset, "optimizer": optim.adam, "step": StepOptions}
+    sections |= {"checkpoint": Checkpoints, "evaluation": Evaluation}
+    builders = [("method", methods.builder(name)) for name in METHODS]
+    for section, function in [*sections.items(), *builders]:
+        hints = get_type_hints(function.__init__ if isclass(function) else function)
+        for key, hint in hints.items():
+            numeric = {int, float} & {hint, *get_args(hint)}
+            if numeric and key != "steps":
+                assert f"{section}.{key}" in configs.RANGES
+
+
+# ---- Paths.
+
+
+def test_home_directory(inside):
+    write_pictures("home/in/a.png", "home/in/b.png")
+    assert options.path("~/in") == str(inside / "home/in")
+    for name in ("~", "a~b", "~/x"):
+        assert "~" not in options.path(name) or name == "a~b"
+    flags = configs.expand_flags(["--workdir=~/run", "--config.data.root=~/in", "-x"])
+    home = str(inside / "home")
+    assert flags == [f"--workdir={home}/run", f"--config.data.root={home}/in", "-x"]
+    assert len(ImageDataset(root="~/in", holdout="sorted").source("all")) == 2
+    images.write("~/out/a.png", scene(1))
+    assert (inside / "home/out/a.png").exists() and not Path("~").exists()
+
+
+@pytest.mark.parametrize("name", ["\u5199" * 83 + ".png", "a" * 251 + ".png"])
+def test_longest_names(name, inside):
+    images.write(f"out/{name}", scene(1))
+    assert [path.name for path in Path("out").iterdir()] == [name]
+
+
+def test_results_whose_names_are_too_long(inside):
+    name = "a" * 250 + ".png"
+    write_pictures(name)
+    with pytest.raises(UserError, match="a name of 256 bytes is longer than the 255"):
+        plan([name], "out", None, Wanted(samples=10))
+
+
+# ---- Lists of images.
+
+
+@pytest.fixture
+def listed(inside):
+    """A function that writes a list of images and opens what it names of 40 images."""
+    write_folder(inside / "pics", 40)
+    names = [f"{i:03d}.png" for i in range(40)]
+
+    def count(data: bytes, **settings) -> int:
+        Path("list.txt").write_bytes(data)
+        dataset = ImageDataset(
+            root="pics", holdout="sorted", list="list.txt", **settings
+        )
+        return len(dataset.source("train"))
+
+    return names, count
+
+
+LISTS = {
+    "LF": lambda names: "\n".join(names).encode(),
+    "CRLF": lambda names: "\r\n".join(names).encode(),
+    "BOM": lambda names: "\ufeff".encode() + "\n".join(names).encode(),
+    "UTF-16": lambda names: "\r\n".join(names).encode("utf-16"),
+    "./": lambda names: "\n".join(f"./{x}" for x in names).encode(),
+    "backslashes": lambda names: "\n".join(f".\\{x}" for x in names).encode(),
+    "from outside": lambda names: "\n".join(f"pics/{x}" for x in names).encode(),
+    "absolute": lambda names: "\n".join(
+        f"{Path.cwd()}/pics/{x}" for x in names
+    ).encode(),
+    "spaces": lambda names: "\n\n".join(f"{x} " for x in names).encode(),
+}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_lists_of_any_program(kind, listed):
+    names, count = listed
+    assert count(LISTS[kind](names)) == 36
+
+
+def test_lines_that_match_nothing(listed, capsys):
+    names, count = listed
+    lines = "\n".join([*names[:20], "x.png", "y.png", "z.png", "w.png"]).encode()
+    message = "4 lines of 24 match no image \\('x.png', 'y.png', 'z.png', ...\\); mend"
+    with pytest.raises(UserError, match=message):
+        count(lines)
+    assert count(lines, max_unmatched=4) == 18
+    assert "4 lines of 24 match no image" in capsys.readouterr().err
+
+
+# ---- Training data.
+
+
+def test_grey_images_are_no_training_data(inside):
+    mesh = make_mesh()
+    grey = np.repeat(scene(1)[..., :1], 3, axis=2)
+    batch = {"image": np.stack([grey] * 3 + [scene(1)]), "mask": np.ones(4, np.float32)}
+    colors = color_statistics([batch], mesh)
+    assert (colors.images, colors.colored) == (4, 1)
 
 
 # ---- Names of results.

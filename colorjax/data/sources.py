@@ -119,6 +119,21 @@ class Folder:
     def key(self, index: int) -> str:
         return self.files[index]
 
+    def locate(self, lines: Iterable[str]) -> list[int | None]:
+        """The place of the image that each line names by its path: below the folder,
+        absolute, or relative to the current directory. It is -1 for an image of another
+        split, and None for no image."""
+        places: dict[str, int] = dict.fromkeys(self.all_files, -1)
+        places |= {file: i for i, file in enumerate(self.files)}
+        top = f"{os.path.abspath(self.root)}/"
+        located = []
+        for line in lines:
+            path = os.path.normpath(line.strip().replace("\\", "/"))
+            below = os.path.abspath(path).removeprefix(top)
+            names = (line, path, below)
+            located.append(next((places[x] for x in names if x in places), None))
+        return located
+
     def manifest(self) -> list[str]:
         """The keys of all images, those of the other splits included."""
         return self.all_files
@@ -144,8 +159,7 @@ class Folder:
 
 
 def image_files(root: epath.PathLike) -> Iterator[str]:
-    """The paths of the image files below a folder, as `files.files_below` lists
-    them."""
+    """The paths of the image files below a folder, as `files_below` lists them."""
     return files_below(root, images.SUFFIXES)
 
 
@@ -221,7 +235,7 @@ def resolve(root: str) -> epath.Path:
     Raises `UserError` where no such package is installed.
     """
     if not root.startswith("package://"):
-        return epath.Path(root)
+        return files.expand(root)
     package, _, path = root.removeprefix("package://").partition("/")
     try:  # find_spec imports the parent of a dotted name, so such a name is refused
         spec = importlib.util.find_spec(package) if package.isidentifier() else None
@@ -233,26 +247,3 @@ def resolve(root: str) -> epath.Path:
             f"quick config come with the extra demo: {install_hint('demo')}"
         )
     return epath.Path(spec.submodule_search_locations[0]) / path
-
-
-def write_list(path: epath.PathLike, keys: Iterable[str]) -> None:
-    """Write the keys of images to a file that `data.list` can name, atomically."""
-    files.write_bytes(path, b"".join(os.fsencode(f"{key}\n") for key in keys))
-
-
-def listed(source: Source, path: epath.PathLike) -> Subset:
-    """The images of a source that a list names, in the order of the source.
-
-    A list may name images of other splits, too. Raises `UserError` where it names none
-    of this source.
-    """
-    lines = os.fsdecode(files.read_bytes(path)).split("\n")
-    keys = set(lines)
-    indices = [i for i in range(len(source)) if source.key(i) in keys]
-    if not indices:
-        example, first = source.key(0), printable(next(filter(None, lines), "nothing"))
-        raise UserError(
-            f"data.list {path}: names no image of this split, whose first one is "
-            f"'{printable(example)}'; the list begins with '{first[:200]}'"
-        )
-    return Subset(source, indices)

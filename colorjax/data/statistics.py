@@ -48,7 +48,7 @@ def color_statistics(batches: Iterable[dict], mesh: Mesh) -> ColorStatistics:
     if code.sum() == 0:
         raise UserError("data: not one image of the training split can be read")
     prior = (code / code.sum()).astype(np.float32)
-    return ColorStatistics(prior, round(sums["images"]), round(sums["colored"]))
+    return ColorStatistics(prior, int(sums["images"]), int(sums["colored"]))
 
 
 def estimate_prior(batches: Iterable[dict], mesh: Mesh) -> Float[np.ndarray, "313"]:

@@ -148,7 +148,7 @@ def common_dataset(
     first = next(iter(runs.values()))
     foreign = "name" in overrides or "root" in overrides
     compared = ("resize",) if foreign else COMPARED
-    inherited = compared if foreign else (*compared, "data_dir")
+    inherited = compared if foreign else (*compared, "data_dir", "max_unmatched")
     section = {k: v for k, v in first.config["data"].items() if k in inherited}
     dataset = make_dataset({**section, **overrides, "crop": 8})
     for name, run in runs.items():

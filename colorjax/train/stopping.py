@@ -4,12 +4,15 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 
 import jax
 from jax.experimental import multihost_utils
 
 from colorjax.progress import report
+
+REPEATED = 0.5  # seconds in which one Ctrl-C may arrive twice, through a wrapper
 
 
 class StopSignals:
@@ -23,6 +26,7 @@ class StopSignals:
 
     def __init__(self):
         self._received: list[int] = []
+        self._first = 0.0  # when the first signal came
         self._stepped, self._interruptible = False, False
 
     @property
@@ -75,8 +79,12 @@ class StopSignals:
             for number in os.read(self._pipe, 1):
                 if number not in (signal.SIGINT, signal.SIGTERM):
                     continue
+                now = time.monotonic()
+                if self._received and now - self._first < REPEATED:
+                    continue
                 if not self._stepped or (number == signal.SIGINT and self._received):
                     report("ended")
                     os._exit(128 + number)
                 self._received.append(number)
+                self._first = now
                 report("stopping after this step; Ctrl-C again ends the run now")

@@ -2,9 +2,8 @@
 reads back."""
 
 import contextlib
-import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -18,20 +17,25 @@ from jaxtyping import Float
 from colorjax import config as configs
 from colorjax import files
 from colorjax.data.pipeline import ImageDataset
-from colorjax.data.sources import Split
 from colorjax.data.statistics import color_statistics
-from colorjax.errors import UserError, counted, reason
+from colorjax.errors import UserError, counted
 from colorjax.method import Method, Nets
 from colorjax.progress import report
-from colorjax.quantize import Q
 from colorjax.train.checkpoint import Checkpoints, load_nets
 from colorjax.train.experiment import Experiment, make_dataset, make_method
 from colorjax.train.lock import Lock
+from colorjax.train.records import (
+    check_mapping,
+    read_config,
+    read_prior,
+    restore_manifests,
+    write_manifests,
+    write_prior,
+)
 
 # The run that comes with colorjax
 STARTER = epath.Path(__file__).parent.parent / "starter"
 SOURCE = "source.json"  # beside the config.json of a converted run
-MANIFESTS = "pictures.json"  # the images that a run began with
 
 
 @dataclass(frozen=True)
@@ -149,86 +153,6 @@ class Run(NamedTuple):
     source: dict[str, Any] | None = None
 
 
-def read_config(workdir: epath.PathLike) -> dict[str, Any] | None:
-    """The config that a workdir was started with, or None if there is none yet.
-
-    Raises `UserError` if the file is not a config.
-    """
-    path = epath.Path(workdir) / "config.json"
-    config = files.read_json(path)
-    if config is not None:
-        _mapping(config, path)
-        configs.check_keys(config, optional=("step",))  # missing in converted runs
-    return config
-
-
-def _mapping(value: Any, path: epath.Path) -> Any:
-    """The value; raises `UserError` if it is not a mapping."""
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: holds a {type(value).__name__}, expected a mapping")
-    return value
-
-
-def read_prior(workdir: epath.PathLike) -> Float[np.ndarray, "313"] | None:
-    """The prior that a run was started with, or None if there is none yet.
-
-    Raises `UserError` if the file is not a prior.
-    """
-    path = epath.Path(workdir) / "prior.npy"
-    if not path.exists():
-        return None
-    try:
-        with io.BytesIO(files.read_bytes(path, most=1 << 20)) as file:
-            prior = np.load(file, allow_pickle=False)
-        if prior.shape != (Q,) or prior.dtype != np.float32:
-            raise ValueError(f"{prior.dtype} {prior.shape}")
-        if not (prior >= 0).all() or not abs(prior.sum() - 1) < 1e-3:
-            raise ValueError("its frequencies are negative or do not sum to 1")
-    except UserError:
-        raise
-    except Exception as error:  # damaged bytes make NumPy raise many classes
-        raise UserError(f"{path}: not a prior ({reason(error)})") from error
-    return prior
-
-
-def write_prior(workdir: epath.PathLike, prior: Float[np.ndarray, "313"]) -> None:
-    """Write `prior.npy`."""
-    encoded = io.BytesIO()
-    np.save(encoded, prior)
-    files.write_bytes(epath.Path(workdir) / "prior.npy", encoded.getvalue())
-
-
-def write_manifests(workdir: epath.PathLike, splits: Mapping[str, Split]) -> None:
-    """Write the list of the images that a run learns from, by the name of the split."""
-    manifests = {name: split.manifest() for name, split in splits.items()}
-    files.write_json(epath.Path(workdir) / MANIFESTS, manifests)
-
-
-def restore_manifests(
-    workdir: epath.PathLike, splits: Mapping[str, Split]
-) -> dict[str, str]:
-    """Restrict splits to the images that a run began with, in the same order.
-
-    Returns a description of what changed since, by the name of the split. Raises
-    `UserError` if the images cannot be restored or the file is not a list of images.
-    """
-    path = epath.Path(workdir) / MANIFESTS
-    manifests = files.read_json(path)
-    if manifests is None:  # a converted run has none
-        return {}
-    _mapping(manifests, path)
-    changes = {}
-    for name, split in splits.items():
-        manifest = manifests.get(name)
-        if not isinstance(manifest, list) or not all(
-            isinstance(key, str) for key in manifest
-        ):
-            raise UserError(f"{path}: has no list of the images of '{name}'")
-        if description := split.restore_manifest(manifest):
-            changes[name] = description
-    return changes
-
-
 def locate_run(workdir: epath.PathLike) -> epath.Path:
     """The path of a run; the name `starter` is the run that comes with colorjax,
     unless a run has that path."""
@@ -248,7 +172,7 @@ def load_run(workdir: epath.PathLike = STARTER, step: int | None = None) -> Run:
     path = epath.Path(workdir) / SOURCE
     source = files.read_json(path)
     if source is not None:
-        _mapping(source, path)
+        check_mapping(source, path)
     if config is None or (prior is None and source is None):
         raise UserError(
             f"{workdir}: no config.json and prior.npy here; give the workdir of a run "

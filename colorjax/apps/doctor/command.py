@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from colorjax import files
 from colorjax.apps import options
 from colorjax.apps.colorize.plan import check_folder
-from colorjax.data.sources import Concat, Source, write_list
+from colorjax.data.lists import write_list
+from colorjax.data.sources import Concat, Source
 from colorjax.errors import UserError, counted, printable
 from colorjax.progress import Progress
 
