@@ -1,10 +1,10 @@
 """The `colorjax` command: it runs a subcommand and prints a user error as one line."""
 
 import argparse
+import importlib.metadata
 import sys
 from typing import NoReturn
 
-import colorjax
 from colorjax import runtime
 from colorjax.apps import convert, info, pack, scripts
 from colorjax.apps.colorize import command as colorize
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(argv: list[str]) -> int:
     parser = Parser(prog="colorjax", description="Colorize pictures.")
-    version = f"colorjax {colorjax.__version__}"
+    version = f"colorjax {importlib.metadata.version('colorjax')}"
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(metavar="COMMAND")
     for name, module in COMMANDS.items():

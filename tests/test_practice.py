@@ -1,19 +1,27 @@
 """Input of the kinds that people use every day: paths, options, lists, arrays."""
 
 import argparse
-import os
+import copy
+import io
+import pickle
 from inspect import isclass
 from pathlib import Path
 from typing import get_args, get_type_hints
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from colorizers import random_colorizer
 from helpers import encode, scene, write_folder
+from PIL import Image
 
+import colorjax
 from colorjax import cli, images, methods
 from colorjax import config as configs
 from colorjax.apps import options
-from colorjax.apps.colorize.plan import Wanted, plan
+from colorjax.apps.colorize.jobs import Wanted
+from colorjax.apps.colorize.plan import plan
 from colorjax.data.pipeline import ImageDataset
 from colorjax.data.statistics import color_statistics
 from colorjax.distributed import make_mesh
@@ -154,6 +162,65 @@ def test_lines_that_match_nothing(listed, capsys):
         count(lines)
     assert count(lines, max_unmatched=4) == 18
     assert "4 lines of 24 match no image" in capsys.readouterr().err
+
+
+# ---- In Python.
+
+
+@pytest.fixture(scope="module")
+def colorizer():
+    """One with random weights that sees pictures of 32 pixels."""
+    return random_colorizer("zhang2016")
+
+
+def test_whatever_holds_a_picture(colorizer, inside):
+    pixels = scene(1, 40)
+    write_pictures("a.png")
+    Path("a.png").write_bytes(encode(pixels))
+    expected = colorizer(pixels)
+    pillow = Image.fromarray(pixels)
+    sources = ["a.png", Path("a.png"), encode(pixels), pillow, jnp.asarray(pixels)]
+    sources += [io.BytesIO(encode(pixels)), pillow.convert("RGBA")]
+    for source in sources:
+        np.testing.assert_array_equal(colorizer(source)[..., :3], expected)
+    both = colorizer(x for x in (pillow, "a.png"))
+    assert len(both) == 2 and (both[1] == expected).all()
+    distribution = colorizer.predict("a.png")
+    assert (colorizer.decode(distribution, "a.png") == expected).all()
+    deep = Image.fromarray(np.full((40, 40), 999, np.uint16))
+    assert colorizer(deep).dtype == np.uint16
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "an array of uint8 or uint16, or a sequence of them, not None"),
+        (3, "a picture is the name of a file"),
+        ([None], "not NoneType"),
+        (io.StringIO("x"), "not StringIO"),
+        ("https://example.com/a.jpg", "no address; download it first"),
+        (np.zeros((4, 4), np.float32), "multiply floats in .0, 1. by 255"),
+        (Image.new("F", (4, 4)), "levels of no known range"),
+        (b"", "the file is empty"),
+    ],
+)
+def test_what_is_no_picture(value, message, colorizer):
+    with pytest.raises((TypeError, UserError), match=message) as caught:
+        colorizer(value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_colorizer_can_be_copied():
+    loaded = colorjax.Colorizer.load()
+    assert repr(loaded) == "Colorizer('starter, step 900', side=128)"
+    clone = pickle.loads(pickle.dumps(loaded))
+    jax.tree.map(np.testing.assert_array_equal, clone.nets, loaded.nets)
+    assert repr(copy.copy(loaded)) == repr(loaded) == repr(clone)
+
+
+def test_public_names():
+    assert {"Colorizer", "write_image", "__version__"} <= set(dir(colorjax))
+    assert colorjax.write_image is images.write
 
 
 # ---- Training data.

@@ -20,6 +20,7 @@ from colorjax.images.io import (
     to_8_bits,
     write,
 )
+from colorjax.images.pillow import from_pillow, is_pillow
 from colorjax.images.resample import resize, resize_short, short_size
 
 __all__ = [
@@ -28,7 +29,9 @@ __all__ = [
     "SUFFIXES",
     "Picture",
     "encode",
+    "from_pillow",
     "grid",
+    "is_pillow",
     "load_bytes",
     "mark",
     "on_white",

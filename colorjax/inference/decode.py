@@ -12,6 +12,7 @@ from colorjax.images import Picture
 from colorjax.inference import upsample
 from colorjax.inference.compose import replace_ab, replace_ab_guided
 from colorjax.inference.distribution import Distribution
+from colorjax.inference.pictures import Source, read_picture
 from colorjax.quantize import Q
 
 MAP = 1024  # largest long side, in pixels, of a map of uncertainty
@@ -26,23 +27,9 @@ class Options(TypedDict, total=False):
     seed: int | None
 
 
-def as_picture(array: np.ndarray) -> Picture:
-    """The array as a picture of three or four channels; grey [h, w] is repeated.
-
-    Raises `TypeError` if it is not uint8 or uint16, is empty, or has another shape.
-    """
-    valid = array.dtype in (np.uint8, np.uint16) and array.size
-    if not valid or array.shape[2:] not in ((), (3,), (4,)) or array.ndim < 2:
-        raise TypeError(
-            "a picture is uint8 or uint16 [h, w], [h, w, 3] or, with alpha, [h, w, 4], "
-            f"not {array.dtype} of shape {array.shape}"
-        )
-    return array if array.ndim == 3 else np.repeat(array[..., None], 3, axis=2)
-
-
 def decode(
     distribution: Distribution,
-    picture: np.ndarray,
+    picture: Source,
     *,
     temperature: float | None = None,
     saturation: float = 1.0,
@@ -51,13 +38,14 @@ def decode(
 ) -> Picture:
     """The picture in the colors of its distribution, with its own L, size and depth.
 
-    `picture` is the one that the distribution was predicted from: uint8 or uint16
-    [h, w], [h, w, 3] or, with alpha, [h, w, 4]. The result has three channels, or four
-    with alpha. `saturation` multiplies the chroma; `Distribution.decode` explains the
+    `picture` is the one that the distribution was predicted from, in any form that
+    `read_picture` reads. The result has three channels, or four with alpha. The colors
+    of a `palette` give hue and chroma only: the lightness is that of the picture.
+    `saturation` multiplies the chroma; `Distribution.decode` explains the
     other options. Raises `UserError` if the picture has another size, if an option is
     out of range, or if an option needs logits and there are none.
     """
-    picture = as_picture(picture)
+    picture = read_picture(picture)
     if picture.shape[:2] != distribution.size:
         height, width = distribution.size
         raise UserError(

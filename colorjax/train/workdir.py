@@ -3,6 +3,7 @@ reads back."""
 
 import contextlib
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ from colorjax.data.pipeline import ImageDataset
 from colorjax.data.statistics import color_statistics
 from colorjax.errors import UserError, counted
 from colorjax.method import Method, Nets
+from colorjax.pretrained import efficientnet_lite
 from colorjax.progress import report
 from colorjax.train.checkpoint import Checkpoints, load_nets
 from colorjax.train.experiment import Experiment, make_dataset, make_method
@@ -182,6 +184,19 @@ def load_run(workdir: epath.PathLike = STARTER, step: int | None = None) -> Run:
     method = make_method(config["method"])
     dataset = make_dataset(config["data"])
     return Run(config, dataset, prior, method, nets, step, source)
+
+
+def check_trained(run: Run, workdir: epath.PathLike) -> None:
+    """Raise `UserError` for a run that `colorjax convert` made of a classifier.
+
+    Its decoder, which makes the colors, has random weights.
+    """
+    if (run.source or {}).get("layout") == efficientnet_lite.LAYOUT:
+        raise UserError(
+            f"{workdir}: the decoder of this run has not been trained, only its "
+            "classifier; train it: python train.py --config=configs/starter.py "
+            f"--config.init_from={shlex.quote(str(workdir))}"
+        )
 
 
 def load_runs(workdirs: Sequence[str], step: int | None = None) -> dict[str, Run]:

@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING
 
 from colorjax import images
 from colorjax.apps import options
-from colorjax.apps.colorize.plan import (
-    DISTRIBUTION,
-    UNCERTAINTY,
-    Job,
-    Wanted,
-    plan,
-)
+from colorjax.apps.colorize.jobs import DISTRIBUTION, UNCERTAINTY, Job, Wanted
+from colorjax.apps.colorize.plan import plan
 from colorjax.errors import UserError, counted
 from colorjax.progress import Progress, report
 
@@ -69,6 +64,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="refuse pictures with more than N pixels (200M)",
     )
+    _add_colors(parser)
+
+
+def _add_colors(parser: argparse.ArgumentParser) -> None:
     colors = parser.add_argument_group("colors; the method must predict a distribution")
     add = colors.add_argument
     add(

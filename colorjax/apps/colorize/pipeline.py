@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from colorjax import images
-from colorjax.apps.colorize.plan import DISTRIBUTION, UNCERTAINTY, Job, Wanted
+from colorjax.apps.colorize.jobs import DISTRIBUTION, UNCERTAINTY, Job, Wanted
 from colorjax.errors import UserError
 from colorjax.inference import archive, decode
 from colorjax.inference.colorizer import Colorizer

@@ -46,10 +46,11 @@ def run(args: argparse.Namespace) -> int:
     from colorjax.apps.export.function import make_colorize  # slow, so after the checks
     from colorjax.runtime import enable_compilation_cache
     from colorjax.train.experiment import make_method
-    from colorjax.train.workdir import load_run
+    from colorjax.train.workdir import check_trained, load_run
 
     enable_compilation_cache()
     loaded = load_run(args.workdir, args.step)
+    check_trained(loaded, args.workdir)
     section = _method(args, loaded.config["method"])
     method = make_method(section)
     colorize, facts = make_colorize(method, loaded.nets), _facts(loaded)
