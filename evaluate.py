@@ -10,6 +10,7 @@ By default only closed-form metrics are computed. Name others with their files:
 --metrics=standard,classification,lpips,fid --classifier=FILE --inception=FILE.
 """
 
+import dataclasses
 import sys
 from typing import Any
 
@@ -21,17 +22,18 @@ from colorjax import files, runtime
 from colorjax.data.pipeline import ImageDataset
 from colorjax.data.statistics import estimate_prior, mean_colors
 from colorjax.distributed import make_mesh
-from colorjax.errors import UserError
+from colorjax.errors import UserError, counted
 from colorjax.evaluation import protocol
 from colorjax.evaluation.baselines import NAMES, baselines
 from colorjax.evaluation.engine import method_predictor
 from colorjax.evaluation.gallery import gallery
 from colorjax.evaluation.metrics import Context, make_metrics, page_metrics
 from colorjax.evaluation.metrics.fid import Moments, original_moments
+from colorjax.evaluation.overlap import count_overlap
 from colorjax.evaluation.results import Results, merge, write_results
 from colorjax.evaluation.tables import markdown_table, text_table
 from colorjax.runtime import enable_compilation_cache
-from colorjax.train.workdir import load_runs
+from colorjax.train.workdir import load_runs, name_runs
 
 WORKDIR = flags.DEFINE_multi_string(
     "workdir", [], "The directory of a run; repeatable."
@@ -112,6 +114,10 @@ def main() -> int:
         warn(problems[-1:])
 
     # ---- The results.
+    overlap = count_overlap(runs, name_runs(WORKDIR.value), dataset, source)
+    for name, count in overlap.items():
+        warn([f"{name} has trained on {count} of {counted(len(source), 'image')}"])
+    conditions = dataclasses.replace(conditions, overlap=overlap or None)
     results = Results.of(conditions, evaluated, runs)
     if ADD.value:
         results = merge(results, ADD.value)

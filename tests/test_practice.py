@@ -4,6 +4,7 @@ import argparse
 import copy
 import io
 import pickle
+from dataclasses import replace
 from inspect import isclass
 from pathlib import Path
 from typing import get_args, get_type_hints
@@ -26,10 +27,13 @@ from colorjax.data.pipeline import ImageDataset
 from colorjax.data.statistics import color_statistics
 from colorjax.distributed import make_mesh
 from colorjax.errors import UserError
-from colorjax.evaluation.protocol import Evaluation
+from colorjax.evaluation.overlap import count_overlap
+from colorjax.evaluation.protocol import Evaluation, common_dataset
+from colorjax.evaluation.results import Protocol, record_to_json
 from colorjax.train import optim
 from colorjax.train.checkpoint import Checkpoints
 from colorjax.train.step import StepOptions
+from colorjax.train.workdir import load_run
 
 METHODS = ("cyclegan", "pix2pix", "regression", "zhang2016")
 
@@ -232,6 +236,33 @@ def test_grey_images_are_no_training_data(inside):
     batch = {"image": np.stack([grey] * 3 + [scene(1)]), "mask": np.ones(4, np.float32)}
     colors = color_statistics([batch], mesh)
     assert (colors.images, colors.colored) == (4, 1)
+
+
+# ---- Evaluation.
+
+
+def test_a_run_is_evaluated_on_its_own_split(tiny_run, inside):
+    """However its folder is spelled; images that it has trained on are counted."""
+    workdir = tiny_run().workdir
+    run = load_run(workdir)
+    root = run.config["data"]["root"]
+    Path("link").symlink_to(root)
+    for overrides in ({}, {"root": "link"}, {"root": f"{root}/"}):
+        dataset, prior = common_dataset({"run": run}, overrides)
+        assert dataset.holdout == "sorted" and prior is not None
+        arguments = {"run": run}, {"run": str(workdir)}, dataset
+        assert count_overlap(*arguments, dataset.source("test")) == {}
+        assert count_overlap(*arguments, dataset.source("all")) == {"run": 36}
+    dataset, _ = common_dataset({"run": run}, {"root": "link", "holdout": "hash"})
+    arguments = {"run": run}, {"run": str(workdir)}, dataset
+    assert count_overlap(*arguments, dataset.source("test")) == {"run": 5}
+
+
+def test_the_protocol_has_an_overlap_only_where_there_is_one():
+    protocol = Protocol("x", "test", 4, "0", 16, "none", 2, {})
+    assert "overlap" not in record_to_json(protocol)
+    protocol = replace(protocol, overlap={"run": 4})
+    assert record_to_json(protocol)["overlap"] == {"run": 4}
 
 
 # ---- Names of results.

@@ -31,7 +31,8 @@ class Protocol:
     """How the metrics were computed; only equal protocols give comparable values.
 
     `pictures` is the number of evaluated images, `sha256` the hash of their pixels,
-    `side` their size in pixels, `metrics` the settings of each metric.
+    `side` their size in pixels, `metrics` the settings of each metric. `overlap` counts
+    the images that a run has trained on, by its name; it is None where there are none.
     """
 
     dataset: str | None
@@ -42,6 +43,7 @@ class Protocol:
     resize: str
     replicates: int
     metrics: dict[str, Any]
+    overlap: dict[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -130,12 +132,12 @@ class Results:
         """The content of the file; a value that is not finite is null."""
         models = self.models.items()
         return {
-            "protocol": dataclasses.asdict(self.protocol),
+            "protocol": record_to_json(self.protocol),
             "rows": {
                 name: {key: _value_to_json(x) for key, x in model.metrics.items()}
                 for name, model in models
             },
-            "provenance": {name: _provenance_to_json(x) for name, x in models},
+            "provenance": {name: record_to_json(x.provenance) for name, x in models},
         }
 
     @classmethod
@@ -168,11 +170,11 @@ def _value_from_json(value: Mapping[str, Any]) -> Value:
     return Value(*(math.nan if x is None else float(x) for x in numbers))
 
 
-def _provenance_to_json(model: ModelResults) -> dict[str, Any]:
-    content = dataclasses.asdict(model.provenance)
-    if content.get("source", ...) is None:
-        del content["source"]
-    return content
+def record_to_json(record: Any) -> dict[str, Any]:
+    """A record as a mapping, without an optional field that is None."""
+    content = dataclasses.asdict(record)
+    optional = {x.name for x in dataclasses.fields(record) if x.default is None}
+    return {k: x for k, x in content.items() if x is not None or k not in optional}
 
 
 def _provenance_from_json(
@@ -217,8 +219,8 @@ def merge(results: Results, path: epath.PathLike) -> Results:
     earlier = read_results(path)
     if earlier is None:
         raise UserError(f"--add: {path}: No such file")
-    before = dataclasses.asdict(earlier.protocol)
-    now = json.loads(json.dumps(dataclasses.asdict(results.protocol)))
+    before = record_to_json(earlier.protocol)
+    now = json.loads(json.dumps(record_to_json(results.protocol)))
     if differences := _differences(before, now):
         raise UserError(
             f"--add: {path} was made by another protocol ({'; '.join(differences)}); "
