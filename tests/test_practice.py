@@ -30,6 +30,7 @@ from colorjax.errors import UserError
 from colorjax.evaluation.overlap import count_overlap
 from colorjax.evaluation.protocol import Evaluation, common_dataset
 from colorjax.evaluation.results import Protocol, record_to_json
+from colorjax.inference import decode
 from colorjax.train import optim
 from colorjax.train.checkpoint import Checkpoints
 from colorjax.train.step import StepOptions
@@ -225,6 +226,14 @@ def test_a_colorizer_can_be_copied():
 def test_public_names():
     assert {"Colorizer", "write_image", "__version__"} <= set(dir(colorjax))
     assert colorjax.write_image is images.write
+
+
+def test_a_map_of_uncertainty_has_a_legend():
+    shown = np.zeros((30, 50, 3), np.uint8)
+    page = decode.with_legend(shown)
+    assert page.shape == (66, 308, 3) and (page[:30, :50] == 0).all()
+    left, right = page[52, 4].astype(int), page[52, 303].astype(int)
+    assert left[2] > left[0] + 50 and right[0] > right[2] + 50  # blue, yellow
 
 
 # ---- Training data.

@@ -4,7 +4,7 @@ import math
 from typing import TypedDict
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from colorjax import images
 from colorjax.errors import UserError
@@ -16,6 +16,7 @@ from colorjax.inference.pictures import Source, read_picture
 from colorjax.quantize import Q
 
 MAP = 1024  # largest long side, in pixels, of a map of uncertainty
+LEGEND = 300  # smallest width, in pixels, of its legend
 
 
 class Options(TypedDict, total=False):
@@ -71,9 +72,29 @@ def uncertainty(
     height, width = (max(1, round(scale * n)) for n in distribution.size)
     relative = distribution.entropy() / np.float32(math.log(Q))
     relative = np.clip(images.resize(relative, (height, width)), 0, 1)
-    grey = np.repeat((255 * relative).astype(np.uint8)[..., None], 3, axis=2)
-    blue_to_yellow = 80 * (2 * relative - 1)
-    ab = np.stack([np.zeros_like(relative), blue_to_yellow], axis=-1)
     points = distribution.hint_locations(locations)
     points = [(int(scale * row), int(scale * column)) for row, column in points]
-    return images.mark(replace_ab(grey, ab), points)
+    return images.mark(_blue_to_yellow(relative), points)
+
+
+def with_legend(
+    uncertainty_map: UInt8[np.ndarray, "h w 3"],
+) -> UInt8[np.ndarray, "h2 w2 3"]:
+    """A map of uncertainty with the scale of its colors below it."""
+    height, width = uncertainty_map.shape[:2]
+    levels = np.linspace(0, 1, max(width, LEGEND), dtype=np.float32)
+    bar = _blue_to_yellow(np.tile(levels, (12, 1)))
+    title = f"entropy: 0 (blue, sure) to {math.log(Q):.2f} nats (yellow)"
+    legend = images.grid([(title, [bar])])
+    page = np.full((height + len(legend), legend.shape[1], 3), 255, np.uint8)
+    page[:height, :width], page[height:] = uncertainty_map, legend
+    return page
+
+
+def _blue_to_yellow(
+    levels: Float[np.ndarray, "h w"],
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Colors for levels in [0, 1], from dark blue to bright yellow."""
+    grey = np.repeat((255 * levels).astype(np.uint8)[..., None], 3, axis=2)
+    ab = np.stack([np.zeros_like(levels), 80 * (2 * levels - 1)], axis=-1)
+    return replace_ab(grey, ab)

@@ -204,7 +204,7 @@ def _decode(
     if wanted.distribution:
         yield Output(job, job.beside(DISTRIBUTION), distribution)
     if wanted.uncertainty:
-        entropy_map = decode.uncertainty(distribution)
+        entropy_map = decode.with_legend(decode.uncertainty(distribution))
         yield Output(job, job.beside(UNCERTAINTY), entropy_map)
     for i, target in enumerate(targets):
         own = options | decode.Options(seed=None if seed is None else seed + i)
