@@ -188,6 +188,21 @@ def test_batch_that_the_devices_do_not_divide(config, tmp_path):
     fails(run_train(*flags, devices=4), "batch 6", "4 devices", "for example 8")
 
 
+@pytest.mark.parametrize("mistake", ["init_from", "grey"])
+def test_a_start_that_fails_leaves_nothing(mistake, tmp_path):
+    root = write_folder(tmp_path / "pictures", 12, side=16)
+    if mistake == "grey":
+        for path in root.iterdir():
+            path.write_bytes(encode(np.full((16, 16, 3), 99, np.uint8)))
+    data = dict(root=str(root), holdout="sorted")
+    flags = {"init_from": "runs/qiuck", "grey": ""}
+    config = write_config(tmp_path / "x.py", data=data, init_from=flags[mistake])
+    result = run_train(f"--config={config}", f"--workdir={tmp_path}/run")
+    words = {"init_from": ["runs/qiuck: no"], "grey": ["all 10 images", "are grey"]}
+    fails(result, *words[mistake], progress=["estimating"])
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.fixture(scope="module")
 def trained(config, tmp_path_factory):
     """The workdir of a run of two steps, and its process."""

@@ -3,7 +3,10 @@
 import argparse
 import copy
 import io
+import os
 import pickle
+import signal
+import time
 from dataclasses import replace
 from inspect import isclass
 from pathlib import Path
@@ -34,6 +37,7 @@ from colorjax.inference import decode
 from colorjax.train import optim
 from colorjax.train.checkpoint import Checkpoints
 from colorjax.train.step import StepOptions
+from colorjax.train.stopping import StopSignals
 from colorjax.train.workdir import load_run
 
 METHODS = ("cyclegan", "pix2pix", "regression", "zhang2016")
@@ -232,7 +236,7 @@ def test_a_map_of_uncertainty_has_a_legend():
     shown = np.zeros((30, 50, 3), np.uint8)
     page = decode.with_legend(shown)
     assert page.shape == (66, 308, 3) and (page[:30, :50] == 0).all()
-    left, right = page[52, 4].astype(int), page[52, 303].astype(int)
+    left, right = page[52, 80].astype(int), page[52, 280].astype(int)
     assert left[2] > left[0] + 50 and right[0] > right[2] + 50  # blue, yellow
 
 
@@ -245,6 +249,20 @@ def test_grey_images_are_no_training_data(inside):
     batch = {"image": np.stack([grey] * 3 + [scene(1)]), "mask": np.ones(4, np.float32)}
     colors = color_statistics([batch], mesh)
     assert (colors.images, colors.colored) == (4, 1)
+
+
+def test_the_first_ctrl_c_asks_to_stop(capsys):
+    with StopSignals() as stop:
+        assert not stop.requested(1)
+        with stop.interruptible():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+            raise AssertionError("the block goes on")
+        assert stop.requested(2) and stop.exit_code == 130
+        told, deadline = "", time.monotonic() + 5
+        while "\n" not in told and time.monotonic() < deadline:
+            told += capsys.readouterr().err
+        assert told == "stopping after this step; Ctrl-C again ends the run now\n"
 
 
 # ---- Evaluation.

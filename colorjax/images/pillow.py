@@ -1,6 +1,6 @@
 """Pictures that a program holds as Pillow's images: `is_pillow`, `from_pillow`."""
 
-from typing import Any
+from typing import TypeGuard
 
 import numpy as np
 from PIL import Image
@@ -11,7 +11,7 @@ from colorjax.images.io import Picture
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N")  # modes of 16 bits
 
 
-def is_pillow(value: Any) -> bool:
+def is_pillow(value: object) -> TypeGuard[Image.Image]:
     """Whether the value is an image of Pillow."""
     return isinstance(value, Image.Image)
 

@@ -25,14 +25,13 @@ class StopSignals:
     """
 
     def __init__(self):
-        self._received: list[int] = []
-        self._first = 0.0  # when the first signal came
+        self._caught: int | None = None
         self._stepped, self._interruptible = False, False
 
     @property
     def exit_code(self) -> int:
         """The exit code of a process that the signal has ended."""
-        return 128 + (self._received or [signal.SIGTERM])[0]
+        return 128 + (self._caught or signal.SIGTERM)
 
     def __enter__(self) -> "StopSignals":
         if jax.process_count() > 1:  # JAX has its own handler of SIGTERM
@@ -56,7 +55,7 @@ class StopSignals:
         if jax.process_count() > 1:
             return multihost_utils.reached_preemption_sync_point(step)
         self._stepped = True
-        return bool(self._received)
+        return self._caught is not None
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -65,26 +64,27 @@ class StopSignals:
         try:
             yield
         except KeyboardInterrupt:
-            if not self._received:
+            if self._caught is None:
                 raise
         finally:
             self._interruptible = False
 
-    def _handle(self, *_: object) -> None:
+    def _handle(self, number: int, _: object) -> None:
+        self._caught = self._caught or number
         if self._interruptible:
             raise KeyboardInterrupt
 
     def _read(self) -> None:
+        first = None  # when the first signal came
         while True:
             for number in os.read(self._pipe, 1):
+                now = time.monotonic()
                 if number not in (signal.SIGINT, signal.SIGTERM):
                     continue
-                now = time.monotonic()
-                if self._received and now - self._first < REPEATED:
+                if first is not None and now - first < REPEATED:
                     continue
-                if not self._stepped or (number == signal.SIGINT and self._received):
+                if not self._stepped or (number == signal.SIGINT and first):
                     report("ended")
                     os._exit(128 + number)
-                self._received.append(number)
-                self._first = now
+                first = first or now
                 report("stopping after this step; Ctrl-C again ends the run now")

@@ -308,6 +308,8 @@ def test_train_from_a_converted_classifier(tmp_path, capsys):
     assert (code, err) == (0, "")
     assert f"train.py --config=configs/starter.py --config.init_from={workdir}" in out
     assert "Apache License 2.0" in out and "to be trained" in out
+    with pytest.raises(UserError, match="the decoder of this run has not been trained"):
+        Colorizer.load(workdir)
     folder = write_folder(tmp_path / "pictures", 20)
     config = write_config(
         tmp_path / "tuned.py",

@@ -43,12 +43,12 @@ def plan(inputs: list[str], out: str | None, kind: str | None, wanted: Wanted) -
     """
     if out == STANDARD or (out is None and inputs == [STANDARD]):
         return Plan([_to_standard_output(inputs, kind, wanted)], [], [])
-    single = out is not None and _is_file(inputs, out)
+    file = Path(out) if out is not None and _is_file(inputs, out) else None
     jobs, failures = [], []
     for name in dict.fromkeys(inputs):
         try:
-            if single:
-                jobs.append(Job(_existing(name), Path(out), Path(out)))
+            if file is not None:
+                jobs.append(Job(_existing(name), file, file))
             else:
                 jobs += _jobs(name, out, kind)
         except UserError as error:
@@ -60,8 +60,8 @@ def plan(inputs: list[str], out: str | None, kind: str | None, wanted: Wanted) -
         jobs = _without_results(jobs, wanted)
     _check(jobs, wanted)
     for folder in {job.base.parent for job in jobs} if out is None else [Path(out)]:
-        check_folder(folder.parent if single else folder)
-    if out is not None and not single:
+        check_folder(folder.parent if file is not None else folder)
+    if out is not None and file is None:
         _check_links(jobs, Path(out))
     return Plan(jobs, failures, notes)
 
