@@ -19,6 +19,7 @@ FORMATS = {  # with a note for the user
     "stablehlo": "the temperature is fixed; the .json beside it has these lines",
 }
 NEEDED = {"onnx": ("onnx", "onnxruntime"), "stablehlo": ("flatbuffers",)}
+VGG = "vgg_dilated"  # method.net of the networks that ONNX files can hold
 TOLERANCE = 1e-3  # largest difference from the run, in sRGB in [0, 1]
 CHECKED = ((2, 45, 51), (1, 3, 10))  # batch, height and width of the inputs
 
@@ -88,6 +89,12 @@ def _method(args: argparse.Namespace, section: dict[str, Any]) -> dict[str, Any]
     section = dict(section)
     if args.temperature is not None:
         section["temperature"] = args.temperature
+    net = section.get("net", VGG)
+    if args.format == "onnx" and net != VGG:
+        raise UserError(
+            f"{args.workdir}: the network {net} cannot be written as ONNX, only {VGG}; "
+            "--format stablehlo writes any"
+        )
     if args.format == "onnx" and "dtype" in section:
         section["dtype"] = "float32"
     return section
