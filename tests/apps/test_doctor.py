@@ -236,7 +236,7 @@ def test_names_that_are_no_text(tmp_path):
     [
         (["/no/such"], "data.root /no/such: no such folder"),
         (["nosuch"], "data.name 'nosuch': not prepared"),
-        ([".", "--resize", "7"], "data.crop 8 is larger than data.resize 7"),
+        ([".", "--resize", "7"], "--resize: 7 is less than 8"),
         ([".", "--split", "nosuch"], "split 'nosuch': a folder has"),
     ],
 )
