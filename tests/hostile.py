@@ -34,7 +34,7 @@ from helpers import (
 
 from colorjax import images
 from colorjax.apps import info
-from colorjax.data import sources
+from colorjax.data import lists
 from colorjax.data.tfds import TFDS
 from colorjax.errors import UserError
 from colorjax.evaluation import protocol
@@ -78,7 +78,7 @@ def _config(path: Path) -> object:
 
 
 @functools.cache
-def _drawings() -> sources.Source:
+def _drawings() -> TFDS:
     return TFDS("drawings", "train", str(FIXTURES))
 
 
