@@ -10,6 +10,7 @@ By default only closed-form metrics are computed. Name others with their files:
 --metrics=standard,classification,lpips,fid --classifier=FILE --inception=FILE.
 """
 
+import dataclasses
 import functools
 import sys
 from typing import Any
@@ -22,13 +23,14 @@ from colorjax import files, runtime
 from colorjax.data.pipeline import ImageDataset
 from colorjax.data.statistics import estimate_prior, mean_colors
 from colorjax.distributed import make_mesh
-from colorjax.errors import UserError
+from colorjax.errors import UserError, counted
 from colorjax.evaluation import protocol
 from colorjax.evaluation.baselines import NAMES, baselines
 from colorjax.evaluation.engine import method_predictor
 from colorjax.evaluation.gallery import gallery
 from colorjax.evaluation.metrics import Context, make_metrics, page_metrics
 from colorjax.evaluation.metrics.fid import Moments, original_moments
+from colorjax.evaluation.overlap import count_overlap
 from colorjax.evaluation.results import Results, merge, write_results
 from colorjax.evaluation.tables import markdown_table, text_table
 from colorjax.train.workdir import load_run, name_runs
@@ -42,7 +44,8 @@ DATA = {
     name: flags.DEFINE_string(f"data.{name}", None, f"As in a config: data.{name}.")
     for name in ("name", "root", "data_dir", "train_split", "holdout", "list")
 } | {
-    "resize": flags.DEFINE_integer("data.resize", None, "As in a config: data.resize.")
+    name: flags.DEFINE_integer(f"data.{name}", None, f"As in a config: data.{name}.")
+    for name in ("resize", "max_unmatched")
 }
 BASELINES = flags.DEFINE_list("baselines", list(NAMES), "Baselines to compare with.")
 METRICS = flags.DEFINE_list("metrics", ["standard"], "Families of metrics.")
@@ -64,6 +67,8 @@ def main() -> int:
     runtime.configure_malloc()
     runtime.enable_compilation_cache()
     # ---- The runs, and the data set to compare them on.
+    if not METRICS.value:
+        raise UserError("--metrics names no family; leave it out, or name one")
     if not WORKDIR.value:
         raise UserError("give the directory of a run: --workdir=runs/quick")
     paths = name_runs(WORKDIR.value)
@@ -108,6 +113,10 @@ def main() -> int:
         warn(problems[-1:])
 
     # ---- The results.
+    overlap = count_overlap(runs, name_runs(WORKDIR.value), dataset, source)
+    for name, count in overlap.items():
+        warn([f"{name} has trained on {count} of {counted(len(source), 'image')}"])
+    conditions = dataclasses.replace(conditions, overlap=overlap or None)
     results = Results.of(conditions, evaluated, runs)
     if ADD.value:
         results = merge(results, ADD.value)

@@ -7,15 +7,13 @@ from its last checkpoint. On several hosts, start one process on each with
 --distributed (TPU pods and clusters find each other), or name the --coordinator.
 """
 
-import signal
+import shlex
 import sys
 import time
-from collections.abc import Callable
 
 import jax
 from absl import flags
 from etils import epath
-from jax.experimental import multihost_utils
 from ml_collections import config_flags
 
 from colorjax import config as configs
@@ -39,9 +37,10 @@ from colorjax.train import monitor
 from colorjax.train.checkpoint import load_nets
 from colorjax.train.experiment import Experiment
 from colorjax.train.logger import TrainingLogger
-from colorjax.train.overview import describe_parameters
+from colorjax.train.overview import COMPILING, cpu_warning, describe_parameters
 from colorjax.train.profiler import profile_steps
 from colorjax.train.step import TrainState, initialize_from
+from colorjax.train.stopping import StopSignals
 from colorjax.train.workdir import Run, Workdir, locate_run
 
 CONFIG = config_flags.DEFINE_config_file(  # our own checks know which keys there are
@@ -77,6 +76,8 @@ def main() -> int:
     config = configs.to_dict(CONFIG.value)
     experiment = Experiment.from_config(config, mesh)
     evaluation = protocol.make_evaluation(config["evaluation"])
+    if warning := cpu_warning(config, experiment.dataset.crop):
+        warn(warning)
     name = epath.Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
     path = epath.Path(WORKDIR.value or f"runs/{name}")
 
@@ -85,6 +86,7 @@ def main() -> int:
         checkpoints, steps = workdir.checkpoints, config["steps"]
         begin = checkpoints.latest() or 0
         state = initial_state(workdir, begin)
+        prior = workdir.prior  # a new run passes over its images once
         report(describe_parameters(state.nets))
 
         # ---- Services.
@@ -92,7 +94,6 @@ def main() -> int:
             path / "log.jsonl", begin, steps, config["batch"], started
         )
         evaluate = Evaluator(workdir, evaluation)
-        preempted = preemption_check()
 
         def save_bad_batch(step: int) -> epath.Path:
             logger.flush()
@@ -100,29 +101,37 @@ def main() -> int:
 
         # ---- The loop.
         window = experiment.step_options.profile_window
-        train_step = experiment.make_step(workdir.prior)
+        train_step = experiment.make_step(prior)
         train_step = profile_steps(train_step, begin, window, path / "profile")
         batches = logger.timed(experiment.data.batches(begin))
+        report(COMPILING)
         results = None
-        for step, batch in enumerate(batches, start=begin + 1):
-            batch = shard_batch(batch, mesh)
-            # The first step compiles, which moves constants; later ones move nothing.
-            with jax.transfer_guard("disallow" if step > begin + 1 else "allow"):
-                state, metrics = train_step(state, batch)
-                logger.add(step, metrics)
-            monitor.check_divergence(logger.step, logger.metrics, save_bad_batch)
-            workdir.check_lock()
-            stopping = preempted(step)
-            evaluating = evaluation.due(step) or step == steps
-            if stopping or evaluating or step % checkpoints.every == 0:
-                logger.flush()
-                results = evaluate(state) if evaluating else None
-                checkpoints.save(step, state, results and best_metric(results))
-                logger.pause()
-            if stopping:
-                checkpoints.close()
-                report(f"stopped at step {step}; the same command resumes the run")
-                return 128 + signal.SIGTERM
+        with StopSignals() as stop:
+            for step, batch in enumerate(batches, start=begin + 1):
+                batch = shard_batch(batch, mesh)
+                # The first step compiles, which moves constants; others move nothing.
+                with jax.transfer_guard("disallow" if step > begin + 1 else "allow"):
+                    state, metrics = train_step(state, batch)
+                    logger.add(step, metrics)
+                if step == begin + 1:
+                    jax.block_until_ready(metrics)  # a step that fails takes no workdir
+                    workdir.record()
+                monitor.check_divergence(logger.step, logger.metrics, save_bad_batch)
+                workdir.check_lock()
+                evaluating = evaluation.due(step) or step == steps
+                stopping = stop.requested(step)
+                if stopping or evaluating or step % checkpoints.every == 0:
+                    logger.flush()
+                    results = None
+                    if evaluating and not stopping:
+                        with stop.interruptible():
+                            results = evaluate(state)
+                    checkpoints.save(step, state, results and best_metric(results))
+                    logger.pause()
+                if stopping or stop.requested(step):
+                    checkpoints.close()
+                    report(f"stopped at step {step}; the same command resumes the run")
+                    return stop.exit_code
         checkpoints.close()
 
         # ---- The end.
@@ -142,9 +151,10 @@ def initial_state(workdir: Workdir, step: int) -> TrainState:
         return workdir.checkpoints.restore(
             step, experiment.abstract_state, replicated(experiment.mesh)
         )
+    init_from = experiment.config["init_from"]
+    nets = load_nets(locate_run(init_from))[1] if init_from else None
     state = experiment.init(shard_batch(experiment.data.batch_of(1), experiment.mesh))
-    if init_from := experiment.config["init_from"]:
-        _, nets = load_nets(locate_run(init_from))
+    if nets is not None:
         state, fresh, unused = initialize_from(state, nets)
         report(f"started from {init_from}; new: {fresh}; left out: {unused}")
     return state
@@ -179,7 +189,8 @@ class Evaluator:
         )
         values = evaluated[THIS_RUN].metrics
         metrics = {name: value.value for name, value in values.items()}
-        for warning in monitor.collapse_warnings(metrics):
+        collapsed = monitor.collapse_warnings(metrics) if step >= monitor.SHORT else []
+        for warning in collapsed:
             warn(f"after step {step}, {warning}")
         draws = self.evaluation.writes_grid(step, config["steps"])
         if draws and jax.process_index() == 0:
@@ -194,18 +205,6 @@ class Evaluator:
         images.write(path, image_grid(self._colorizer, dataset, dataset.test_split))
 
 
-def preemption_check() -> Callable[[int], bool]:
-    """A function of the step that says whether the run must save and stop after it.
-
-    After SIGTERM it says so, in all processes at the same step.
-    """
-    if jax.process_count() > 1:  # JAX has its own handler of SIGTERM
-        return multihost_utils.reached_preemption_sync_point
-    caught = []
-    signal.signal(signal.SIGTERM, lambda *_: caught.append(True))
-    return lambda step: bool(caught)
-
-
 def print_summary(workdir: Workdir, state: TrainState, results: Results) -> None:
     """Print the results of a finished run, and how to use it."""
     path = workdir.path
@@ -217,7 +216,7 @@ def print_summary(workdir: Workdir, state: TrainState, results: Results) -> None
         print(f"{skipped} steps skipped: a loss or gradient was not finite")
     print(f"metrics:  {path}/metrics.json")
     print(f"images:   {path}/grid.png")
-    print(f"use it:   colorjax colorize PICTURE --run {path} --out colored.png")
+    print(f"use it:   colorjax colorize PICTURE --run {shlex.quote(str(path))}")
 
 
 if __name__ == "__main__":

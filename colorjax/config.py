@@ -9,6 +9,8 @@ wrong key or value is reported at the start.
 import inspect
 import itertools
 import json
+import math
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import UnionType
@@ -34,6 +36,51 @@ KEYS = {
     "checkpoint": dict,
     "evaluation": dict,
 }
+POSITIVE = 1e-12  # the least value of a number that must not be 0
+BELOW_1 = 1 - 1e-6
+RANGES: dict[str, tuple[float, float]] = {  # the least and the largest value of a key
+    "seed": (0, math.inf),
+    "steps": (0, math.inf),
+    "batch": (1, math.inf),
+    "data.resize": (8, 8192),
+    "data.crop": (8, 8192),
+    "data.zoom": (1, 100),
+    "data.workers": (0, 1024),
+    "data.max_unreadable": (0, 1),
+    "data.max_unmatched": (0, math.inf),
+    "method.width": (POSITIVE, 64),
+    "method.mix": (POSITIVE, 1),
+    "method.neighbors": (1, 313),
+    "method.sigma": (POSITIVE, math.inf),
+    "method.temperature": (POSITIVE, math.inf),
+    "method.jitter": (0, 100),
+    "method.dropout": (0, BELOW_1),
+    "method.frozen": (0, 100),
+    "method.depth": (2, 100),
+    "method.blocks": (1, 1000),
+    "method.patch_layers": (1, 100),
+    "method.cycle": (0, math.inf),
+    "method.identity": (0, math.inf),
+    "method.pool": (1, math.inf),
+    "method.l1": (0, math.inf),
+    "method.r1": (0, math.inf),
+    "method.ema": (0, BELOW_1),
+    "optimizer.learning_rate": (0, 1000),
+    "optimizer.warmup": (0, math.inf),
+    "optimizer.hold": (0, math.inf),
+    "optimizer.b1": (0, BELOW_1),
+    "optimizer.b2": (0, 1 - 1e-9),
+    "optimizer.weight_decay": (0, 1000),
+    "optimizer.clip": (POSITIVE, math.inf),
+    "step.accumulate": (1, math.inf),
+    "step.patience": (1, math.inf),
+    "checkpoint.every": (1, math.inf),
+    "checkpoint.keep": (1, math.inf),
+    "evaluation.every": (0, math.inf),
+    "evaluation.batch": (1, math.inf),
+    "evaluation.replicates": (1, 100_000),
+    "evaluation.grids": (0, math.inf),
+}
 LIMIT = 1 << 31  # all numbers of a config are smaller, because JAX counts in 32 bits
 MAY_CHANGE = (  # keys that may differ when a run is resumed
     "steps",
@@ -43,6 +90,7 @@ MAY_CHANGE = (  # keys that may differ when a run is resumed
     "evaluation",
     "data.workers",
     "data.max_unreadable",
+    "data.max_unmatched",
     "data.data_dir",
 )
 
@@ -54,7 +102,7 @@ def parse_flags(argv: Sequence[str]) -> None:
     """
     app.define_help_flags()
     try:
-        rest = flags.FLAGS(locate_config(argv))
+        rest = flags.FLAGS(locate_config(expand_flags(argv)))
     except KeyError as error:
         raise UserError(f"--config: no such section {error}") from error
     except (flags.Error, AttributeError, TypeError, ValueError) as error:
@@ -63,6 +111,12 @@ def parse_flags(argv: Sequence[str]) -> None:
         raise UserError(f"--config: {_one_line(error)}") from error
     if rest[1:]:
         raise UserError(f"unexpected argument '{rest[1]}'; flags start with --")
+
+
+def expand_flags(argv: Sequence[str]) -> list[str]:
+    """The arguments, with the home directory in place of `~` in `--FLAG=~/PATH`."""
+    split = (argument.partition("=") for argument in argv)
+    return [f"{flag}{mark}{os.path.expanduser(value)}" for flag, mark, value in split]
 
 
 def locate_config(argv: Sequence[str]) -> list[str]:
@@ -111,18 +165,20 @@ def check_keys(config: dict[str, Any], optional: Sequence[str] = ()) -> None:
             check_type(f"config.{key}", config[key], KEYS[key])
         elif key not in optional:
             raise UserError(f"config.{key} is missing")
-    for key, least in {"seed": 0, "steps": 0, "batch": 1}.items():
-        if config[key] < least:
-            raise UserError(f"config.{key} is {config[key]}, less than {least}")
 
 
 def check_type(key: str, value: Any, annotation: Any) -> None:
-    """Raise `UserError` unless `value`, a JSON value, has the annotated type."""
+    """Raise `UserError` unless `value`, a JSON value, has the annotated type and lies
+    in the range that `RANGES` has for the key."""
     if not _has_type(value, annotation):
         name = annotation.__name__ if inspect.isclass(annotation) else annotation
         raise UserError(f"{key} is {value!r:.200}, which is not of type {name}")
     if isinstance(value, int | float) and not abs(value) < LIMIT:  # true for NaN
         raise UserError(f"{key} is {value!r:.200}, which is not below {LIMIT:,}")
+    least, most = RANGES.get(key.removeprefix("config."), (-math.inf, math.inf))
+    if isinstance(value, int | float) and not least <= value <= most:
+        limit = f"at least {least:g}" if value < least else f"at most {most:g}"
+        raise UserError(f"{key} is {value}; it must be {limit}")
 
 
 def _has_type(value: Any, annotation: Any) -> bool:

@@ -1,5 +1,5 @@
 """The exception for a user's mistake, `UserError`, and text for its message:
-`printable`, `reason`, `install_hint`."""
+`printable`, `reason`, `counted`, `install_hint`."""
 
 
 class UserError(Exception):
@@ -25,6 +25,11 @@ def reason(error: BaseException) -> str:
     empty, the name of the exception's class."""
     line = next(iter(str(error).splitlines()), "")
     return printable(line)[:300] or type(error).__name__
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun, which is plural unless the number is 1: "2 pictures"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def install_hint(extra: str) -> str:

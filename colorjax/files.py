@@ -5,6 +5,7 @@ Errors of the file system become a `UserError` that names the path.
 """
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -19,10 +20,27 @@ from etils import epath
 from colorjax.errors import UserError
 
 
+def expand(path: epath.PathLike) -> epath.Path:
+    """The path with the home directory in place of a leading `~` or `~NAME`.
+
+    A shell does this for `--out ~/x`, but not for `--out=~/x`.
+    """
+    return epath.Path(os.path.expanduser(path))
+
+
+def part_name(name: str) -> str:
+    """The name of the file or directory that gets the name `name` when complete.
+
+    It depends on `name` alone, so that a later process removes what a killed one left.
+    It is short, because `name` may be as long as the file system allows.
+    """
+    return f".{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}.part"
+
+
 def write_bytes(path: epath.PathLike, data: bytes) -> None:
     """Write `data` beside `path`, then rename. Raises `UserError` on failure."""
-    path = epath.Path(path)
-    part = path.parent / f".{path.name}.part"
+    path = expand(path)
+    part = path.parent / part_name(path.name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(data)
@@ -41,7 +59,7 @@ def beside(path: Path) -> Iterator[Path]:
     The file written there is renamed to `path` if the block succeeds, and is removed
     otherwise. An `OSError` becomes a `UserError`.
     """
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(part_name(path.name))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
@@ -64,7 +82,7 @@ def read_bytes(path: epath.PathLike, most: int = 1 << 32) -> bytes:
 
     Raises `UserError` if it cannot be read, or has more than `most` bytes.
     """
-    path = epath.Path(path)
+    path = expand(path)
     try:
         if (size := path.stat().length) > most:
             raise UserError(f"{path}: {size:,} bytes are more than the {most:,} read")
@@ -79,7 +97,7 @@ def read_json(path: epath.PathLike) -> dict[str, Any] | None:
 
     Raises `UserError` if the file cannot be read or holds anything else.
     """
-    path = epath.Path(path)
+    path = expand(path)
     if not path.exists():
         return None
     try:
@@ -114,7 +132,7 @@ def new_directory(path: str | os.PathLike) -> Iterator[Path]:
     `OSError` becomes a `UserError`.
     """
     out = Path(path).absolute()
-    part = out.parent / f".{out.name}.part"
+    part = out.parent / part_name(out.name)
     try:
         shutil.rmtree(part, ignore_errors=True)  # left by a killed process
         part.mkdir(parents=True)

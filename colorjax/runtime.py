@@ -32,14 +32,19 @@ def run_main(
     """Call `main` and return the exit code of the command called `name`.
 
     absl flags are parsed from `argv` first, if it is given. A user's mistake is printed
-    as one line and gives 2, Ctrl-C gives 130, a lost process 1. Other exceptions keep
-    their traceback. If one of several processes fails, all of them end.
+    as one line and gives 2, Ctrl-C gives 130, a closed pipe 141, a lost process 1.
+    Other exceptions keep their traceback. If one of several processes fails, all of
+    them end.
     """
     code = 1
     try:
         if argv is not None:
             configs.parse_flags(argv)
         code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has ended
+        code = 128 + 13  # as of a process that SIGPIPE ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except UserError as error:
         code = 2
         report(f"{name}: {error}", all_processes=True)

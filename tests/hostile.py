@@ -36,7 +36,7 @@ from PIL import Image
 
 from colorjax import images
 from colorjax.apps import info
-from colorjax.data import sources
+from colorjax.data import lists
 from colorjax.data.tfds import TFDS
 from colorjax.errors import UserError
 from colorjax.evaluation import protocol
@@ -85,7 +85,7 @@ def _rewritten(data: bytes) -> list[bytes]:
 
 
 @functools.cache
-def _drawings() -> sources.Source:
+def _drawings() -> TFDS:
     return TFDS("drawings", "train", str(FIXTURES))
 
 
@@ -106,7 +106,7 @@ READERS = {
         "metrics.json", lambda p: info._figures(epath.Path(p.parent))
     ),
     "evaluation": Reader("evaluation.json", _evaluation),
-    "list of pictures": Reader("x.txt", lambda p: sources.listed(_drawings(), p)),
+    "list of pictures": Reader("x.txt", lambda p: lists.listed(_drawings(), p, 0)),
 }
 
 

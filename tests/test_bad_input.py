@@ -124,6 +124,13 @@ SECTIONS = {
         ("checkpoint.workdir", "x", "no such key; there are every, keep"),
         ("evaluation.size", 4, "no such key; there are every"),
         ("optimizer.learning_rate", None, "is missing"),
+        ("data.workers", -1, "is -1; it must be at least 0"),
+        ("data.max_unreadable", 1.5, "is 1.5; it must be at most 1"),
+        ("optimizer.learning_rate", -1e-3, "is -0.001; it must be at least 0"),
+        ("optimizer.b1", 1.0, "is 1.0; it must be at most 0.999999"),
+        ("optimizer.warmup", -1, "is -1; it must be at least 0"),
+        ("method.width", 0.0, "is 0.0; it must be at least"),
+        ("evaluation.replicates", -1, "is -1; it must be at least 1"),
         ("data.crop", "16", "is '16', which is not of type int"),
         ("data.root", 16, "is 16, which is not of type str"),
         ("data.mirror", 1, "is 1, which is not of type bool"),
@@ -181,6 +188,21 @@ def test_batch_that_the_devices_do_not_divide(config, tmp_path):
     fails(run_train(*flags, devices=4), "batch 6", "4 devices", "for example 8")
 
 
+@pytest.mark.parametrize("mistake", ["init_from", "grey"])
+def test_a_start_that_fails_leaves_nothing(mistake, tmp_path):
+    root = write_folder(tmp_path / "pictures", 12, side=16)
+    if mistake == "grey":
+        for path in root.iterdir():
+            path.write_bytes(encode(np.full((16, 16, 3), 99, np.uint8)))
+    data = dict(root=str(root), holdout="sorted")
+    flags = {"init_from": "runs/qiuck", "grey": ""}
+    config = write_config(tmp_path / "x.py", data=data, init_from=flags[mistake])
+    result = run_train(f"--config={config}", f"--workdir={tmp_path}/run")
+    words = {"init_from": ["runs/qiuck: no"], "grey": ["all 10 images", "are grey"]}
+    fails(result, *words[mistake], progress=["estimating"])
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.fixture(scope="module")
 def trained(config, tmp_path_factory):
     """The workdir of a run of two steps, and its process."""
@@ -219,7 +241,14 @@ def test_full_disk(trained, config, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
 
     result = run_train(*command, preexec_fn=fill)
-    progress = f"{workdir}: going", "first step", "step", "evaluating", "1 unreadable"
+    progress = (
+        f"{workdir}: going",
+        "compiling",
+        "first step",
+        "step",
+        "evaluating",
+        "1 unreadable",
+    )
     progress += "parameters of G", "  "
     fails(result, workdir, "File too large", "make room", progress=progress)
     result = run_train(*command)
@@ -260,10 +289,13 @@ def test_colorize_with_a_run_that_saved_nothing(trained, mixed, tmp_path):
     assert result.code == 2
 
 
-class Grey:
+class Grey(Colorizer):
     """A colorizer that predicts grey."""
 
     has_logits = False
+
+    def __init__(self):
+        """It has no networks."""
 
     def predict(self, pictures, batch):
         plane = np.zeros((8, 8), np.float32)
@@ -346,14 +378,21 @@ def test_colorize_on_a_full_disk(mixed, colorize, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--batch", "0"], "--batch is 0, less than 1"),
-        (["--samples", "0"], "--samples is 0, less than 1"),
-        (["--max-pixels", "0"], "--max-pixels is 0"),
-        (["--seed", "-1"], "--seed is -1"),
-        (["--temperature", "0"], "--temperature is 0.0, which must be positive"),
-        (["--saturation", "-1"], "--saturation is -1.0"),
+        (["--batch", "0"], "--batch: 0 is less than 1"),
+        (["--batch", "1.5"], "--batch: '1.5' is not a whole number"),
+        (["--samples", "0"], "--samples: 0 is less than 1"),
+        (["--samples", "1e9"], "--samples: 1e9 is more than 1,000"),
+        (["--max-pixels", "0"], "--max-pixels: 0 is less than 1"),
+        (["--max-pixels", "inf"], "--max-pixels: 'inf' is not a number"),
+        (["--max-pixels", "many"], "--max-pixels: 'many' is not a number"),
+        (["--seed", "-1"], "--seed: -1 is less than 0"),
+        (["--step", "-1"], "--step: -1 is less than 0"),
+        (["--temperature", "0"], "--temperature: 0 is less than 0.001"),
+        (["--temperature", "nan"], "--temperature: 'nan' is not a number"),
+        (["--saturation", "-1"], "--saturation: -1 is less than 0"),
         (["--palette", "red"], "palette: 'red' is no color"),
         (["--format", "xyz"], "cannot write '.xyz' files"),
+        (["--wrong"], "unrecognized arguments: --wrong"),
         (["--from-distribution", "y"], "either --run"),
         (["--device", "tpu"], "--device tpu: JAX finds no such device"),
         (["--temperature", "0.3"], "x: this method gives one color per pixel"),

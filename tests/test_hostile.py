@@ -26,10 +26,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from colorjax.apps.colorize import plan
+from colorjax.apps.colorize import jobs, plan
 from colorjax.data.folder import image_files
+from colorjax.data.lists import listed, write_list
 from colorjax.data.pipeline import ImageDataset
-from colorjax.data.sources import listed, write_list
 from colorjax.errors import UserError, printable
 from colorjax.pretrained.weights import read
 from colorjax.train.workdir import load_run
@@ -311,7 +311,7 @@ def test_names_of_any_bytes(tmp_path_factory):
         kept = [key for key in keys if "\n" not in key]
         if kept:
             write_list(folder / "list", kept)
-            chosen = listed(source, folder / "list")
+            chosen = listed(source, folder / "list", 0)
             assert [chosen.key(i) for i in range(len(chosen))] == kept
 
     check()
@@ -339,8 +339,8 @@ def test_links_out_of_a_folder_are_not_followed(linked, tmp_path):
     inside = {"000.png", "001.png", "again.png"}
     assert set(image_files(linked)) == inside
     assert set(ImageDataset(root=str(linked)).source("all").files) == inside
-    planned = plan.plan([str(linked)], str(tmp_path / "out"), None, plan.Wanted())
-    assert {job.source.name for job in planned} == inside
+    planned = plan.plan([str(linked)], str(tmp_path / "out"), None, jobs.Wanted())
+    assert {job.source.name for job in planned.jobs} == inside
     (tmp_path / "link").symlink_to(linked)  # the folder itself may be a link
     assert set(image_files(tmp_path / "link")) == inside
 
@@ -360,7 +360,7 @@ def test_results_do_not_follow_links_out_of_their_folder(tmp_path):
     (tmp_path / "out/deep").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="out/deep is a link out of"):
         plan.plan(
-            [str(tmp_path / "pictures")], str(tmp_path / "out"), None, plan.Wanted()
+            [str(tmp_path / "pictures")], str(tmp_path / "out"), None, jobs.Wanted()
         )
 
 

@@ -10,10 +10,12 @@ the networks. It has no prior, because the published files have none.
 
 import argparse
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 from colorjax import files
+from colorjax.apps import options
 from colorjax.errors import UserError
 
 HASH = re.compile(r"-([0-9a-f]{8,64})\.pth$")  # in a file name of PyTorch's hub
@@ -24,11 +26,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file",
         metavar="FILE",
+        type=options.path,
         help="colorization_release_v2, PyTorch's .pth or Caffe's .caffemodel; or "
         "efficientnet-lite0's .pth",
     )
     parser.add_argument(
-        "--out", required=True, metavar="RUN", help="a new directory for the run"
+        "--out",
+        type=options.path,
+        required=True,
+        metavar="RUN",
+        help="a new directory for the run",
     )
 
 
@@ -65,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{args.out}: {parameters / 1e6:.2f} M parameters")
     for name, line in source.items():
         print(f"  {name:<12} {line}")
-    print(published.use.format(run=args.out))
+    print(published.use.format(run=shlex.quote(args.out)))
     return 0
 
 

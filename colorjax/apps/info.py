@@ -2,10 +2,12 @@
 
 import argparse
 import math
+import shlex
 from typing import Any
 
 from etils import epath
 
+from colorjax.apps import options
 from colorjax.errors import UserError
 
 CARD = "README.md"  # the model card of a published run
@@ -17,10 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "workdir",
         metavar="RUN",
         nargs="?",
+        type=options.path,
         help="the workdir of a run (default: the one that comes with colorjax)",
     )
     parser.add_argument(
-        "--step", type=int, help="step of the checkpoint (default: the last)"
+        "--step", type=options.index, help="step of the checkpoint (default: the last)"
     )
 
 
@@ -75,7 +78,7 @@ def _figures(workdir: epath.Path) -> str:
     path = workdir / "metrics.json"
     results = read_results(path)
     if results is None:
-        return f"none yet; python evaluate.py --workdir={workdir}"
+        return f"none yet; python evaluate.py --workdir={shlex.quote(str(workdir))}"
 
     def text(model: str, key: str) -> str:
         value = results.models[model].metrics[key].value

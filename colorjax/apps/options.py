@@ -1,8 +1,127 @@
-"""The check of a command for its optional dependencies."""
+"""Kinds of values that options take, each with its range, as types for argparse.
 
+`count`, `index`, `seed`, `factor`, `temperature`, `palette`, `picture_format`, `path`,
+`levels` and `root_path` read one value each; `whole` and `number` make such functions
+for other ranges. A value outside of its range raises `argparse.ArgumentTypeError`,
+which the command prints as one line with the name of the option. `need_extra` checks
+for the packages that a command needs beyond those of colorjax.
+"""
+
+import argparse
 import importlib
+import math
+import os
+import re
+from collections.abc import Callable
 
+from colorjax import images
 from colorjax.errors import UserError, install_hint
+
+MULTIPLES = {"k": 10**3, "M": 10**6, "G": 10**9}
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """A type of whole numbers from `least` to `most`.
+
+    It reads 50M, 1.5G and 200e6, too.
+    """
+
+    def read(text: str) -> int:
+        value = _read_number(text)
+        if not value.is_integer():
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number")
+        _check_range(text, value, float(least), float(most))
+        return int(value)
+
+    return read
+
+
+def number(least: float, most: float) -> Callable[[str], float]:
+    """A type of numbers from `least` to `most`."""
+
+    def read(text: str) -> float:
+        value = _read_number(text)
+        _check_range(text, value, least, most)
+        return value
+
+    return read
+
+
+def _read_number(text: str) -> float:
+    """The number that a text like 12, 0.5, 2e6 or 50M names; it is finite."""
+    digits, multiple = text.strip(), 1
+    if digits[-1:] in MULTIPLES:
+        digits, multiple = digits[:-1], MULTIPLES[digits[-1]]
+    try:
+        value = float(digits) * multiple
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number; write 50 or 1.5M")
+    return value
+
+
+def _check_range(text: str, value: float, least: float, most: float) -> None:
+    if value < least:
+        raise argparse.ArgumentTypeError(f"{text} is less than {least:,g}")
+    if value > most:
+        raise argparse.ArgumentTypeError(f"{text} is more than {most:,.12g}")
+
+
+count = whole(1, 10**12)
+index = whole(0, 2**31 - 1)  # of a step, for example
+seed = whole(0, 2**31 - 1)
+factor = number(0.0, 100.0)  # of saturation
+temperature = number(0.001, 1000.0)
+
+
+def palette(text: str) -> str:
+    """Colors such as '#aa5533,#224488', unchanged."""
+    from colorjax.inference.distribution import parse_palette  # slow to import
+
+    try:
+        parse_palette(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
+def picture_format(text: str) -> str:
+    """The suffix of a format that can be written, in lower case, without its dot."""
+    kind = text.strip().lower().removeprefix(".")
+    try:
+        images.output_format(f"NAME.{kind}")
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return kind
+
+
+def path(text: str) -> str:
+    """A path, with the home directory in place of a leading `~`."""
+    if not text:
+        raise argparse.ArgumentTypeError("a path has at least one character")
+    return os.path.expanduser(text)
+
+
+def levels(text: str) -> tuple[float, float]:
+    """Black and white, such as 0,4095."""
+    try:
+        black, white = (_read_number(part) for part in text.split(","))
+    except ValueError:
+        black = white = 0.0
+    if black == white:
+        raise argparse.ArgumentTypeError(f"'{text}' is no pair of numbers like 0,4095")
+    return black, white
+
+
+def root_path(text: str) -> str:
+    """The path of an address, such as /colorjax."""
+    if text and not re.fullmatch(r"(/[\w.~-]+)+", text):
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no path of an address such as /colorjax, without a slash at "
+            "its end"
+        )
+    return text
 
 
 def need_extra(extra: str, *modules: str) -> None:

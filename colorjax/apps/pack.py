@@ -11,18 +11,25 @@ from pathlib import Path
 import numpy as np
 
 from colorjax import files
+from colorjax.apps import options
 
 FILES = ("config.json", "prior.npy", "metrics.json", "source.json", "README.md")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("workdir", metavar="RUN", help="the workdir of a run")
     parser.add_argument(
-        "--out", required=True, metavar="DIR", help="a new directory for the copy"
+        "workdir", metavar="RUN", type=options.path, help="the workdir of a run"
     )
     parser.add_argument(
-        "--step", type=int, help="step of the checkpoint (default: the last)"
+        "--out",
+        type=options.path,
+        required=True,
+        metavar="DIR",
+        help="a new directory for the copy",
+    )
+    parser.add_argument(
+        "--step", type=options.index, help="step of the checkpoint (default: the last)"
     )
 
 

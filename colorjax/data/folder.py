@@ -3,11 +3,11 @@
 import hashlib
 import importlib.util
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from etils import epath
 
-from colorjax import images
+from colorjax import files, images
 from colorjax.data.sources import EncodedImage
 from colorjax.errors import UserError, install_hint, printable
 from colorjax.files import files_below
@@ -68,6 +68,21 @@ class Folder:
     def key(self, index: int) -> str:
         return self.files[index]
 
+    def locate(self, lines: Iterable[str]) -> list[int | None]:
+        """The place of the image that each line names by its path: below the folder,
+        absolute, or relative to the current directory. It is -1 for an image of another
+        split, and None for no image."""
+        places: dict[str, int] = dict.fromkeys(self.all_files, -1)
+        places |= {file: i for i, file in enumerate(self.files)}
+        top = f"{os.path.abspath(self.root)}/"
+        located = []
+        for line in lines:
+            path = os.path.normpath(line.strip().replace("\\", "/"))
+            below = os.path.abspath(path).removeprefix(top)
+            names = (line, path, below)
+            located.append(next((places[x] for x in names if x in places), None))
+        return located
+
     def manifest(self) -> list[str]:
         """The keys of all images, those of the other splits included."""
         return self.all_files
@@ -104,7 +119,7 @@ def resolve(root: str) -> epath.Path:
     Raises `UserError` where no such package is installed.
     """
     if not root.startswith("package://"):
-        return epath.Path(root)
+        return files.expand(root)
     package, _, path = root.removeprefix("package://").partition("/")
     try:  # find_spec imports the parent of a dotted name, so such a name is refused
         spec = importlib.util.find_spec(package) if package.isidentifier() else None

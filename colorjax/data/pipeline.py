@@ -32,7 +32,8 @@ from jaxtyping import UInt8
 from colorjax.data.batches import Batch, iterate_batches
 from colorjax.data.examples import evaluation_example, join_example, training_example
 from colorjax.data.folder import Folder, resolve
-from colorjax.data.sources import Source, Split, halves, listed
+from colorjax.data.lists import listed
+from colorjax.data.sources import Source, Split, halves
 from colorjax.data.tfds import TFDS
 from colorjax.errors import UserError
 from colorjax.progress import tracked
@@ -53,7 +54,8 @@ class ImageDataset:
 
     A folder holds out every tenth image, by a `hash` of its path or in `sorted` order.
     `list` is a file that names the images to use, as `colorjax doctor --fix` writes it;
-    it does not change which images are held out. `workers` processes decode (0: threads
+    it does not change which images are held out. At most `max_unmatched` of its lines
+    may name no image. `workers` processes decode (0: threads
     of this process). The run ends when more than the share `max_unreadable` of its
     images cannot be read.
 
@@ -78,6 +80,7 @@ class ImageDataset:
     workers: int = 0
     max_unreadable: float = 0.1
     list: str | None = None
+    max_unmatched: int = 0
     halves: bool = False
     other_name: str | None = None
     other_root: str | None = None
@@ -116,7 +119,9 @@ class ImageDataset:
             source = Folder(resolve(self.root), split, self.holdout)
         if not len(source):
             raise UserError(f"split '{split}' of {self.name or self.root} is empty")
-        return listed(source, self.list) if self.list else source
+        if not self.list:
+            return source
+        return listed(source, self.list, self.max_unmatched)
 
     @property
     def unpaired(self) -> bool:

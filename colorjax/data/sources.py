@@ -4,14 +4,10 @@ of others, `Subset` and `Concat`.
 `data.folder` and `data.tfds` have the splits of data sets.
 """
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from etils import epath
-
-from colorjax import files
-from colorjax.errors import UserError, printable
+from colorjax.errors import UserError
 
 
 class EncodedImage(NamedTuple):
@@ -125,26 +121,3 @@ def halves(source: Source) -> tuple[Subset, Subset]:
         raise UserError("data.halves: one image cannot be divided")
     first, second = (range(start, len(source), 2) for start in (0, 1))
     return Subset(source, first), Subset(source, second)
-
-
-def write_list(path: epath.PathLike, keys: Iterable[str]) -> None:
-    """Write the keys of images to a file that `data.list` can name, atomically."""
-    files.write_bytes(path, b"".join(os.fsencode(f"{key}\n") for key in keys))
-
-
-def listed(source: Source, path: epath.PathLike) -> Subset:
-    """The images of a source that a list names, in the order of the source.
-
-    A list may name images of other splits, too. Raises `UserError` where it names none
-    of this source.
-    """
-    lines = os.fsdecode(files.read_bytes(path)).split("\n")
-    keys = set(lines)
-    indices = [i for i in range(len(source)) if source.key(i) in keys]
-    if not indices:
-        example, first = source.key(0), printable(next(filter(None, lines), "nothing"))
-        raise UserError(
-            f"data.list {path}: names no image of this split, whose first one is "
-            f"'{printable(example)}'; the list begins with '{first[:200]}'"
-        )
-    return Subset(source, indices)

@@ -1,11 +1,12 @@
-"""Statistics of a data set in one pass: `estimate_prior`, `mean_colors`.
+"""Statistics of a data set in one pass: `color_statistics`, `estimate_prior`,
+`mean_colors`.
 
 `masked_sums`, `weighted_sums` and `add_sums` compute such sums over batches,
 `sum_by_class` the sums of an image.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,18 +19,47 @@ from colorjax.errors import UserError
 from colorjax.method import Examples, to_examples
 from colorjax.quantize import Q, soft_encode
 
+COLORED = 0.005  # share of pixels with a color, from which on an image is colored
 
-def estimate_prior(batches, mesh: Mesh) -> Float[np.ndarray, "313"]:
+
+class ColorStatistics(NamedTuple):
+    """The colors of a data set.
+
+    `prior` is what `estimate_prior` returns, `images` the number of readable images,
+    `colored` that of those in which more than the share `COLORED` of the pixels has an
+    |a| or |b| above 5.
+    """
+
+    prior: Float[np.ndarray, "313"]
+    images: int
+    colored: int
+
+
+def color_statistics(batches: Iterable[dict], mesh: Mesh) -> ColorStatistics:
+    """The statistics of all images. Raises `UserError` where none can be read."""
+
+    def stats(examples):
+        ab = examples["ab"]
+        share = (jnp.abs(ab).max(axis=-1) > 5).mean(axis=(1, 2))
+        colored = (share > COLORED).astype(jnp.float32)
+        return {"code": mean_code(ab), "colored": colored, "images": jnp.ones(len(ab))}
+
+    sums = masked_sums(stats, batches, mesh)
+    code = sums["code"]
+    if code.sum() == 0:
+        raise UserError("data: not one image of the training split can be read")
+    prior = (code / code.sum()).astype(np.float32)
+    return ColorStatistics(prior, int(sums["images"]), int(sums["colored"]))
+
+
+def estimate_prior(batches: Iterable[dict], mesh: Mesh) -> Float[np.ndarray, "313"]:
     """The frequency of each bin: the mean soft code of every fourth pixel; sums to 1.
 
     The code has 5 neighbors and a sigma of 5 ab units. It is itself the smoothing, as
     in the released code; the paper smooths a histogram with a Gaussian of that sigma.
     Raises `UserError` where no image of `batches` can be read.
     """
-    code = masked_sums(lambda examples: mean_code(examples["ab"]), batches, mesh)
-    if code.sum() == 0:
-        raise UserError("data: not one image of the training split can be read")
-    return (code / code.sum()).astype(np.float32)
+    return color_statistics(batches, mesh).prior
 
 
 def mean_code(ab: Float[Array, "b h w 2"]) -> Float[Array, "b 313"]:

@@ -1,7 +1,8 @@
 """TFDS data sets as sources of encoded images: `TFDS`."""
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from etils import epath
@@ -54,6 +55,22 @@ class TFDS:
     def key(self, index: int) -> str:
         return f"{self.split} #{index}"
 
+    def locate(self, lines: Iterable[str]) -> list[int | None]:
+        """The place of the image that each line of a list names by its key.
+
+        The place is -1 for an image of another split, and None for no image.
+        """
+
+        def place(line: str) -> int | None:
+            split, mark, number = line.strip().rpartition(" #")
+            if not mark or not number.isdecimal():
+                return None
+            if split != self.split:
+                return -1
+            return int(number) if int(number) < len(self) else None
+
+        return [place(line) for line in lines]
+
     def manifest(self) -> list[str]:
         """One line: version, split and number of records."""
         return [f"{self.version}, {self.split}, {len(self)} records"]
@@ -78,6 +95,7 @@ def _open(name: str, data_dir: str | None) -> Any:
     prepare = (
         f"{install_hint('prepare')}, then tfds build {name} --file_format=array_record"
     )
+    data_dir = data_dir and os.path.expanduser(data_dir)
     if data_dir:
         prepare += f" --data_dir={data_dir}"
     _check_features(name, data_dir)

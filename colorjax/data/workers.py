@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Iterator
 
@@ -10,12 +11,14 @@ from colorjax.errors import UserError
 
 
 def exit_with_parent(worker: int, workers: int) -> None:
-    """Make this worker process exit when its parent exits, even if that was killed.
+    """Make this worker process exit when its parent exits, even if that was killed, and
+    not by Ctrl-C.
 
     Grain's workers would go on forever and keep the memory that they share. Grain calls
     this in each worker with its number and the number of all.
     """
     del worker, workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends them
     parent = multiprocessing.parent_process()
     assert parent is not None  # a worker process has one
 

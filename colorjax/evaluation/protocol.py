@@ -3,6 +3,7 @@ and on which images: `common_dataset`, `disjoint`."""
 
 import hashlib
 import math
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from jaxtyping import Float
 
 from colorjax import config as configs
 from colorjax.data.batches import Batch
+from colorjax.data.folder import resolve
 from colorjax.data.pipeline import ImageDataset
 from colorjax.data.sources import Source, Subset
 from colorjax.data.unreadable import UnreadableCounter
@@ -127,9 +129,9 @@ def common_dataset(
     differ in a key that is not overridden, or in their prior.
     """
     first = next(iter(runs.values()))
-    foreign = "name" in overrides or "root" in overrides
+    foreign = _is_foreign(overrides, first.config["data"])
     compared = ("resize",) if foreign else COMPARED
-    inherited = compared if foreign else (*compared, "data_dir")
+    inherited = compared if foreign else (*compared, "data_dir", "max_unmatched")
     section = {k: v for k, v in first.config["data"].items() if k in inherited}
     dataset = make_dataset({**section, **overrides, "crop": 8})
     for name, run in runs.items():
@@ -145,6 +147,18 @@ def common_dataset(
     if foreign or {"resize", "train_split", "holdout"} & overrides.keys():
         return dataset, None
     return dataset, _common_prior(runs)
+
+
+def _is_foreign(overrides: dict[str, Any], section: dict[str, Any]) -> bool:
+    """Whether the overrides name another data set than the `data` section of a run.
+
+    The folder of the run, however it is spelled, is not foreign: its images are divided
+    as the run divided them.
+    """
+    if "name" in overrides or "root" not in overrides or not section.get("root"):
+        return "name" in overrides or "root" in overrides
+    roots = (resolve(root) for root in (overrides["root"], section["root"]))
+    return len({os.path.realpath(root) for root in roots}) > 1
 
 
 def _common_prior(runs: dict[str, Run]) -> Float[np.ndarray, "313"] | None:

@@ -31,7 +31,8 @@ class Protocol:
     """How the metrics were computed; only equal protocols give comparable values.
 
     `pictures` is the number of evaluated images, `sha256` the hash of their pixels,
-    `side` their size in pixels, `metrics` the settings of each metric.
+    `side` their size in pixels, `metrics` the settings of each metric. `overlap` counts
+    the images that a run has trained on, by its name; it is None where there are none.
     """
 
     dataset: str | None
@@ -42,6 +43,7 @@ class Protocol:
     resize: str
     replicates: int
     metrics: dict[str, Any]
+    overlap: dict[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,11 @@ class Results:
         for name, model in self.models.items():
             rows[name] = {key: _value_to_json(x) for key, x in model.metrics.items()}
             provenance[name] = (
-                model.provenance.to_json() if model.provenance else {"baseline": name}
+                record_to_json(model.provenance)
+                if model.provenance
+                else {"baseline": name}
             )
-        protocol = dataclasses.asdict(self.protocol)
+        protocol = record_to_json(self.protocol)
         return {"protocol": protocol, "rows": rows, "provenance": provenance}
 
     @classmethod
@@ -162,6 +166,13 @@ def _value_to_json(value: Value) -> dict[str, float | None]:
 def _value_from_json(value: Mapping[str, Any]) -> Value:
     numbers = (value[key] for key in Value._fields)
     return Value(*(math.nan if x is None else float(x) for x in numbers))
+
+
+def record_to_json(record: Any) -> dict[str, Any]:
+    """A record as a mapping, without an optional field that is None."""
+    content = dataclasses.asdict(record)
+    optional = {x.name for x in dataclasses.fields(record) if x.default is None}
+    return {k: x for k, x in content.items() if x is not None or k not in optional}
 
 
 def write_results(path: epath.PathLike, results: Results) -> None:
@@ -195,8 +206,8 @@ def merge(results: Results, path: epath.PathLike) -> Results:
     earlier = read_results(path)
     if earlier is None:
         raise UserError(f"--add: {path}: No such file")
-    before = dataclasses.asdict(earlier.protocol)
-    now = json.loads(json.dumps(dataclasses.asdict(results.protocol)))
+    before = record_to_json(earlier.protocol)
+    now = json.loads(json.dumps(record_to_json(results.protocol)))
     if differences := _differences(before, now):
         raise UserError(
             f"--add: {path} was made by another protocol ({'; '.join(differences)}); "

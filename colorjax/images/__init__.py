@@ -8,6 +8,7 @@ rawpy.
 from colorjax.images.draw import grid, mark
 from colorjax.images.encode import Settings, encode, encode_file, write
 from colorjax.images.formats import SUFFIXES, output_format, output_suffix
+from colorjax.images.from_pillow import from_pillow, is_pillow
 from colorjax.images.icc import SRGB
 from colorjax.images.io import (
     MAX_PIXELS,
@@ -30,7 +31,9 @@ __all__ = [
     "Settings",
     "encode",
     "encode_file",
+    "from_pillow",
     "grid",
+    "is_pillow",
     "load_bytes",
     "mark",
     "on_white",

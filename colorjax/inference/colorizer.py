@@ -4,9 +4,8 @@ The L of a picture is kept. ab is predicted from L at working size (the run's sh
 side), upsampled to the size of the picture, and combined with the original L.
 """
 
-import os
-from collections.abc import Sequence
-from typing import Unpack, overload
+from collections.abc import Iterable, Sequence
+from typing import Any, Unpack, overload
 
 import jax
 import jax.numpy as jnp
@@ -20,22 +19,23 @@ from colorjax.data.pipeline import ImageDataset
 from colorjax.images import Picture
 from colorjax.inference import decode
 from colorjax.inference.compose import replace_ab
-from colorjax.inference.decode import Options, as_picture
+from colorjax.inference.decode import Options
 from colorjax.inference.distribution import Distribution
+from colorjax.inference.pictures import ACCEPTED, Source, read_picture
 from colorjax.method import Method, Nets
-from colorjax.train.workdir import STARTER, load_run
+from colorjax.train.experiment import make_method
+from colorjax.train.workdir import STARTER, check_trained, load_run
 
 ASPECTS = (1.0, 4 / 3, 3 / 2, 2.0, 4.0)  # images are padded to one of these aspects
 STRIDE = 8  # and to a multiple of the networks' stride
 BATCH = 8  # images of a sequence that go through the network together
 
-Source = np.ndarray | str | os.PathLike  # pixels, or the name of a file
-
 
 class Colorizer:
     """Colorizes pictures with a trained run.
 
-    A picture is a file name, or an array: uint8 or uint16 [h, w], [h, w, 3] or, with
+    A picture is the name of a file, the bytes of one, an open binary file, an image of
+    Pillow, or an array of any library: uint8 or uint16 [h, w], [h, w, 3] or, with
     alpha, [h, w, 4]. Its colors are ignored. A call predicts and decodes:
 
         colorizer = Colorizer.load()
@@ -46,10 +46,18 @@ class Colorizer:
     milliseconds, as often as needed.
     """
 
-    def __init__(self, method: Method, nets: Nets, side: int, source: str = ""):
+    def __init__(
+        self,
+        method: Method,
+        nets: Nets,
+        side: int,
+        source: str = "",
+        section: dict[str, Any] | None = None,
+    ):
         """`side` is the short side, in pixels, of the images that the network sees.
 
-        `source` is a name of the run, for messages.
+        `source` is a name of the run, for messages. `section` is the `method` section
+        of the config that made the method; only with it the colorizer can be pickled.
         """
 
         def predict(nets, rgb):
@@ -58,6 +66,7 @@ class Colorizer:
             return lightness[..., 0], prediction.ab, prediction.logits
 
         self.nets, self.side, self.source = nets, side, source
+        self._section = section
         self.temperature = method.temperature
         self._predict = jax.jit(predict)
 
@@ -72,7 +81,18 @@ class Colorizer:
         """
         run = load_run(workdir, step)
         source = f"{epath.Path(workdir).name}, step {run.step}"
-        return cls(run.method, run.nets, run.dataset.resize, source)
+        check_trained(run, workdir)
+        section = run.config["method"]
+        return cls(run.method, run.nets, run.dataset.resize, source, section)
+
+    def __repr__(self) -> str:
+        return f"Colorizer({self.source!r}, side={self.side})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._section is None:
+            raise TypeError("only a colorizer that Colorizer.load made can be copied")
+        nets = jax.device_get(self.nets)
+        return _rebuild, (self._section, nets, self.side, self.source)
 
     @property
     def has_logits(self) -> bool:
@@ -88,11 +108,11 @@ class Colorizer:
 
     @overload
     def __call__(
-        self, picture: Sequence[Source], **options: Unpack[Options]
+        self, picture: Iterable[Source], **options: Unpack[Options]
     ) -> list[Picture]: ...
 
     def __call__(
-        self, picture: Source | Sequence[Source], **options: Unpack[Options]
+        self, picture: Any, **options: Unpack[Options]
     ) -> Picture | list[Picture]:
         """Colorize a picture, or each one of a sequence.
 
@@ -101,9 +121,9 @@ class Colorizer:
         that cannot be read also raises `UserError`.
         """
         if isinstance(picture, Source):
-            pixels = _read(picture)
+            pixels = read_picture(picture)
             return self.decode(self.predict(pixels), pixels, **options)
-        pictures = [_read(source) for source in picture]
+        pictures = [read_picture(source) for source in _sequence(picture)]
         pairs = zip(self.predict(pictures), pictures, strict=True)
         return [self.decode(*pair, **options) for pair in pairs]
 
@@ -116,11 +136,11 @@ class Colorizer:
 
     @overload
     def predict(
-        self, picture: Sequence[Source], batch: int = ...
+        self, picture: Iterable[Source], batch: int = ...
     ) -> list[Distribution]: ...
 
     def predict(
-        self, picture: Source | Sequence[Source], batch: int = BATCH
+        self, picture: Any, batch: int = BATCH
     ) -> Distribution | list[Distribution]:
         """The predicted distribution of a picture, or of each one of a sequence.
 
@@ -130,12 +150,12 @@ class Colorizer:
         """
         if isinstance(picture, Source):
             return self._predict_all([picture], batch=1)[0]
-        return self._predict_all(picture, batch)
+        return self._predict_all(_sequence(picture), batch)
 
-    def _predict_all(self, sources: Sequence[Source], batch: int) -> list[Distribution]:
+    def _predict_all(self, sources: Sequence[Any], batch: int) -> list[Distribution]:
         sizes, working, groups = [], [], {}
         for index, source in enumerate(sources):
-            pixels = _read(source)
+            pixels = read_picture(source)
             sizes.append(pixels.shape[:2])
             working.append(self._to_working_size(pixels))
             groups.setdefault(self._padded_size(*working[-1].shape[:2]), []).append(
@@ -191,11 +211,16 @@ class Colorizer:
         return (long, sides[0]) if height > width else (sides[0], long)
 
 
-def _read(source: Source) -> Picture:
-    """The pixels of a picture. Raises `UserError` for a file that cannot be read."""
-    if not isinstance(source, np.ndarray):
-        source = images.read_full(images.load_bytes(source), str(source))
-    return as_picture(source)
+def _rebuild(section: dict[str, Any], nets: Nets, side: int, source: str) -> Colorizer:
+    """The colorizer that was pickled."""
+    return Colorizer(make_method(section), nets, side, source, section)
+
+
+def _sequence(pictures: Any) -> list[Any]:
+    """The pictures of a sequence or an iterator; raises `TypeError` for others."""
+    if not isinstance(pictures, Iterable):
+        raise TypeError(f"{ACCEPTED}, or a sequence of them, not {pictures!r:.100}")
+    return list(pictures)
 
 
 def image_grid(

@@ -4,7 +4,7 @@ import math
 from typing import TypedDict
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from colorjax import images
 from colorjax.errors import UserError
@@ -12,9 +12,11 @@ from colorjax.images import Picture
 from colorjax.inference import upsample
 from colorjax.inference.compose import replace_ab, replace_ab_guided
 from colorjax.inference.distribution import Distribution
+from colorjax.inference.pictures import Source, read_picture
 from colorjax.quantize import Q
 
 MAP = 1024  # largest long side, in pixels, of a map of uncertainty
+LEGEND = 300  # smallest width, in pixels, of its legend
 
 
 class Options(TypedDict, total=False):
@@ -26,23 +28,9 @@ class Options(TypedDict, total=False):
     seed: int | None
 
 
-def as_picture(array: np.ndarray) -> Picture:
-    """The array as a picture of three or four channels; grey [h, w] is repeated.
-
-    Raises `TypeError` if it is not uint8 or uint16, is empty, or has another shape.
-    """
-    valid = array.dtype in (np.uint8, np.uint16) and array.size
-    if not valid or array.shape[2:] not in ((), (3,), (4,)) or array.ndim < 2:
-        raise TypeError(
-            "a picture is uint8 or uint16 [h, w], [h, w, 3] or, with alpha, [h, w, 4], "
-            f"not {array.dtype} of shape {array.shape}"
-        )
-    return array if array.ndim == 3 else np.repeat(array[..., None], 3, axis=2)
-
-
 def decode(
     distribution: Distribution,
-    picture: np.ndarray,
+    picture: Source,
     *,
     temperature: float | None = None,
     saturation: float = 1.0,
@@ -51,13 +39,14 @@ def decode(
 ) -> Picture:
     """The picture in the colors of its distribution, with its own L, size and depth.
 
-    `picture` is the one that the distribution was predicted from: uint8 or uint16
-    [h, w], [h, w, 3] or, with alpha, [h, w, 4]. The result has three channels, or four
-    with alpha. `saturation` multiplies the chroma; `Distribution.decode` explains the
+    `picture` is the one that the distribution was predicted from, in any form that
+    `read_picture` reads. The result has three channels, or four with alpha. The colors
+    of a `palette` give hue and chroma only: the lightness is that of the picture.
+    `saturation` multiplies the chroma; `Distribution.decode` explains the
     other options. Raises `UserError` if the picture has another size, if an option is
     out of range, or if an option needs logits and there are none.
     """
-    picture = as_picture(picture)
+    picture = read_picture(picture)
     if picture.shape[:2] != distribution.size:
         height, width = distribution.size
         raise UserError(
@@ -83,9 +72,29 @@ def uncertainty(
     height, width = (max(1, round(scale * n)) for n in distribution.size)
     relative = distribution.entropy() / np.float32(math.log(Q))
     relative = np.clip(images.resize(relative, (height, width)), 0, 1)
-    grey = np.repeat((255 * relative).astype(np.uint8)[..., None], 3, axis=2)
-    blue_to_yellow = 80 * (2 * relative - 1)
-    ab = np.stack([np.zeros_like(relative), blue_to_yellow], axis=-1)
     points = distribution.hint_locations(locations)
     points = [(int(scale * row), int(scale * column)) for row, column in points]
-    return images.mark(replace_ab(grey, ab), points)
+    return images.mark(_blue_to_yellow(relative), points)
+
+
+def with_legend(
+    uncertainty_map: UInt8[np.ndarray, "h w 3"],
+) -> UInt8[np.ndarray, "h2 w2 3"]:
+    """A map of uncertainty with the scale of its colors below it."""
+    height, width = uncertainty_map.shape[:2]
+    levels = np.linspace(0, 1, max(width, LEGEND), dtype=np.float32)
+    bar = _blue_to_yellow(np.tile(levels, (12, 1)))
+    title = f"entropy: 0 (blue, sure) to {math.log(Q):.2f} nats (yellow)"
+    legend = images.grid([(title, [bar])])
+    page = np.full((height + len(legend), legend.shape[1], 3), 255, np.uint8)
+    page[:height, :width], page[height:] = uncertainty_map, legend
+    return page
+
+
+def _blue_to_yellow(
+    levels: Float[np.ndarray, "h w"],
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Colors for levels in [0, 1], from dark blue to bright yellow."""
+    grey = np.repeat((255 * levels).astype(np.uint8)[..., None], 3, axis=2)
+    ab = np.stack([np.zeros_like(levels), 80 * (2 * levels - 1)], axis=-1)
+    return replace_ab(grey, ab)

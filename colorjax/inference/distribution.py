@@ -39,6 +39,13 @@ class Distribution:
     temperature: float = 1.0
     source: str = ""
 
+    def __repr__(self) -> str:
+        bins = "no logits" if self.logits is None else f"logits {self.logits.shape}"
+        return (
+            f"Distribution({self.source!r}, size={self.size}, ab {self.ab.shape}, "
+            f"{bins}, temperature={self.temperature:g})"
+        )
+
     def decode(
         self,
         temperature: float | None = None,
@@ -49,9 +56,10 @@ class Distribution:
 
         Without options, the method's own `ab`. With a `palette` such as
         "#aa5533,#224488", each bin is replaced by the nearest of these colors in ab, so
-        that the result mixes only these. With a `seed`, the result is one of many
-        plausible colorings (`sampling.sample`). Raises `UserError` for an option out of
-        range, or if an option needs logits and there are none.
+        that the result mixes only their hues and chromas, at the image's own L. With a
+        `seed`, the result is one of many plausible colorings (`sampling.sample`).
+        Raises `UserError` for an option out of range, or if an option needs logits and
+        there are none.
         """
         if temperature is None and palette is None and seed is None:
             return self.ab

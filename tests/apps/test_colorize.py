@@ -20,7 +20,7 @@ from skimage.color import rgb2lab
 
 from colorjax import cli, images
 from colorjax.apps.colorize import pipeline
-from colorjax.apps.colorize.plan import Job, Wanted
+from colorjax.apps.colorize.jobs import Job, Wanted
 from colorjax.inference.colorizer import Colorizer
 
 JOB = Job(None, None, Path("picture.png"))

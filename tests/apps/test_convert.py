@@ -33,6 +33,7 @@ from helpers import (
 from colorjax import cli, images
 from colorjax.errors import UserError
 from colorjax.evaluation import protocol
+from colorjax.files import part_name
 from colorjax.inference.colorizer import Colorizer
 from colorjax.pretrained.caffe import read_layers
 from colorjax.pretrained.weights import Weights, read
@@ -307,6 +308,8 @@ def test_train_from_a_converted_classifier(tmp_path, capsys):
     assert (code, err) == (0, "")
     assert f"train.py --config=configs/starter.py --config.init_from={workdir}" in out
     assert "Apache License 2.0" in out and "to be trained" in out
+    with pytest.raises(UserError, match="the decoder of this run has not been trained"):
+        Colorizer.load(workdir)
     folder = write_folder(tmp_path / "pictures", 20)
     config = write_config(
         tmp_path / "tuned.py",
@@ -411,9 +414,9 @@ def test_what_is_there_is_not_overwritten(tmp_path, capsys):
     assert (tmp_path / "full/notes.txt").read_text() == "mine"
     assert {x.name for x in tmp_path.rglob("*")} == {"full", "file", "notes.txt"}
     (tmp_path / "empty").mkdir()
-    (tmp_path / ".empty.part").mkdir()  # of a start that was killed
+    (tmp_path / part_name("empty")).mkdir()  # of a start that was killed
     assert convert(NARROW_PTH, tmp_path / "empty", capsys)[0] == 0
-    assert not (tmp_path / ".empty.part").exists()
+    assert {x.name for x in tmp_path.iterdir()} == {"full", "file", "empty"}
 
 
 def test_read_only_folder(tmp_path, capsys):

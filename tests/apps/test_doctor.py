@@ -236,7 +236,7 @@ def test_names_that_are_no_text(tmp_path):
     [
         (["/no/such"], "data.root /no/such: no such folder"),
         (["nosuch"], "data.name 'nosuch': not prepared"),
-        ([".", "--resize", "7"], "data.crop 8 is larger than data.resize 7"),
+        ([".", "--resize", "7"], "--resize: 7 is less than 8"),
         ([".", "--split", "nosuch"], "split 'nosuch': a folder has"),
     ],
 )
@@ -320,6 +320,22 @@ def judged_toned(pictures):
 )
 def test_toned_photographs(many, altered, low, high):
     assert low <= judged_toned([altered(picture) for picture in many]) <= high
+
+
+def test_the_best_version_is_kept(tmp_path, capsys):
+    """Neither the one whose name is first, which is grey, nor a smaller one."""
+    color = scene(5, 64)
+    grey = np.repeat(color.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    small = np.array(Image.fromarray(color).resize((40, 40)))
+    (tmp_path / "in").mkdir()
+    versions = {"a": grey, "b": small, "c": color, "d": grey}
+    for name, pixels in versions.items():
+        (tmp_path / f"in/{name}.png").write_bytes(encode(pixels))
+    fix = tmp_path / "good.txt"
+    flags = ["--split", "all", "--resize", "32", "--fix", fix]
+    assert doctor(tmp_path / "out", tmp_path / "in", *flags) == 1
+    assert fix.read_text() == "c.png\n"
+    assert "use the 1 good one: --config.data.list=" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

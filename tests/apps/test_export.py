@@ -273,3 +273,11 @@ def test_without_the_extra_one_line_says_what_to_install(
     code, _, err = command("x", "--format", form, "--out", tmp_path / "new")
     assert code == 2 and err.count("\n") == 1
     assert 'pip install -e ".[export]"' in err
+
+
+def test_a_network_that_onnx_cannot_hold_is_named(tmp_path, capsys):
+    out = tmp_path / "starter.onnx"
+    code = cli.main(["export", "starter", "--format", "onnx", "--out", str(out)])
+    err = capsys.readouterr().err
+    assert code == 2 and "the network efficientnet_lite0 cannot be written" in err
+    assert not out.exists()

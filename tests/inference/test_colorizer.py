@@ -201,13 +201,13 @@ def test_init_from_takes_every_weight_but_the_head(trained, tmp_path):
 
 
 @pytest.mark.slow
-def test_notebook(trained, tmp_path):
-    """Its cells run one after another, as they are."""
+def test_notebook(tmp_path):
+    """Its cells run one after another, as they are; their outputs are stored."""
     notebook = json.loads((ROOT / "docs/colorize.ipynb").read_text())
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    assert not any(cell["outputs"] for cell in cells)
+    assert sum(bool(cell["outputs"]) for cell in cells) == len(cells)
     script = tmp_path / "cells.py"
     script.write_text("\n\n".join("".join(cell["source"]) for cell in cells))
-    result = python(script, env={"COLORJAX_RUN": str(trained[0])}, cwd=tmp_path)
+    result = python(script, cwd=ROOT / "docs")
     assert result.code == 0, result.err
-    assert result.out.splitlines()[-1] == "uint16 uint16"
+    assert result.out.splitlines()[-1] == "uint16"

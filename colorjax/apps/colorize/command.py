@@ -1,26 +1,17 @@
 """Colorize picture files and folders with a trained run."""
 
 import argparse
-import contextlib
-import math
-import os
 import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorjax import images
-from colorjax.apps.colorize.plan import (
-    DISTRIBUTION,
-    STANDARD,
-    UNCERTAINTY,
-    Job,
-    Wanted,
-    left_out,
-    plan,
-)
-from colorjax.errors import UserError
-from colorjax.progress import Progress
+from colorjax.apps import options
+from colorjax.apps.colorize.jobs import DISTRIBUTION, UNCERTAINTY, Job, Wanted
+from colorjax.apps.colorize.plan import left_out, plan
+from colorjax.errors import UserError, counted
+from colorjax.progress import Progress, report
 
 if TYPE_CHECKING:
     from colorjax.apps.colorize.pipeline import Predict
@@ -34,72 +25,85 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "inputs",
         nargs="+",
+        type=options.path,
         metavar="IN",
         help="a picture, a folder, or - for standard input",
     )
     add(
         "--run",
         dest="workdir",
+        type=options.path,
         metavar="DIR",
         help="workdir of a run (default: the one that comes with colorjax)",
     )
     add(
         "--out",
-        required=True,
-        help="a folder, or, for one picture, a file or - (standard output)",
+        type=options.path,
+        help="a folder, or, for one picture, a file or - (standard output); default: "
+        "NAME-colorized.EXT beside the picture, FOLDER-colorized beside a folder",
     )
-    add("--step", type=int, help="step of the checkpoint (default: the last)")
+    add("--step", type=options.index, help="step of the checkpoint (default: the last)")
     add("--overwrite", action="store_true", help="replace existing results")
     add(
         "--format",
+        type=options.picture_format,
         metavar="KIND",
         help="png, jpg, ... (default: that of the input; for -, png)",
     )
     add(
         "--batch",
-        type=int,
+        type=options.count,
         default=8,
         help="pictures that go through the network together (8)",
     )
     add("--device", choices=PLATFORMS, help="where to compute (default: the fastest)")
     add(
         "--max-pixels",
-        type=lambda text: int(float(text)),
+        type=options.count,
         default=images.MAX_PIXELS,
         metavar="N",
-        help="refuse pictures with more than N pixels (200e6)",
+        help="refuse pictures with more than N pixels (200M)",
     )
     add(
         "--quality",
-        type=int,
+        type=options.whole(1, 100),
         metavar="Q",
         help="of JPEG, WebP and AVIF, 1 to 100 (default: a JPEG source's own, or 95)",
     )
     add("--no-metadata", action="store_true", help="leave out EXIF, IPTC, XMP, DPI")
     add("--no-mark", action="store_true", help="do not tell in XMP of predicted colors")
     text = "samples of TIFF files that are black and white (default: by its tags)"
-    add("--levels", type=_levels, metavar="MIN,MAX", help=text)
+    add("--levels", type=options.levels, metavar="MIN,MAX", help=text)
+    _add_colors(parser)
+
+
+def _add_colors(parser: argparse.ArgumentParser) -> None:
     colors = parser.add_argument_group("colors; the method must predict a distribution")
     add = colors.add_argument
     add(
         "--temperature",
-        type=float,
+        type=options.temperature,
         help="lower is bolder and patchier (default: the run's)",
     )
     add(
         "--saturation",
-        type=float,
+        type=options.factor,
         default=1.0,
         help="multiplies the chroma; works with any method",
     )
-    add("--palette", help="use only these colors: '#aa5533,#224488'")
+    add(
+        "--palette",
+        type=options.palette,
+        help="use only the hue and chroma of these colors: '#aa5533,#224488'; the "
+        "lightness stays that of the picture",
+    )
     add(
         "--samples",
-        type=int,
+        type=options.whole(1, 1000),
         metavar="N",
         help="write N different colorings: NAME-1, ...",
     )
-    add("--seed", type=int, help="seed of the first sample (0)")
+    add("--seed", type=options.seed, help="seed of the first sample (0)")
     add("--uncertainty", action="store_true", help=f"also write NAME{UNCERTAINTY}")
     add(
         "--save-distribution",
@@ -108,41 +112,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--from-distribution",
+        type=options.path,
         metavar="PATH",
         help="decode these saved files (a folder, or one file) instead of predicting",
     )
-
-
-def _levels(text: str) -> tuple[float, float]:
-    """Black and white of `--levels`."""
-    with contextlib.suppress(ValueError):
-        black, white = (float(part) for part in text.split(","))
-        if math.isfinite(black) and math.isfinite(white) and black != white:
-            return black, white
-    raise argparse.ArgumentTypeError(f"'{text}' is no pair of numbers such as 0,4095")
 
 
 def run(args: argparse.Namespace) -> int:
     """Colorize every input. Returns 1 if some failed; a line on each says why."""
     _check(args)
     wanted = Wanted(args.samples, args.save_distribution, args.uncertainty)
-    jobs = plan(args.inputs, args.out, args.format, wanted)
-    for folder in (name for name in args.inputs if os.path.isdir(name)):
-        if others := left_out(Path(folder)):
-            print(f"colorjax: {folder}: left out: {others}", file=sys.stderr)
+    jobs, failures, notes = plan(args.inputs, args.out, args.format, wanted)
+    for folder in (Path(name) for name in args.inputs if Path(name).is_dir()):
+        if others := left_out(folder):
+            notes.append(f"{folder}: left out: {others}")
     saved = args.from_distribution
     if saved and Path(saved).is_file() and len(jobs) > 1:
         raise UserError("--from-distribution is one file; give their folder")
     undone = [job for job in jobs if args.overwrite or not _is_done(job, wanted)]
-    done, failures = len(jobs) - len(undone), []
+    for note in notes:
+        report(note)
+    failed = []
     if undone:
-        progress = Progress("colorized", len(jobs), done)
-        failures = _colorize(undone, args, wanted, progress)
-    for message in failures:
+        progress = Progress("colorized", len(jobs), len(jobs) - len(undone))
+        failed = _colorize(undone, args, wanted, progress)
+    for message in failures + failed:
         print(f"colorjax: {message}", file=sys.stderr)
-    if args.out != STANDARD:
-        print(_summary(len(jobs), len(undone), len(failures), args.out))
-    return 1 if failures else 0
+    if jobs[0].target is not None:
+        place = args.out or "files named NAME-colorized"
+        total, written = len(jobs) + len(failures), len(undone) - len(failed)
+        print(_summary(total, written, len(jobs) - len(undone), place))
+    return 1 if failures or failed else 0
 
 
 def _colorize(
@@ -156,12 +156,12 @@ def _colorize(
 
     enable_compilation_cache()
     batch = min(args.batch, len(jobs))
-    options = Options(
+    decoding = Options(
         temperature=args.temperature, saturation=args.saturation, palette=args.palette
     )
     reading = pipeline.Reading(args.max_pixels, args.levels)
     settings = images.Settings(args.quality, not args.no_metadata, not args.no_mark)
-    how = (wanted, batch, args.seed, options, reading, settings)
+    how = (wanted, batch, args.seed, decoding, reading, settings)
     failures, results = [], pipeline.colorize(jobs, _predict(args, batch), *how)
     for done, result in enumerate(results, start=progress.start + 1):
         if isinstance(result, pipeline.Failed):
@@ -174,29 +174,13 @@ def _colorize(
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Raise `UserError` for options that are out of range or exclude each other."""
+    """Raise `UserError` for options that exclude each other."""
     if args.workdir and args.from_distribution:
         raise UserError("give either --run or --from-distribution, not both")
     if args.from_distribution and args.save_distribution:
         raise UserError("give either --save-distribution or --from-distribution")
-    for name in ("batch", "max_pixels", "samples"):
-        value = getattr(args, name)
-        if value is not None and value < 1:
-            raise UserError(f"--{name.replace('_', '-')} is {value}, less than 1")
-    if args.quality is not None and not 1 <= args.quality <= 100:
-        raise UserError(f"--quality is {args.quality}, which must be 1 to 100")
-    if args.seed is not None and args.seed < 0:
-        raise UserError(f"--seed is {args.seed}, less than 0")
-    if not 0 <= args.saturation < math.inf:
-        raise UserError(f"--saturation is {args.saturation}, which must be 0 or more")
-    if args.temperature is not None and not 0 < args.temperature < math.inf:
-        raise UserError(f"--temperature is {args.temperature}, which must be positive")
-    if args.format is not None:
-        images.output_format(f"NAME.{args.format}")
-    if args.palette is not None:
-        from colorjax.inference.distribution import parse_palette
-
-        parse_palette(args.palette)
+    if args.from_distribution and args.out is None:
+        raise UserError("--from-distribution needs --out")
     if args.seed is None and args.samples is not None:
         args.seed = 0
 
@@ -205,10 +189,10 @@ def _is_done(job: Job, wanted: Wanted) -> bool:
     return job.target is not None and all(p.exists() for p in job.outputs(wanted))
 
 
-def _summary(jobs: int, undone: int, failed: int, out: str) -> str:
-    line = f"{undone - failed} of {jobs} pictures written to {out}"
-    if undone < jobs:
-        line += f"; {jobs - undone} existed already (--overwrite replaces them)"
+def _summary(total: int, written: int, existed: int, place: str) -> str:
+    line = f"{written} of {counted(total, 'picture')} written to {place}"
+    if existed:
+        line += f"; {existed} existed already (--overwrite replaces them)"
     return line
 
 

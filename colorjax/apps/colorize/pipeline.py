@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from colorjax import files, images
-from colorjax.apps.colorize.plan import DISTRIBUTION, UNCERTAINTY, Job, Wanted
+from colorjax.apps.colorize.jobs import DISTRIBUTION, UNCERTAINTY, Job, Wanted
 from colorjax.apps.colorize.stages import (
     Encoded,
     Failed,
@@ -200,7 +200,7 @@ def _decode(
     if wanted.distribution:
         yield Output(job, job.beside(DISTRIBUTION), distributions[0])
     if wanted.uncertainty:
-        entropy_map = decode.uncertainty(distributions[0])
+        entropy_map = decode.with_legend(decode.uncertainty(distributions[0]))
         yield Output(job, job.beside(UNCERTAINTY), entropy_map)
     for i, target in enumerate(targets):
         own = options | decode.Options(seed=None if seed is None else seed + i)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from colorjax import images
-from colorjax.apps.colorize.plan import Job
+from colorjax.apps.colorize.jobs import Job
 from colorjax.inference.distribution import Distribution
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from colorjax import images
 from colorjax.apps.doctor.near_duplicates import find_repetitions
@@ -162,11 +162,25 @@ def tones(
     return [np.concatenate(x) for x in zip(*parts, strict=True)] or [np.zeros(0)] * 3
 
 
+def _best_first(
+    rows: Int[np.ndarray, "m"],
+    faulty: Bool[np.ndarray, "n"],
+    sizes: Int[np.ndarray, "n 2"],
+) -> Int[np.ndarray, "m"]:
+    """The rows in the order in which images are kept: those without a fault first, and
+    of these the largest first; equal ones stay in their order.
+
+    Of several versions of an image, the first one counts as the original.
+    """
+    return rows[np.lexsort((rows, -sizes[rows].prod(axis=1), faulty[rows]))]
+
+
 def find_problems(examination: Examination, side: int) -> Findings:
     """The findings in a data set whose images are resized to `side` pixels.
 
     An unreadable or constant image has no other finding. An image may be toned and tiny
-    at once; a grey one is not toned.
+    at once; a grey one is not toned. Of images that repeat each other the best one has
+    no finding: the largest of those without another fault.
     """
     constant = examination.deviation < CONSTANT
     grey = ~constant & (examination.colored < COLORED)
@@ -187,7 +201,8 @@ def find_problems(examination: Examination, side: int) -> Findings:
         for i in np.flatnonzero(mask):
             height, width = examination.sizes[i]
             findings[kind][index[i]] = f"{width}x{height}"
-    rows = np.flatnonzero(~constant)
+    faulty = grey | toned | masks["tiny"]
+    rows = _best_first(np.flatnonzero(~constant), faulty, examination.sizes)
     exact, near = find_repetitions(
         [examination.digests[i] for i in rows], examination.thumbs[rows]
     )

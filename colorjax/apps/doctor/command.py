@@ -10,15 +10,18 @@ import argparse
 import csv
 import io
 import os
+import shlex
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorjax import files
+from colorjax.apps import options
 from colorjax.apps.colorize.plan import check_folder
-from colorjax.data.sources import Concat, Source, write_list
-from colorjax.errors import UserError, printable
+from colorjax.data.lists import write_list
+from colorjax.data.sources import Concat, Source
+from colorjax.errors import UserError, counted, printable
 from colorjax.progress import Progress
 
 if TYPE_CHECKING:  # heavy, and --help does not need it
@@ -33,20 +36,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
-    add("data", metavar="DATA", help="a folder, package://NAME/PATH or a TFDS name")
+    add(
+        "data",
+        metavar="DATA",
+        type=options.path,
+        help="a folder, package://NAME/PATH or a TFDS name",
+    )
     add(
         "--split",
         action="append",
         metavar="SPLIT",
         help="repeatable, the first is for training (train, then test)",
     )
-    add("--data_dir", metavar="DIR", help="the directory of TFDS data, as in a config")
+    add(
+        "--data_dir",
+        type=options.path,
+        metavar="DIR",
+        help="the directory of TFDS data, as in a config",
+    )
     kinds = ("hash", "sorted")
     add("--holdout", default="hash", choices=kinds, help="as in a config (hash)")
-    add("--resize", type=int, default=128, help="data.resize of the config (128)")
-    add("--fix", metavar="LIST", help="write the list of good pictures, for data.list")
+    add(
+        "--resize",
+        type=options.whole(8, 8192),
+        default=128,
+        help="data.resize of the config (128)",
+    )
+    add(
+        "--fix",
+        type=options.path,
+        metavar="LIST",
+        help="write the list of good pictures, for data.list",
+    )
     add(
         "--out",
+        type=options.path,
         default="doctor",
         metavar="DIR",
         help="the page's directory (doctor)",
@@ -85,7 +109,8 @@ def run(args: argparse.Namespace) -> int:
         if not good:
             raise UserError(f"--fix {args.fix}: not one picture is good; see the page")
         write_list(args.fix, _listable(source, good))
-        print(f"use the {len(good)} good ones: --config.data.list={args.fix}")
+        flag = shlex.quote(f"--config.data.list={args.fix}")
+        print(f"use the {counted(len(good), 'good one')}: {flag}")
     return 1 if bad or missing else 0
 
 

@@ -2,12 +2,12 @@
 
 import argparse
 import importlib.metadata
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colorjax import files
+from colorjax.apps import options
 from colorjax.apps.options import need_extra
 from colorjax.errors import UserError
 
@@ -19,6 +19,7 @@ FORMATS = {  # with a note for the user
     "stablehlo": "the temperature is fixed; the .json beside it has these lines",
 }
 NEEDED = {"onnx": ("onnx", "onnxruntime"), "stablehlo": ("flatbuffers",)}
+VGG = "vgg_dilated"  # method.net of the networks that ONNX files can hold
 TOLERANCE = 1e-3  # largest difference from the run, in sRGB in [0, 1]
 CHECKED = ((2, 45, 51), (1, 3, 10))  # batch, height and width of the inputs
 
@@ -26,13 +27,13 @@ CHECKED = ((2, 45, 51), (1, 3, 10))  # batch, height and width of the inputs
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add = parser.add_argument
-    add("workdir", metavar="RUN", help="the workdir of a run")
+    add("workdir", metavar="RUN", type=options.path, help="the workdir of a run")
     add("--format", choices=FORMATS, required=True)
-    add("--out", required=True, metavar="FILE", help="a new file")
-    add("--step", type=int, help="step of the checkpoint (default: the last)")
+    add("--out", type=options.path, required=True, metavar="FILE", help="a new file")
+    add("--step", type=options.index, help="step of the checkpoint (default: the last)")
     add(
         "--temperature",
-        type=float,
+        type=options.temperature,
         help="lower is bolder and patchier (default: the run's)",
     )
 
@@ -42,16 +43,15 @@ def run(args: argparse.Namespace) -> int:
     out = Path(args.out)
     if out.exists():
         raise UserError(f"{out}: exists; give another --out")
-    if args.temperature is not None and not 0 < args.temperature < math.inf:
-        raise UserError(f"--temperature is {args.temperature}, which must be positive")
     need_extra("export", *NEEDED[args.format])
     from colorjax.apps.export.function import make_colorize  # slow, so after the checks
     from colorjax.runtime import enable_compilation_cache
     from colorjax.train.experiment import make_method
-    from colorjax.train.workdir import load_run
+    from colorjax.train.workdir import check_trained, load_run
 
     enable_compilation_cache()
     loaded = load_run(args.workdir, args.step)
+    check_trained(loaded, args.workdir)
     section = _method(args, loaded.config["method"])
     method = make_method(section)
     colorize, facts = make_colorize(method, loaded.nets), _facts(loaded)
@@ -89,6 +89,12 @@ def _method(args: argparse.Namespace, section: dict[str, Any]) -> dict[str, Any]
     section = dict(section)
     if args.temperature is not None:
         section["temperature"] = args.temperature
+    net = section.get("net", VGG)
+    if args.format == "onnx" and net != VGG:
+        raise UserError(
+            f"{args.workdir}: the network {net} cannot be written as ONNX, only {VGG}; "
+            "--format stablehlo writes any"
+        )
     if args.format == "onnx" and "dtype" in section:
         section["dtype"] = "float32"
     return section

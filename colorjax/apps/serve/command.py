@@ -4,7 +4,6 @@ import argparse
 import importlib.util
 import ipaddress
 import os
-import re
 import signal
 import socket
 import sys
@@ -12,6 +11,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from colorjax.apps import options
 from colorjax.errors import UserError, install_hint
 
 EXPOSED = (
@@ -28,29 +28,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--run",
         dest="workdirs",
+        type=options.path,
         metavar="DIR",
         action="append",
         help="the workdir of a run (default: the model that comes with colorjax); "
         "repeat the option to offer several",
     )
     add("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    add("--port", type=int, default=7860, help="port (7860); 0: any free one")
+    add(
+        "--port",
+        type=options.whole(0, 65535),
+        default=7860,
+        help="port (7860); 0: any free one",
+    )
     add(
         "--max-pixels",
-        type=lambda text: int(float(text)),
+        type=options.count,
         default=50_000_000,
         metavar="N",
-        help="refuse images with more pixels (50e6)",
+        help="refuse images with more pixels (50M)",
     )
     add(
         "--max-upload",
-        type=float,
+        type=options.number(0.001, 10_000.0),
         default=100.0,
         metavar="MB",
         help="refuse larger files; a megabyte is 2^20 bytes (100)",
     )
     add(
         "--root-path",
+        type=options.root_path,
         default="",
         metavar="PATH",
         help="the path under which a proxy offers the page, /colorjax for example",
@@ -72,19 +79,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Raise `UserError` for options out of range, or if the extra is missing."""
+    """Raise `UserError` if the extra is missing."""
     if importlib.util.find_spec("gradio") is None:
         raise UserError(f"serve needs gradio; {install_hint('serve')} installs it")
-    for name in ("max_pixels", "max_upload"):
-        if getattr(args, name) <= 0:
-            raise UserError(f"--{name.replace('_', '-')} must be more than 0")
-    if not 0 <= args.port < 65536:
-        raise UserError(f"--port is {args.port}, which must be 0 to 65535")
-    if args.root_path and not re.fullmatch(r"(/[\w.~-]+)+", args.root_path):
-        raise UserError(
-            f"--root-path is {args.root_path!r}, which must be the path of an address, "
-            "such as /colorjax, without a slash at its end"
-        )
 
 
 def _free_port(host: str, port: int) -> int:

@@ -1,11 +1,11 @@
 """Colorize a video with a trained run, with temporal smoothing along optical flow."""
 
 import argparse
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from colorjax.apps import options
 from colorjax.apps.options import need_extra
 from colorjax.errors import UserError
 
@@ -16,21 +16,50 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add = parser.add_argument
-    add("video", metavar="IN", help="a video that ffmpeg can read")
+    add("video", type=options.path, metavar="IN", help="a video that ffmpeg can read")
     add(
         "--run",
         dest="workdir",
+        type=options.path,
         metavar="DIR",
         help="the workdir of a run (default: the model that comes with colorjax)",
     )
-    add("--out", required=True, help="the result: .mp4, .mov, .mkv or .webm")
-    add("--step", type=int, help="the checkpoint (default: the last)")
+    add(
+        "--out",
+        type=options.path,
+        required=True,
+        help="the result: .mp4, .mov, .mkv or .webm",
+    )
+    add("--step", type=options.index, help="the checkpoint (default: the last)")
     add("--overwrite", action="store_true", help="replace a result that exists")
-    add("--batch", type=int, default=8, help="frames per run of the network (8)")
-    add("--crf", type=int, default=18, help="0: lossless, 51: smallest file (18)")
-    add("--temperature", type=float, help="lower: bolder, patchier (the run's own)")
-    add("--saturation", type=float, default=1.0, help="factor of chroma (1)")
-    add("--palette", help="use only these colors: '#aa5533,#224488'")
+    add(
+        "--batch",
+        type=options.count,
+        default=8,
+        help="frames per run of the network (8)",
+    )
+    add(
+        "--crf",
+        type=options.whole(0, 51),
+        default=18,
+        help="0: lossless, 51: smallest file (18)",
+    )
+    add(
+        "--temperature",
+        type=options.temperature,
+        help="lower: bolder, patchier (the run's own)",
+    )
+    add(
+        "--saturation",
+        type=options.factor,
+        default=1.0,
+        help="factor of chroma (1)",
+    )
+    add(
+        "--palette",
+        type=options.palette,
+        help="use only the hue and chroma of these colors: '#aa5533,#224488'",
+    )
     add(
         "--audio",
         choices=("copy", "encode", "none"),
@@ -46,7 +75,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Colorize a video. Returns 1 if parts of it could not be read."""
-    _check(args)
     need_extra("video", "av", "cv2")
     # These imports take seconds; mistakes above are reported without them.
     from colorjax.apps.video.plan import plan
@@ -101,19 +129,3 @@ def _report_losses(target: Path, losses: list[str]) -> None:
         print(
             f"{target}: {suffix} files cannot hold {'; '.join(losses)}", file=sys.stderr
         )
-
-
-def _check(args: argparse.Namespace) -> None:
-    """Raise `UserError` for options out of range."""
-    if args.batch < 1:
-        raise UserError(f"--batch is {args.batch}, less than 1")
-    if not 0 <= args.crf <= 51:
-        raise UserError(f"--crf is {args.crf}, which must be 0 to 51")
-    if not 0 <= args.saturation < math.inf:
-        raise UserError(f"--saturation is {args.saturation}, which must be 0 or more")
-    if args.temperature is not None and not 0 < args.temperature < math.inf:
-        raise UserError(f"--temperature is {args.temperature}, which must be positive")
-    if args.palette is not None:
-        from colorjax.inference.distribution import parse_palette
-
-        parse_palette(args.palette)

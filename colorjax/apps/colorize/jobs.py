@@ -1,0 +1,58 @@
+"""The pictures that a command colorizes, and the files that it writes for each."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+STANDARD = "-"  # the name of standard input and standard output
+UNCERTAINTY = ".uncertainty.png"
+DISTRIBUTION = ".colors.npz"
+
+
+class Wanted(NamedTuple):
+    """The files to write for each picture.
+
+    `samples` is the number of samples, or None for one picture in color.
+    """
+
+    samples: int | None = None
+    distribution: bool = False
+    uncertainty: bool = False
+
+
+class Job(NamedTuple):
+    """One picture to colorize.
+
+    `source` is None for standard input, and `target` is None for standard output.
+    `base` has the place below the output folder that the source has below the input
+    folder; files beside the result have its name plus a suffix.
+    """
+
+    source: Path | None
+    target: Path | None
+    base: Path
+
+    @property
+    def name(self) -> str:
+        """The name of the picture in messages."""
+        return "standard input" if self.source is None else str(self.source)
+
+    def results(self, samples: int | None) -> list[Path | None]:
+        """The pictures to write: the target, or, of N samples, target-1 to target-N."""
+        if samples is None or self.target is None:
+            return [self.target]
+        stem, suffix = self.target.stem, self.target.suffix
+        names = (f"{stem}-{i}{suffix}" for i in range(1, samples + 1))
+        return [self.target.with_name(name) for name in names]
+
+    def beside(self, suffix: str) -> Path:
+        """The path of a file beside the result."""
+        return self.base.with_name(self.base.name + suffix)
+
+    def outputs(self, wanted: Wanted) -> list[Path]:
+        """All files to write; none if the picture goes to standard output."""
+        paths = [path for path in self.results(wanted.samples) if path is not None]
+        if wanted.distribution:
+            paths.append(self.beside(DISTRIBUTION))
+        if wanted.uncertainty:
+            paths.append(self.beside(UNCERTAINTY))
+        return paths
