@@ -30,11 +30,11 @@ from grain.experimental import ZipMapDataset
 from jaxtyping import UInt8
 
 from colorjax.data.batches import Batch, iterate_batches
-from colorjax.data.examples import evaluation_example, join_example, training_example
 from colorjax.data.folder import Folder, resolve
 from colorjax.data.lists import listed
 from colorjax.data.sources import Source, Split, halves
 from colorjax.data.tfds import TFDS
+from colorjax.data.transforms import evaluation_example, join_example, training_example
 from colorjax.errors import UserError
 from colorjax.progress import tracked
 

@@ -17,10 +17,10 @@ from colorjax import methods
 from colorjax.data.pipeline import ImageDataset
 from colorjax.distributed import check_batch_size
 from colorjax.method import Method, abstract_batch
-from colorjax.train.batches import TrainingData
 from colorjax.train.checkpoint import Checkpoints
 from colorjax.train.optim import Adam
 from colorjax.train.step import StepOptions, TrainState, make_init, make_step
+from colorjax.train.training_data import TrainingData
 
 
 def make_method(
