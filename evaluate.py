@@ -67,18 +67,14 @@ def main() -> int:
     runtime.configure_malloc()
     runtime.enable_compilation_cache()
     # ---- The runs, and the data set to compare them on.
-    if not METRICS.value:
-        raise UserError("--metrics names no family; leave it out, or name one")
-    if not WORKDIR.value:
-        raise UserError("give the directory of a run: --workdir=runs/quick")
+    check_flags()
     paths = name_runs(WORKDIR.value)
     runs = {name: load_run(path, STEP.value) for name, path in paths.items()}
     overrides = {key: x.value for key, x in DATA.items() if x.value is not None}
     dataset, prior = protocol.common_dataset(runs, overrides)
     split = SPLIT.value or dataset.test_split
     source = dataset.source(split)
-    first = next(iter(runs.values()))
-    evaluation = protocol.make_evaluation(first.config["evaluation"])
+    evaluation = protocol.make_evaluation(runs[next(iter(runs))].config["evaluation"])
     mesh = make_mesh()
     batch = evaluation.whole_batch(mesh)
 
@@ -113,9 +109,9 @@ def main() -> int:
         warn(problems[-1:])
 
     # ---- The results.
-    overlap = count_overlap(runs, name_runs(WORKDIR.value), dataset, source)
-    for name, count in overlap.items():
-        warn([f"{name} has trained on {count} of {counted(len(source), 'image')}"])
+    overlap = count_overlap(runs, paths, dataset, source)
+    total = counted(len(source), "image")
+    warn([f"{name} has trained on {n} of {total}" for name, n in overlap.items()])
     conditions = dataclasses.replace(conditions, overlap=overlap or None)
     results = Results.of(conditions, evaluated, runs)
     if ADD.value:
@@ -124,6 +120,14 @@ def main() -> int:
     warn(not_finite)
     write(epath.Path(OUT.value or WORKDIR.value[0]), results, page, scores)
     return 1 if problems or not_finite else 0
+
+
+def check_flags() -> None:
+    """Raise `UserError` where a flag is empty that names what to evaluate."""
+    if not METRICS.value:
+        raise UserError("--metrics names no family; leave it out, or name one")
+    if not WORKDIR.value:
+        raise UserError("give the directory of a run: --workdir=runs/quick")
 
 
 def fid_moments(

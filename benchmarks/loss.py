@@ -2,7 +2,7 @@
 
     python -m benchmarks.loss [--pixels N] [--dtype bfloat16] [--repeats N]
 
-Soft code of the colours, cross-entropy and gradient in the logits, compiled as one
+Soft code of the colors, cross-entropy and gradient in the logits, compiled as one
 program, as in a training step; the copy reads as many bytes as the logits have and
 writes as many, which is what a loss that reads them once and writes its gradient once
 would. Also printed: the memory that the program needs beside its arguments and results.

@@ -1,4 +1,4 @@
-"""Time the soft code of colours: the candidate table against a ball tree, and against
+"""Time the soft code of colors: the candidate table against a ball tree, and against
 all 313 bins with top_k.
 
     python -m benchmarks.soft_encode [--pictures N] [--repeats N] [--json PATH]

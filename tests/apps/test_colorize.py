@@ -173,7 +173,7 @@ def test_windows_hold_so_many_pixels(monkeypatch):
 
 
 def test_distribution_saved_and_decoded_again(folder, command, tmp_path):
-    """Without the net: with other colours, in another format, by folder and by file."""
+    """Without the net: with other colors, in another format, by folder and by file."""
     out, again = tmp_path / "out", tmp_path / "again"
     arguments = ["colorize", folder, "--run", "x", "--out", out]
     command(*arguments, "--save-distribution", "--uncertainty")

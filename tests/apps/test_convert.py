@@ -81,7 +81,7 @@ def load(tensors):
 
 
 @pytest.mark.parametrize("layout", ["pytorch", "caffe"])
-def test_colours_are_those_of_the_authors_code(files, layout):
+def test_colors_are_those_of_the_authors_code(files, layout):
     found = load_zhang2016(read(files[layout]))
     method = make_method(found.method)
     expected = golden(layout)
@@ -93,7 +93,7 @@ def test_colours_are_those_of_the_authors_code(files, layout):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", ["pytorch", "caffe"])
-def test_colours_at_full_width(layout):
+def test_colors_at_full_width(layout):
     pytest.importorskip("torch")
     from golden import make_published
 

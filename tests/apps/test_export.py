@@ -31,7 +31,7 @@ METHODS = {
 
 
 def noise(size):
-    """Pictures of any colours, in and at the edge of the gamut."""
+    """Pictures of any colors, in and at the edge of the gamut."""
     return np.random.default_rng(0).uniform(-0.2, 1.2, (*size, 3)).clip(0, 1)
 
 
@@ -109,7 +109,7 @@ def test_onnx_is_the_run(key, runs, command, tmp_path):
         rgb = noise(size).astype(np.float32)
         (result,) = session.run(["colorized"], {"rgb": rgb})
         np.testing.assert_allclose(result, colorize(rgb), atol=1e-3)
-        assert np.abs(result - grey_of(rgb)).max() > 0.02  # there are colours
+        assert np.abs(result - grey_of(rgb)).max() > 0.02  # there are colors
         alone = [session.run(None, {"rgb": one[None]})[0][0] for one in rgb]
         np.testing.assert_allclose(result, alone, atol=1e-4)
 
@@ -135,7 +135,7 @@ def stablehlo(runs, tmp_path_factory):
 
 
 @pytest.mark.parametrize("form", ["onnx", "stablehlo"])
-def test_colours_are_those_of_the_colorizer(form, runs, command, request, tmp_path):
+def test_colors_are_those_of_the_colorizer(form, runs, command, request, tmp_path):
     """On a picture of the working size, which neither resizes nor pads."""
     if form == "onnx":
         out = tmp_path / "net.onnx"

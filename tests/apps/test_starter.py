@@ -46,7 +46,7 @@ def test_colorize_needs_no_run(tmp_path):
     found = images.read((tmp_path / "colored.png").read_bytes())
     expected = colorjax.Colorizer.load()(tmp_path / "photo.png")
     assert np.abs(found - expected.astype(int)).max() <= 1  # compiled otherwise
-    assert np.ptp(found.astype(int), axis=-1).max() > 20  # of 255: colours are seen
+    assert np.ptp(found.astype(int), axis=-1).max() > 20  # of 255: colors are seen
     assert contents(STARTER) == before
 
 
@@ -86,7 +86,7 @@ def workdir(tmp_path):
     return workdir
 
 
-def test_packed_run_colours_as_the_run_does(workdir, capsys):
+def test_packed_run_colors_as_the_run_does(workdir, capsys):
     out = workdir.parent / "small"
     assert cli.main(["pack", str(workdir), "--out", str(out)]) == 0
     assert f"{out}: step 7" in capsys.readouterr().out

@@ -54,14 +54,14 @@ def png16(picture):
 
 
 def transparent(mode, alpha, **options):
-    """The colour or the grey with `alpha` everywhere, as PNG."""
+    """The color or the grey with `alpha` everywhere, as PNG."""
     picture = Image.fromarray(RGB if mode == "RGBA" else GREY)
     picture.putalpha(Image.new("L", picture.size, alpha))
     return encode(picture, **options)
 
 
 def palette(kind="PNG", **options):
-    """The colour as a file with a palette."""
+    """The color as a file with a palette."""
     return encode(Image.fromarray(RGB).quantize(2), kind, **options)
 
 
@@ -162,7 +162,7 @@ def test_other_exif_tags_may_be_broken(broken):
     assert picture.shape == (24, 16, 3)
 
 
-# ---- Colour profiles.
+# ---- Color profiles.
 
 PRIMARIES = {  # of sRGB, adapted to D50
     b"rXYZ": (0.4361, 0.2225, 0.0139),
@@ -364,7 +364,7 @@ def deep_png(picture):
     channels = picture.shape[2] if picture.ndim == 3 else 1
     rows = (b"\0" + row.astype(">u2").tobytes() for row in picture)
     data = bytearray(png(picture.shape[1], len(picture), 16, b"".join(rows)))
-    data[25] = {1: 0, 2: 4, 3: 2, 4: 6}[channels]  # the colour type
+    data[25] = {1: 0, 2: 4, 3: 2, 4: 6}[channels]  # the color type
     data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
     return bytes(data)
 

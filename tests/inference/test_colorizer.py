@@ -62,7 +62,7 @@ def grey_noise(size, dtype=np.uint8):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("size", SIZES)
-def test_only_the_colour_is_predicted(colorizer, size, dtype):
+def test_only_the_color_is_predicted(colorizer, size, dtype):
     """The result has the size, the depth and the L of the picture."""
     grey = grey_noise(size, dtype)
     result = colorizer(grey)
@@ -74,7 +74,7 @@ def test_only_the_colour_is_predicted(colorizer, size, dtype):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_colours_are_those_of_the_prediction(colorizer, size):
+def test_colors_are_those_of_the_prediction(colorizer, size):
     """On mid-grey, where every edge is the padding's, ab is the bilinear one."""
     grey = np.full(size, 128, np.uint8)
     ab = colorizer.predict(grey).ab
@@ -83,13 +83,13 @@ def test_colours_are_those_of_the_prediction(colorizer, size):
     np.testing.assert_allclose(colorizer(grey), lab2rgb(lab) * 255, atol=1.01)
 
 
-def test_replacing_ab_of_a_picture_with_its_own_colours_is_the_picture():
+def test_replacing_ab_of_a_picture_with_its_own_colors_is_the_picture():
     picture = scene(3, 64)
     ab = rgb2lab(picture)[..., 1:].astype(np.float32)
     assert np.abs(replace_ab(picture, ab).astype(int) - picture).max() <= 1
 
 
-def test_colours_of_the_input_do_not_matter_but_lightness_does(colorizer):
+def test_colors_of_the_input_do_not_matter_but_lightness_does(colorizer):
     picture = scene(3, 32)
     grey = replace_ab(picture, np.zeros((32, 32, 2), np.float32))
     ab = colorizer.predict(picture).ab

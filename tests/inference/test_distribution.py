@@ -65,7 +65,7 @@ def test_saturation_multiplies_chroma():
     np.testing.assert_allclose(half[..., 0], whole[..., 0], atol=1)
 
 
-def test_palette_gives_mixes_of_its_colours():
+def test_palette_gives_mixes_of_its_colors():
     found = distribution()
     red, blue = (
         rgb2lab(np.uint8([[c]]))[0, 0, 1:] for c in ((170, 85, 51), (0, 0, 99))
@@ -76,7 +76,7 @@ def test_palette_gives_mixes_of_its_colours():
     assert along.max() - along.min() > 0.5
     beside = ab - red - along[..., None] * (blue - red)
     assert np.abs(beside).max() < 0.01
-    # One colour only is that colour; at a low temperature each pixel takes one.
+    # One color only is that color; at a low temperature each pixel takes one.
     np.testing.assert_allclose(found.decode(palette="#aa5533"), red + 0 * ab, atol=0.01)
     sure = found.decode(1e-3, "#aa5533,#000063")[::4, ::4]
     away = np.minimum(np.abs(sure - red).max(-1), np.abs(sure - blue).max(-1))

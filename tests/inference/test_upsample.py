@@ -30,7 +30,7 @@ def resized(planes, size):
 
 
 def true_guide(picture, side):
-    """The guide that a net would give which knows every colour on its coarse grid."""
+    """The guide that a net would give which knows every color on its coarse grid."""
     lightness, ab = lab(images.resize_short(picture, side))
     coarse = tuple(-(-n // COARSE) for n in lightness.shape)
     return fit(lightness, resized(resized(ab, coarse), lightness.shape))
@@ -57,8 +57,8 @@ def test_no_worse_than_bilinear(name, side):
     assert np.abs(guide.gain).max() > 0.1  # it does something
 
 
-def test_colour_stops_at_an_edge():
-    """Two halves of a colour each: at full size the guided edge is the sharper one."""
+def test_color_stops_at_an_edge():
+    """Two halves of a color each: at full size the guided edge is the sharper one."""
     picture = np.empty((256, 256, 3), np.uint8)
     picture[:, :131], picture[:, 131:] = (200, 60, 50), (210, 220, 255)
     lightness, ab = lab(picture)
@@ -88,7 +88,7 @@ def test_a_part_is_the_part_of_the_whole():
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_lightness_is_kept(name):
-    """Even with colours far outside the gamut."""
+    """Even with colors far outside the gamut."""
     picture = PHOTOGRAPHS[name]()
     guide = true_guide(picture, 64)
     wild = fit(guide_lightness(picture), 4 * guide.ab)
@@ -114,7 +114,7 @@ def test_lightness_is_kept_at_any_size(size):
 
 
 def test_tiles_leave_no_seam():
-    """A picture of many tiles has the colours that one tile would have given it."""
+    """A picture of many tiles has the colors that one tile would have given it."""
     rows, columns = 700, 900  # more than two of the larger tiles
     picture = images.resize(scene(1, 256), (rows, columns))
     guide = true_guide(picture, 64)

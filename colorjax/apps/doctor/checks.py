@@ -22,9 +22,9 @@ from colorjax.evaluation.metrics.image import colorfulness_of
 
 FINDINGS = {  # the kinds of findings, in the order of the report, and what they mean
     "unreadable": "cannot be decoded; in training it counts for nothing",
-    "constant": "nearly one colour everywhere: nothing to learn from",
+    "constant": "nearly one color everywhere: nothing to learn from",
     "tiny": "a short side of less than half of data.resize: enlarged, it is a blur",
-    "grey": "no colour: the loss leaves it out",
+    "grey": "no color: the loss leaves it out",
     "toned": "grey under one warm tone, like sepia: teaches that the world is brown",
     "duplicate": "the pixels of another one",
     "near-duplicate": "looks like another one: scaled, compressed, a little cropped",
@@ -44,7 +44,7 @@ _one_large = threading.Lock()
 
 class Decoded(NamedTuple):
     """A decoded image: its (height, width), the hash of its pixels, a thumbnail of all
-    of it, and the centre square that evaluation sees."""
+    of it, and the center square that evaluation sees."""
 
     size: tuple[int, int]
     digest: bytes
@@ -102,8 +102,8 @@ def decode(data: bytes, name: str, side: int) -> Decoded:
 def _decode(data: bytes, name: str, side: int) -> Decoded:
     image = images.read(data, name)
     height, width = images.short_size(image, side)
-    centre = ((height - side) // 2, (width - side) // 2, side, side)
-    square = images.resize(image, (height, width), centre)
+    center = ((height - side) // 2, (width - side) // 2, side, side)
+    square = images.resize(image, (height, width), center)
     shape = np.array(image.shape[:2], "<i8").tobytes()
     digest = hashlib.blake2b(shape + image.tobytes(), digest_size=16).digest()
     thumb = images.resize(image, (THUMB, THUMB))

@@ -145,7 +145,7 @@ def _color_lines(summary: dict[str, Any]) -> list[str]:
     least = min(KNOWN.values(), key=lambda x: x["effective_bins"])["effective_bins"]
     if bins < 0.7 * least:
         lines.append(
-            "That is less colour than in those; expect results of few, muted colours."
+            "That is less color than in those; expect results of few, muted colors."
         )
     a, b = summary["commonest_bin"]["ab"]
     share = summary["commonest_bin"]["share"]
