@@ -114,8 +114,7 @@ def main() -> int:
     warn([f"{name} has trained on {n} of {total}" for name, n in overlap.items()])
     conditions = dataclasses.replace(conditions, overlap=overlap or None)
     results = Results.of(conditions, evaluated, runs)
-    if ADD.value:
-        results = merge(results, ADD.value)
+    results = merge(results, ADD.value) if ADD.value else results
     page, scores, not_finite = gallery(predictors, evaluated, results, dataset, source)
     warn(not_finite)
     write(epath.Path(OUT.value or WORKDIR.value[0]), results, page, scores)

@@ -189,8 +189,7 @@ class Evaluator:
         )
         values = evaluated[THIS_RUN].metrics
         metrics = {name: value.value for name, value in values.items()}
-        collapsed = monitor.collapse_warnings(metrics) if step >= monitor.SHORT else []
-        for warning in collapsed:
+        for warning in monitor.collapse_warnings(metrics, step):
             warn(f"after step {step}, {warning}")
         draws = self.evaluation.writes_grid(step, config["steps"])
         if draws and jax.process_index() == 0:

@@ -65,7 +65,7 @@ RANGES: dict[str, tuple[float, float]] = {  # the least and the largest value of
     "method.l1": (0, math.inf),
     "method.r1": (0, math.inf),
     "method.ema": (0, BELOW_1),
-    "optimizer.learning_rate": (0, 1000),
+    "optimizer.learning_rate": (0, 2e9),
     "optimizer.warmup": (0, math.inf),
     "optimizer.hold": (0, math.inf),
     "optimizer.b1": (0, BELOW_1),

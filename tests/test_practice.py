@@ -83,7 +83,7 @@ def test_options_of_values():
 
 
 def test_each_number_of_a_config_has_a_range():
-    sections = {"data": ImageDataset, "optimizer": optim.adam, "step": StepOptions}
+    sections = {"data": ImageDataset, "optimizer": optim.Adam, "step": StepOptions}
     sections |= {"checkpoint": Checkpoints, "evaluation": Evaluation}
     builders = [("method", methods.builder(name)) for name in METHODS]
     for section, function in [*sections.items(), *builders]:

@@ -68,7 +68,8 @@ def read_block(block: bytes) -> Exif | None:
 def read_tags(data: bytes, offset: int, big: bool = False) -> Exif:
     """The directory at `offset` of a TIFF file and the EXIF and GPS directories below.
 
-    `big` tells that it is a BigTIFF file. What lies outside of the data is left out.
+    `big` tells that it is a BigTIFF file. What lies outside of the data is left
+    out, and so is a repetition of a tag.
     """
     order = byte_order(data)
     first = _read(data, offset, order, big)
@@ -93,7 +94,7 @@ def _read(data: bytes, offset: int, order: str, big: bool) -> Directory:
         start = at + size - inline
         if bytes_ > inline:
             (start,) = struct.unpack_from(order + length, data, start)
-        if bytes_ > 0 and start + bytes_ <= len(data):
+        if bytes_ > 0 and start + bytes_ <= len(data) and code not in directory:
             directory[code] = Tag(kind, data[start : start + bytes_])
     return directory
 

@@ -77,7 +77,8 @@ def _resolution(metadata: Metadata) -> dict[str, Any]:
             for tag in (282, 283)
         )
         unit = exif.number(first.get(296, exif.short(exif.INCH, order)), order)
-        return {"resolution": (x, y), "resolutionunit": unit}
+        if x[1] and y[1] and unit in (1, 2, 3):  # no unit, inch, centimeter
+            return {"resolution": (x, y), "resolutionunit": unit}
     if metadata.dpi:
         return {"resolution": metadata.dpi, "resolutionunit": exif.INCH}
     return {}

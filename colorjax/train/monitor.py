@@ -72,12 +72,12 @@ def discriminator_warnings(logged: Sequence[Mapping[str, Any]]) -> dict[str, str
     return warnings
 
 
-def collapse_warnings(metrics: Mapping[str, float]) -> list[str]:
+def collapse_warnings(metrics: Mapping[str, float], step: int) -> list[str]:
     """Warnings that the colors have collapsed, are grey, or are glaring.
 
     `metrics` are those of an evaluation: "bins_used", "bins_used_original",
     "commonest_bin" and "chroma_ratio" (see `colorjax.evaluation.metrics.diversity` and
-    `.image`).
+    `.image`). A run of fewer than `SHORT` steps is not blamed for few or pale colors.
     """
     remedy = (
         "; lower optimizer.learning_rate and begin again, or go on from an earlier "
@@ -86,13 +86,13 @@ def collapse_warnings(metrics: Mapping[str, float]) -> list[str]:
     used, original = metrics["bins_used"], metrics["bins_used_original"]
     share, chroma = metrics["commonest_bin"], metrics["chroma_ratio"]
     warnings = []
-    if used - 1 < FEW * (original - 1):
+    if step >= SHORT and used - 1 < FEW * (original - 1):
         warnings.append(
             f"the colors have collapsed: {used:.1f} bins are in use (the exponential "
             f"of their entropy), {original:.1f} in the originals, and {share:.0%} of "
             f"all pixels have the same{remedy}"
         )
-    if chroma < FAINT:
+    if step >= SHORT and chroma < FAINT:
         warnings.append(
             f"the images are grey: their chroma is {chroma:.3f} of the originals'; "
             "train longer, or weigh rare colors more (method.mix, a lower method.l1)"

@@ -243,7 +243,7 @@ def test_nets_without_a_table_are_refused(name, runs, command, tmp_path, monkeyp
     ("options", "message"),
     [
         (["--out", "there"], "there: exists; give another --out"),
-        (["--out", "new", "--temperature", "0"], "--temperature is 0.0"),
+        (["--out", "new", "--temperature", "0"], "--temperature: 0 is less than 0.001"),
         (["--out", "there/new"], "there/new: cannot be written"),
         (["--out", "new", "--step", "5"], "no checkpoint of step 5"),
     ],

@@ -39,7 +39,7 @@ def trained(tmp_path_factory):
 def test_run_leaves_its_files_and_says_how_to_go_on(trained):
     workdir, _, result = trained
     told = {"config.json", "log.jsonl", "metrics.json", "pictures.json"}
-    files = told | {"checkpoints", "prior.npy", "grid.png"}
+    files = told | {"checkpoints", "prior.npy", "grid.png", "tensorboard"}
     assert files == {path.name for path in workdir.iterdir()}
     assert f"colorjax colorize PICTURE --run {workdir}" in result.out
     assert "first step after" in result.err and "images/s" in result.err

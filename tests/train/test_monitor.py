@@ -52,7 +52,7 @@ def test_diversity_counts_colors():
     ids=["true", "pale", "one color", "grey", "glaring", "nan"],
 )
 def test_collapse_is_reported(change, words):
-    warnings = monitor.collapse_warnings(metrics_of(change(EXAMPLES["ab"])))
+    warnings = monitor.collapse_warnings(metrics_of(change(EXAMPLES["ab"])), 500)
     assert len(warnings) == len(words)
     for warning, word in zip(warnings, words, strict=True):
         assert word in warning and "\n" not in warning

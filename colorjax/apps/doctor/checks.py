@@ -117,11 +117,11 @@ def measure(squares: UInt8[Array, "b side side 3"]) -> Measures:
     rgb = squares.astype(jnp.float32) / 255
     lab = rgb_to_lab(rgb)
     ab = lab[..., 1:]
-    centred = lab - lab.mean(axis=(1, 2), keepdims=True)
+    centered = lab - lab.mean(axis=(1, 2), keepdims=True)
     return Measures(
         jnp.linalg.norm(ab, axis=-1).mean(axis=(1, 2)),
         (jnp.abs(ab).max(axis=-1) > 5).mean(axis=(1, 2)),
-        jnp.sqrt(jnp.square(centred).sum(-1).mean(axis=(1, 2))),
+        jnp.sqrt(jnp.square(centered).sum(-1).mean(axis=(1, 2))),
         colorfulness_of(rgb),
         mean_code(ab),
     )

@@ -132,10 +132,16 @@ class Picture:
         max_pixels: int,
     ) -> tuple[str, bytes]:
         """The name and the bytes of the file that `write_full` writes."""
-        image = images.read_full(self.data, self.name, max_pixels)
-        colored = decode(prediction, image, **settings.options)
+        page = images.read_page(self.data, self.name, max_pixels)
+        colored = decode(prediction, page.picture, **settings.options)
         name = f"{Path(self.name).stem}-colorized{suffix}"
-        return name, images.encode(colored, images.output_format(name))
+        encoded = images.encode_file(
+            [page._replace(picture=colored)],
+            images.output_format(name),
+            images.Settings(),
+            self.name,
+        )
+        return name, encoded.data
 
     def _comparison(self, comparison: str, prediction: Distribution) -> Image:
         if comparison == "original":
