@@ -424,8 +424,8 @@ def test_a_list_cannot_name_what_is_not_in_the_folder(tmp_path):
     folder = write_folder(tmp_path / "pictures", 3)
     write_folder(tmp_path / "outside", 1)
     write_list(tmp_path / "list", ["../outside/000.png", "/etc/passwd", "001.png"])
-    dataset = ImageDataset(
-        root=str(folder), list=str(tmp_path / "list"), max_unmatched=2
-    )
-    source = dataset.source("all")
+    settings = dict(root=str(folder), list=str(tmp_path / "list"))
+    with pytest.raises(UserError, match="2 lines of 3 match no image"):
+        ImageDataset(**settings).source("all")
+    source = ImageDataset(**settings, max_unmatched=2).source("all")
     assert [source.key(i) for i in range(len(source))] == ["001.png"]
