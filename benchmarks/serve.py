@@ -3,9 +3,9 @@
     python -m benchmarks.serve --run runs/quick [--clients 8] [--seconds 60]
 
 Each client drops its own images, one after another, moves the temperature and downloads
-the result, whose L must be that of its image. Meanwhile `--stalled` clients upload a
-byte at a time or leave in the middle. The report has the milliseconds of each event and
-the memory of the server.
+the result, whose L must be that of its image. Then it removes the image. Meanwhile
+`--stalled` clients upload a byte at a time or leave in the middle. The report has the
+milliseconds of each event and the memory of the server.
 """
 
 import contextlib
@@ -105,6 +105,10 @@ class Visitor:
         values = suffix, self.run, temperature, saturation, None
         return self.fetch(self.call("save", *values)["file"])
 
+    def remove(self) -> dict:
+        """Remove the image from the page."""
+        return self.call("remove", "grey")
+
     def fetch(self, file: dict) -> bytes:
         """Download a file that the page shows."""
         answer = self.http.get(f"/gradio_api/file={file['path']}")
@@ -146,7 +150,7 @@ def client(url: str, number: int, end: float, results: queue.Queue) -> None:
     visitor = Visitor(url)
     try:
         while time.monotonic() < end:
-            height, width = random.integers(200, 900, 2)
+            height, width = random.integers(200, 900, 2).tolist()
             small = random.integers(0, 256, (9, 9), np.uint8)
             source = np.repeat(images.resize(small, (height, width))[..., None], 3, 2)
             temperature = float(random.choice([0.1, 0.2, 0.8]))
@@ -159,6 +163,7 @@ def client(url: str, number: int, end: float, results: queue.Queue) -> None:
                 begun = time.monotonic()
                 answer = event()
                 results.put((name, time.monotonic() - begun))
+            visitor.remove()
             result = images.read(answer)
             off = np.inf
             if result.shape == source.shape:
