@@ -290,7 +290,8 @@ def test_pages_and_metadata_arrive(command, tmp_path):
     source = tmp_path / "album.tif"
     with tifffile.TiffWriter(source) as writer:
         for i in range(2):
-            writer.write(scene(i, 40), photometric="rgb", description="May Day")
+            options = {"photometric": "rgb", "metadata": None}
+            writer.write(scene(i, 40), description="May Day", **options)
     arguments = ["colorize", source, "--run", "x", "--samples", 2, "--out"]
     for out in ("a", "b"):
         assert command(*arguments, tmp_path / out)[0] == 0
@@ -326,7 +327,7 @@ def test_notes_and_levels(command, tmp_path):
 
 
 @pytest.mark.parametrize("value", ["x", "1", "3,3", "0,nan", "1,2,3"])
-def test_levels_that_are_none(value, command, tmp_path, capsys):
+def test_levels_that_are_none(value, command, tmp_path, capfd):
     with pytest.raises(SystemExit):
         command("colorize", "a.tif", "--run", "x", "--out", "b", "--levels", value)
-    assert "is no pair of numbers" in capsys.readouterr().err
+    assert "is no pair of numbers" in capfd.readouterr().err
