@@ -94,7 +94,8 @@ def _read(data: bytes, offset: int, order: str, big: bool) -> Directory:
         if bytes_ > inline:
             (start,) = struct.unpack_from(order + length, data, start)
         if bytes_ > 0 and start + bytes_ <= len(data):
-            directory[code] = Tag(kind, data[start : start + bytes_])
+            # The first of equal tags counts.
+            directory.setdefault(code, Tag(kind, data[start : start + bytes_]))
     return directory
 
 

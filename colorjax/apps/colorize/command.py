@@ -5,6 +5,7 @@ import contextlib
 import math
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,16 +70,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="refuse pictures with more than N pixels (200e6)",
     )
-    add(
-        "--quality",
-        type=int,
-        metavar="Q",
-        help="of JPEG, WebP and AVIF, 1 to 100 (default: a JPEG source's own, or 95)",
-    )
-    add("--no-metadata", action="store_true", help="leave out EXIF, IPTC, XMP, DPI")
-    add("--no-mark", action="store_true", help="do not tell in XMP of predicted colors")
-    text = "samples of TIFF files that are black and white (default: by its tags)"
-    add("--levels", type=_levels, metavar="MIN,MAX", help=text)
     colors = parser.add_argument_group("colors; the method must predict a distribution")
     add = colors.add_argument
     add(
@@ -111,6 +102,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="decode these saved files (a folder, or one file) instead of predicting",
     )
+    _add_file_arguments(parser.add_argument_group("files").add_argument)
+
+
+def _add_file_arguments(add: Callable[..., object]) -> None:
+    """Declare the arguments on how files are read and written, with `add`."""
+    add(
+        "--quality",
+        type=int,
+        metavar="Q",
+        help="of JPEG, WebP and AVIF, 1 to 100 (default: a JPEG source's own, or 95)",
+    )
+    add("--no-metadata", action="store_true", help="leave out EXIF, IPTC, XMP, DPI")
+    add("--no-mark", action="store_true", help="do not tell in XMP of predicted colors")
+    text = "samples of TIFF files that are black and white (default: by its tags)"
+    add("--levels", type=_levels, metavar="MIN,MAX", help=text)
 
 
 def _levels(text: str) -> tuple[float, float]:
