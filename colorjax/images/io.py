@@ -67,8 +67,7 @@ def read(data: bytes, name: str = "picture") -> UInt8[np.ndarray, "h w 3"]:
     Raises `UserError`, with `name` in its message, if the data is not a readable
     picture or has more than `MAX_PIXELS` pixels.
     """
-    with _refusing(name), contextlib.closing(_pages(data, name, MAX_PIXELS)) as pages:
-        return on_white(to_8_bits(next(pages).picture))
+    return on_white(to_8_bits(read_page(data, name).picture))
 
 
 def read_full(
@@ -80,8 +79,13 @@ def read_full(
     has alpha. Raises `UserError`, with `name` in its message, if the data is not a
     readable picture or has more than `max_pixels` pixels.
     """
+    return read_page(data, name, max_pixels).picture
+
+
+def read_page(data: bytes, name: str = "picture", max_pixels: int = MAX_PIXELS) -> Page:
+    """The first picture of a file as `read_full` returns it, with its metadata."""
     with _refusing(name), contextlib.closing(_pages(data, name, max_pixels)) as pages:
-        return next(pages).picture
+        return next(pages)
 
 
 def read_file(

@@ -107,12 +107,15 @@ class Session:
 
     def write_full(self, settings: Settings, suffix: str, max_pixels: int) -> Path:
         """A file with the size and depth of the image, in the format of `suffix`."""
-        image = images.read_full(self.data, self.name, max_pixels)
-        colored = decode(self.predictions[settings.run], image, **settings.options)
-        name = f"{Path(self.name).stem}-colorized{suffix}"
-        return self._write(
-            "full", name, images.encode(colored, images.output_format(name))
+        page = images.read_page(self.data, self.name, max_pixels)
+        prediction = self.predictions[settings.run]
+        page = page._replace(
+            picture=decode(prediction, page.picture, **settings.options)
         )
+        name = f"{Path(self.name).stem}-colorized{suffix}"
+        kind = images.output_format(name)
+        encoded = images.encode_file([page], kind, images.Settings(), self.name)
+        return self._write("full", name, encoded.data)
 
     def _decode(self, image: Image, settings: Settings) -> Image:
         """The image, which has another size than the prediction, in color."""
