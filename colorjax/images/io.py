@@ -147,7 +147,8 @@ def _pages(
     with tiff.opened(data) as pages:
         _check_size([page.size for page in pages], name, max_pixels)
         if raw.is_raw(pages):
-            yield _raw(data, pages[0], name, max_pixels)
+            picture = raw.decode(data, name, max_pixels)
+            yield Page(picture, metadata.of_tiff(pages[0].tags), Storage("DNG"), [])
             return
         for page in pages:
             yield _tiff_page(data, page, name, levels)
@@ -210,11 +211,6 @@ def _plain_page(data: bytes, page: tiff.Page) -> tuple[Picture, Any] | None:
             raise ValueError("its headers disagree about its size")
         picture = pillow.decode(image, data)
         return picture, image.getexif().get(ExifTags.Base.Orientation, 1)
-
-
-def _raw(data: bytes, page: tiff.Page, name: str, max_pixels: int) -> Page:
-    picture = raw.decode(data, name, max_pixels)
-    return Page(picture, metadata.of_tiff(page.tags), Storage("DNG"), [])
 
 
 def _product(size: tuple[int, int]) -> int:
