@@ -43,6 +43,8 @@ ONLY = {  # a library, and the only folders that may import it
     "onnxruntime": {"apps"},
     "gradio": {"apps"},
     "imagecodecs": {"images"},
+    "pillow_heif": {"images"},
+    "rawpy": {"images"},
     "tifffile": {"images"},
     "grain": {"data"},
     "tensorflow_datasets": {"data"},

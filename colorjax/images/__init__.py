@@ -18,6 +18,7 @@ from colorjax.images.io import (
     read,
     read_file,
     read_full,
+    read_page,
 )
 from colorjax.images.reduce import Picture, on_white, to_8_bits
 from colorjax.images.resample import resize, resize_short, short_size
@@ -43,6 +44,7 @@ __all__ = [
     "read",
     "read_file",
     "read_full",
+    "read_page",
     "resize",
     "resize_short",
     "short_size",

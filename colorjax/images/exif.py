@@ -94,8 +94,9 @@ def _read(data: bytes, offset: int, order: str, big: bool) -> Directory:
         start = at + size - inline
         if bytes_ > inline:
             (start,) = struct.unpack_from(order + length, data, start)
-        if bytes_ > 0 and start + bytes_ <= len(data) and code not in directory:
-            directory[code] = Tag(kind, data[start : start + bytes_])
+        if bytes_ > 0 and start + bytes_ <= len(data):
+            # The first of equal tags counts.
+            directory.setdefault(code, Tag(kind, data[start : start + bytes_]))
     return directory
 
 

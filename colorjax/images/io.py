@@ -67,8 +67,7 @@ def read(data: bytes, name: str = "picture") -> UInt8[np.ndarray, "h w 3"]:
     Raises `UserError`, with `name` in its message, if the data is not a readable
     picture or has more than `MAX_PIXELS` pixels.
     """
-    with _refusing(name), contextlib.closing(_pages(data, name, MAX_PIXELS)) as pages:
-        return on_white(to_8_bits(next(pages).picture))
+    return on_white(to_8_bits(read_page(data, name).picture))
 
 
 def read_full(
@@ -80,8 +79,13 @@ def read_full(
     has alpha. Raises `UserError`, with `name` in its message, if the data is not a
     readable picture or has more than `max_pixels` pixels.
     """
+    return read_page(data, name, max_pixels).picture
+
+
+def read_page(data: bytes, name: str = "picture", max_pixels: int = MAX_PIXELS) -> Page:
+    """The first picture of a file as `read_full` returns it, with its metadata."""
     with _refusing(name), contextlib.closing(_pages(data, name, max_pixels)) as pages:
-        return next(pages).picture
+        return next(pages)
 
 
 def read_file(
@@ -143,7 +147,8 @@ def _pages(
     with tiff.opened(data) as pages:
         _check_size([page.size for page in pages], name, max_pixels)
         if raw.is_raw(pages):
-            yield _raw(data, pages[0], name, max_pixels)
+            picture = raw.decode(data, name, max_pixels)
+            yield Page(picture, metadata.of_tiff(pages[0].tags), Storage("DNG"), [])
             return
         for page in pages:
             yield _tiff_page(data, page, name, levels)
@@ -206,11 +211,6 @@ def _plain_page(data: bytes, page: tiff.Page) -> tuple[Picture, Any] | None:
             raise ValueError("its headers disagree about its size")
         picture = pillow.decode(image, data)
         return picture, image.getexif().get(ExifTags.Base.Orientation, 1)
-
-
-def _raw(data: bytes, page: tiff.Page, name: str, max_pixels: int) -> Page:
-    picture = raw.decode(data, name, max_pixels)
-    return Page(picture, metadata.of_tiff(page.tags), Storage("DNG"), [])
 
 
 def _product(size: tuple[int, int]) -> int:

@@ -25,6 +25,7 @@ LOSSLESS = {
 NONE, JPEG = 1, 7
 # What tifffile writes by itself, or is given as an argument.
 OWN = {282, 283, 296, exif.SOFTWARE, exif.EXIF, exif.GPS}
+UNITS = 1, exif.INCH, exif.CENTIMETER
 NO_TAG = exif.Tag(0, b"")
 
 
@@ -76,9 +77,10 @@ def _resolution(metadata: Metadata) -> dict[str, Any]:
             tuple(int(v) for v in np.frombuffer(first[tag].data, order + "u4")[:2])
             for tag in (282, 283)
         )
+        if not x[1] or not y[1]:  # the resolution is unknown
+            return {}
         unit = exif.number(first.get(296, exif.short(exif.INCH, order)), order)
-        if x[1] and y[1] and unit in (1, 2, 3):  # no unit, inch, centimeter
-            return {"resolution": (x, y), "resolutionunit": unit}
+        return {"resolution": (x, y), "resolutionunit": unit if unit in UNITS else 1}
     if metadata.dpi:
         return {"resolution": metadata.dpi, "resolutionunit": exif.INCH}
     return {}

@@ -290,7 +290,8 @@ def test_pages_and_metadata_arrive(command, tmp_path):
     source = tmp_path / "album.tif"
     with tifffile.TiffWriter(source) as writer:
         for i in range(2):
-            writer.write(scene(i, 40), photometric="rgb", description="May Day")
+            options = {"photometric": "rgb", "metadata": None}
+            writer.write(scene(i, 40), description="May Day", **options)
     arguments = ["colorize", source, "--run", "x", "--samples", 2, "--out"]
     for out in ("a", "b"):
         assert command(*arguments, tmp_path / out)[0] == 0

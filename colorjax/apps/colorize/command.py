@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,16 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="refuse pictures with more than N pixels (200M)",
     )
-    add(
-        "--quality",
-        type=options.whole(1, 100),
-        metavar="Q",
-        help="of JPEG, WebP and AVIF, 1 to 100 (default: a JPEG source's own, or 95)",
-    )
-    add("--no-metadata", action="store_true", help="leave out EXIF, IPTC, XMP, DPI")
-    add("--no-mark", action="store_true", help="do not tell in XMP of predicted colors")
-    text = "samples of TIFF files that are black and white (default: by its tags)"
-    add("--levels", type=options.levels, metavar="MIN,MAX", help=text)
+    _add_file_arguments(parser.add_argument_group("files").add_argument)
     _add_colors(parser)
 
 
@@ -116,6 +108,20 @@ def _add_colors(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="decode these saved files (a folder, or one file) instead of predicting",
     )
+
+
+def _add_file_arguments(add: Callable[..., object]) -> None:
+    """Declare the arguments on how files are read and written, with `add`."""
+    add(
+        "--quality",
+        type=options.whole(1, 100),
+        metavar="Q",
+        help="of JPEG, WebP and AVIF, 1 to 100 (default: a JPEG source's own, or 95)",
+    )
+    add("--no-metadata", action="store_true", help="leave out EXIF, IPTC, XMP, DPI")
+    add("--no-mark", action="store_true", help="do not tell in XMP of predicted colors")
+    text = "samples of TIFF files that are black and white (default: by its tags)"
+    add("--levels", type=options.levels, metavar="MIN,MAX", help=text)
 
 
 def run(args: argparse.Namespace) -> int:
