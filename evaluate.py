@@ -6,7 +6,7 @@ table with the columns of the paper's Table 1 and newer metrics. It writes the t
 its protocol and the provenance of each model to evaluation.json, .md and .html in --out
 (the directory of the first run), and the scores of each image to evaluation.csv.
 
-By default only closed-form metrics are computed. Name others with their files:
+By default only metrics that need no network are computed. Name others with their files:
 --metrics=standard,classification,lpips,fid --classifier=FILE --inception=FILE.
 """
 

@@ -4,7 +4,8 @@ Any key of the config can be overridden: --config.section.key=value. The workdir
 else runs/NAME, gets the config, the list of images, checkpoints, log.jsonl, and at the
 end metrics.json and grid.png. If the run is interrupted, the same command resumes it
 from its last checkpoint. On several hosts, start one process on each with
---distributed (TPU pods and clusters find each other), or name the --coordinator.
+--distributed. On TPU pods and clusters the processes find each other; elsewhere name
+the --coordinator.
 """
 
 import shlex
@@ -70,7 +71,7 @@ def main() -> int:
     )
     mesh = make_mesh()
 
-    # ---- The experiment; all mistakes in the config show here.
+    # ---- The experiment; mistakes in the config are found here.
     if CONFIG.value is None:
         raise UserError("give a config: --config=configs/quick.py")
     config = configs.to_dict(CONFIG.value)
@@ -82,7 +83,7 @@ def main() -> int:
     path = epath.Path(WORKDIR.value or f"runs/{name}")
 
     with Workdir.open(path, experiment, evaluation.whole_batch(mesh)) as workdir:
-        # ---- The state: 1. own checkpoint, 2. new nets, 3. init_from replaces them.
+        # ---- The state: of the last checkpoint, or else new, or of `init_from`.
         checkpoints, steps = workdir.checkpoints, config["steps"]
         begin = checkpoints.latest() or 0
         state = initial_state(workdir, begin)
@@ -114,7 +115,7 @@ def main() -> int:
                     state, metrics = train_step(state, batch)
                     logger.add(step, metrics)
                 if step == begin + 1:
-                    jax.block_until_ready(metrics)  # a step that fails takes no workdir
+                    jax.block_until_ready(metrics)  # if it fails, nothing is recorded
                     workdir.record()
                 monitor.check_divergence(logger.step, logger.metrics, save_bad_batch)
                 workdir.check_lock()

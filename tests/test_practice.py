@@ -207,7 +207,7 @@ def test_whatever_holds_a_picture(colorizer, inside):
         (3, "a picture is the name of a file"),
         ([None], "not NoneType"),
         (io.StringIO("x"), "not StringIO"),
-        ("https://example.com/a.jpg", "no address; download it first"),
+        ("https://example.com/a.jpg", "not an address; download it first"),
         (np.zeros((4, 4), np.float32), "multiply floats in .0, 1. by 255"),
         (Image.new("F", (4, 4)), "levels of no known range"),
         (b"", "the file is empty"),

@@ -16,10 +16,10 @@ from colorjax.files import files_below
 class Folder:
     """The image files below a folder, in sorted order.
 
-    The split "test" is every tenth file, "train" the others, "all" both. `holdout` is
-    "hash" or "sorted" (see `ImageDataset`). Where all files are in subfolders, the
-    class of an image is the place of its topmost subfolder among those, sorted. The key
-    is the path below the folder. Raises `UserError` where the split has no images.
+    The split "test" is about a tenth of the files, "train" the others, "all" both.
+    `holdout` is "hash" or "sorted" (see `ImageDataset`). If all files are in
+    subfolders, the class of an image is the index of its topmost subfolder in their
+    sorted list. The key is the path below the folder. Raises `UserError` where the split has no images.
     """
 
     def __init__(self, root: epath.Path, split: str, holdout: str):

@@ -38,7 +38,7 @@ from colorjax.data.transforms import evaluation_example, join_example, training_
 from colorjax.errors import UserError
 from colorjax.progress import tracked
 
-LARGEST = 8192  # pixels: the longest side of an image that a network gets
+LARGEST = 8192  # pixels: the largest allowed data.resize
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class ImageDataset:
     Training enlarges them by a random factor up to `zoom`, takes random square crops of
     side `crop` and mirrors half of them. Evaluation takes the center square.
 
-    A folder holds out every tenth image, by a `hash` of its path or in `sorted` order.
+    A folder holds out a tenth of its images: about a tenth by a `hash` of the path, or
+    every tenth in `sorted` order.
     `list` is a file that names the images to use, as `colorjax doctor --fix` writes it;
     it does not change which images are held out. At most `max_unmatched` of its lines
     may name no image. `workers` processes decode (0: threads
@@ -162,10 +163,10 @@ class ImageDataset:
         start: int,
         steps: int,
     ) -> Iterator[Batch]:
-        """This process's part of the global batches of steps `start` to `steps`.
+        """This process's part of the global batches of steps `start` + 1 to `steps`.
 
-        `batch` is the size of a global batch. With `others`, each image comes with one
-        from there, drawn independently.
+        `batch` is the size of a global batch. With `others`, each image comes with
+        an image of that source, drawn independently.
         """
 
         def shuffled(source, seed):

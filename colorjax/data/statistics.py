@@ -19,15 +19,15 @@ from colorjax.errors import UserError
 from colorjax.method import Examples, to_examples
 from colorjax.quantize import Q, soft_encode
 
-COLORED = 0.005  # share of pixels with a color, from which on an image is colored
+COLORED = 0.005  # an image is colored if a larger share of its pixels is
 
 
 class ColorStatistics(NamedTuple):
     """The colors of a data set.
 
     `prior` is what `estimate_prior` returns, `images` the number of readable images,
-    `colored` that of those in which more than the share `COLORED` of the pixels has an
-    |a| or |b| above 5.
+    `colored` the number of colored ones: |a| or |b| is above 5 in more than the share
+    `COLORED` of the pixels.
     """
 
     prior: Float[np.ndarray, "313"]
@@ -53,7 +53,9 @@ def color_statistics(batches: Iterable[dict], mesh: Mesh) -> ColorStatistics:
 
 
 def estimate_prior(batches: Iterable[dict], mesh: Mesh) -> Float[np.ndarray, "313"]:
-    """The frequency of each bin: the mean soft code of every fourth pixel; sums to 1.
+    """The frequency of each bin: the mean soft code at every fourth row and column.
+
+    The frequencies sum to 1.
 
     The code has 5 neighbors and a sigma of 5 ab units. It is itself the smoothing, as
     in the released code; the paper smooths a histogram with a Gaussian of that sigma.
@@ -63,7 +65,7 @@ def estimate_prior(batches: Iterable[dict], mesh: Mesh) -> Float[np.ndarray, "31
 
 
 def mean_code(ab: Float[Array, "b h w 2"]) -> Float[Array, "b 313"]:
-    """The mean soft code of every fourth pixel of each image; sums to 1."""
+    """The mean soft code at every fourth row and column of each image; sums to 1."""
     indices, weights = soft_encode(ab[:, ::4, ::4])
     return sum_by_class(weights, indices) / weights[0, ..., 0].size
 

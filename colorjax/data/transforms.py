@@ -77,7 +77,7 @@ def _example(
 ) -> Example:
     """A square of `side` pixels from the image with a short side of `short` pixels.
 
-    `corner` is (top, left) as shares of the room that the square has.
+    `corner` is (top, left) as fractions, 0 to 1, of the largest possible offsets.
     """
     try:
         encoded = source[index]

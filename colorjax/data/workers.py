@@ -11,8 +11,7 @@ from colorjax.errors import UserError
 
 
 def exit_with_parent(worker: int, workers: int) -> None:
-    """Make this worker process exit when its parent exits, even if that was killed, and
-    not by Ctrl-C.
+    """Make this worker exit when its parent exits or is killed, and ignore Ctrl-C.
 
     Grain's workers would go on forever and keep the memory that they share. Grain calls
     this in each worker with its number and the number of all.

@@ -57,7 +57,7 @@ class Colorizer:
         """`side` is the short side, in pixels, of the images that the network sees.
 
         `source` is a name of the run, for messages. `section` is the `method` section
-        of the config that made the method; only with it the colorizer can be pickled.
+        of the config that made the method; without it the colorizer cannot be pickled.
         """
 
         def predict(nets, rgb):

@@ -40,7 +40,7 @@ def replace_ab_guided(picture: Picture, guide: Guide) -> Picture:
 
 
 def _map_tiles(picture: Picture, planes: Callable[[Rectangle], np.ndarray]) -> Picture:
-    """The result of `_recolor_tile` on all tiles; `planes` gives those of a tile."""
+    """Recolor a picture by tiles; `planes(tile)` gives the ab, gain and coarse L."""
     height, width = picture.shape[:2]
     pixels = SMALL if height * width <= SMALL else LARGE
     result = np.empty_like(picture)

@@ -1,7 +1,7 @@
 """The predicted color distribution of one image: decoding, sampling, entropy.
 
 The distribution over the 313 bins is decoded in milliseconds, in many ways, without
-running the network again. It is all NumPy, so that no image size has to be compiled.
+running the network again. It is NumPy, so that nothing is compiled for an image size.
 """
 
 import re

@@ -51,7 +51,9 @@ def read_picture(source: object) -> Picture:
     if isinstance(source, str | os.PathLike):
         name = os.fspath(source)
         if ADDRESS.match(name):
-            raise UserError(f"{name[:200]}: {ACCEPTED}, no address; download it first")
+            raise UserError(
+                f"{name[:200]}: {ACCEPTED}, not an address; download it first"
+            )
         return images.read_full(images.load_bytes(source), name)
     if isinstance(source, bytes):
         return images.read_full(source)

@@ -120,7 +120,7 @@ class Checkpoints:
     def _guarded(self, action: Callable[[], Any]) -> Any:
         try:
             return action()
-        except jax.errors.JaxRuntimeError:  # a lost process; the disk is fine
+        except jax.errors.JaxRuntimeError:  # a lost process, not the disk
             raise
         except Exception as error:  # tensorstore has no class for a full disk
             raise UserError(
@@ -180,7 +180,7 @@ def save_nets(workdir: epath.PathLike, nets: dict[str, Any], step: int = 0) -> N
 
 
 def _checkpointer(directory: epath.Path, **options: Any) -> ocp.training.Checkpointer:
-    """Orbax without its log, which has 25 lines a save and each error five times."""
+    """Orbax with its log silenced: 25 lines a save, and each error five times."""
     logging.getLogger("absl").addFilter(_is_not_of_orbax)
     return ocp.training.Checkpointer(directory, **options)
 
@@ -233,4 +233,4 @@ def _directory(workdir: epath.PathLike) -> epath.Path:
 
 
 def _cause(error: BaseException) -> str:
-    return reason(error).rsplit('": ', 1)[-1]  # after the name of a temporary file
+    return reason(error).rsplit('": ', 1)[-1]  # drop the name of a temporary file

@@ -70,7 +70,7 @@ class Experiment:
 
     @classmethod
     def from_config(cls, config: dict[str, Any], mesh: Mesh) -> "Experiment":
-        """Build all parts; raises `UserError` for every mistake in the config.
+        """Build all parts; raises `UserError` for a mistake in the config.
 
         Nothing is compiled, and no image is read.
         """

@@ -26,7 +26,7 @@ class TrainingLogger:
     object stores cannot append. A resumed run drops the lines of steps that it repeats.
     """
 
-    FIRST, SPACING = 100, 20  # the metrics of all first steps are fetched, then these
+    FIRST, SPACING = 100, 20  # fetch each of the first 100 steps, then every 20th
     LINES = 2000
 
     def __init__(
@@ -77,7 +77,7 @@ class TrainingLogger:
 
     def flush(self) -> None:
         """Fetch all metrics and write the file."""
-        self._fetch(timed=False)  # the fetch before was just now, not a step ago
+        self._fetch(timed=False)  # `add` has just fetched: no step has passed
         self._write()
 
     def _fetch(self, timed: bool = True) -> None:

@@ -15,7 +15,7 @@ from colorjax.errors import UserError
 WINDOW = 30  # logged steps over which the accuracy of a discriminator is averaged
 WON, LOST = 0.97, 0.52  # mean accuracies of a discriminator; 0.5 is chance
 SHORT = 500  # steps before which a run cannot have learned many colors
-FEW = 0.05  # smallest number of used bins beyond the first, in units of the originals'
+FEW = 0.05  # smallest ratio of (used bins - 1) to that of the originals
 FAINT, WILD = 0.05, 3.0  # smallest and largest chroma, in units of the originals'
 
 

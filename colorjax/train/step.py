@@ -119,7 +119,7 @@ def make_step(
             value, gradient, nets, scalars = _gradient(
                 loss, params, nets, examples, key, options.accumulate
             )
-            # The sum of squares, because Adam's squares must not overflow either.
+            # Test the squared norm: Adam squares gradients, which may overflow, too.
             squared_norm = optax.tree.norm(gradient, squared=True)
             finite &= jnp.isfinite(value + squared_norm)
             updates, optimizers[name] = optimizer.update(
@@ -132,7 +132,7 @@ def make_step(
                 f"update_norm_{name}": optax.tree.norm(updates),
             }
         finite &= _statistics_are_finite(nets)
-        # XLA selects numbers in place, while updating; a branch would copy.
+        # XLA fuses a select into the update, in place; a branch would copy the state.
         nets, optimizers = optax.tree.where(
             finite, (nets, optimizers), (state.nets, state.optimizers)
         )

@@ -82,7 +82,7 @@ class Workdir:
             if jax.process_count() > 1:
                 multihost_utils.sync_global_devices("workdir read")
             checkpoints = Checkpoints(path, **experiment.config["checkpoint"])
-            if jax.process_count() == 1:  # several would wait for a failed one
+            if jax.process_count() == 1:  # else close could wait for a dead process
                 stack.callback(checkpoints.close)
             yield cls(path, experiment, batch, prior, checkpoints, lock)
 
@@ -123,7 +123,7 @@ class Workdir:
             self.lock.check()
 
     def save_bad_batch(self, step: int) -> epath.Path:
-        """Finish all checkpoints, write the batch of `step`, and return its path."""
+        """Write the batch of `step`, finish all checkpoints, and return the path."""
         path = self.path / f"bad_batch_{jax.process_index()}.npz"
         files.write_arrays(path, self.experiment.data.batch_of(step))
         self.checkpoints.close()

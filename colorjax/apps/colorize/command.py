@@ -119,8 +119,10 @@ def _add_file_arguments(add: Callable[..., object]) -> None:
         help="of JPEG, WebP and AVIF, 1 to 100 (default: a JPEG source's own, or 95)",
     )
     add("--no-metadata", action="store_true", help="leave out EXIF, IPTC, XMP, DPI")
-    add("--no-mark", action="store_true", help="do not tell in XMP of predicted colors")
-    text = "samples of TIFF files that are black and white (default: by its tags)"
+    add(
+        "--no-mark", action="store_true", help="do not note the predicted colors in XMP"
+    )
+    text = "TIFF sample values of black and of white (default: from the tags)"
     add("--levels", type=options.levels, metavar="MIN,MAX", help=text)
 
 
@@ -134,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
             notes.append(f"{folder}: left out: {others}")
     saved = args.from_distribution
     if saved and Path(saved).is_file() and len(jobs) > 1:
-        raise UserError("--from-distribution is one file; give their folder")
+        raise UserError("--from-distribution names one file; give a folder")
     undone = [job for job in jobs if args.overwrite or not _is_done(job, wanted)]
     for note in notes:
         report(note)
@@ -180,7 +182,7 @@ def _colorize(
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Raise `UserError` for options that exclude each other."""
+    """Set the default seed; raise `UserError` for options that do not go together."""
     if args.workdir and args.from_distribution:
         raise UserError("give either --run or --from-distribution, not both")
     if args.from_distribution and args.save_distribution:

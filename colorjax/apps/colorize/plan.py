@@ -190,7 +190,8 @@ def left_out(folder: Path) -> str:
 
 
 def _check(jobs: list[Job], wanted: Wanted) -> None:
-    """Raise `UserError` if a result has an unknown format or would replace a file."""
+    """Raise `UserError` for a result of unknown format or too long a name, and if it
+    would replace an input or another result."""
     originals = {job.source.resolve() for job in jobs if job.source is not None}
     targets = {}
     for job in jobs:
