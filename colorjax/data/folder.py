@@ -19,7 +19,8 @@ class Folder:
     The split "test" is about a tenth of the files, "train" the others, "all" both.
     `holdout` is "hash" or "sorted" (see `ImageDataset`). If all files are in
     subfolders, the class of an image is the index of its topmost subfolder in their
-    sorted list. The key is the path below the folder. Raises `UserError` where the split has no images.
+    sorted list. The key is the path below the folder. Raises `UserError` where the
+    split has no images.
     """
 
     def __init__(self, root: epath.Path, split: str, holdout: str):
