@@ -299,6 +299,7 @@ def test_evaluate_and_train_from_a_converted_run(runs, tmp_path, capsys):
     assert "AuC bal." in out and "grey" in out and "licence" in out
 
 
+@pytest.mark.slow
 def test_train_from_a_converted_classifier(tmp_path, capsys):
     """A run whose encoder is the classifier's, and whose decoder is to be trained."""
     file, workdir = tmp_path / "lite0.safetensors", tmp_path / "lite0"

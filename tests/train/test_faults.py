@@ -245,6 +245,7 @@ def children(pid):
             yield int(path.name)
 
 
+@pytest.mark.slow
 def test_worker_process_killed(undisturbed, tmp_path):
     """Ends the run within seconds, with one line."""
     config, _ = undisturbed
@@ -262,6 +263,7 @@ def test_worker_process_killed(undisturbed, tmp_path):
 # ---- Two runs in one workdir.
 
 
+@pytest.mark.slow
 def test_second_run_in_a_workdir_refuses(undisturbed, tmp_path):
     """After the first run is killed, with its workers, another resumes it at once."""
     config, _expected = undisturbed

@@ -46,7 +46,7 @@ def reference(tmp_path_factory):
 @pytest.mark.parametrize(
     ("processes", "per_process"),
     [
-        (1, 4),
+        pytest.param(1, 4, marks=pytest.mark.slow),
         pytest.param(2, 1, marks=pytest.mark.slow),
         (2, 2),
         pytest.param(4, 1, marks=pytest.mark.slow),
