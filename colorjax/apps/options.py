@@ -3,8 +3,9 @@
 `count`, `index`, `seed`, `factor`, `temperature`, `palette`, `picture_format`, `path`,
 `levels` and `root_path` read one value each; `whole` and `number` make such functions
 for other ranges. A value outside of its range raises `argparse.ArgumentTypeError`,
-which the command prints as one line with the name of the option. `need_extra` checks
-for the packages that a command needs beyond those of colorjax.
+which the command prints as one line with the name of the option. `add_decoding`
+declares the options that several commands share. `need_extra` checks for the packages
+that a command needs beyond those of colorjax.
 """
 
 import argparse
@@ -122,6 +123,27 @@ def root_path(text: str) -> str:
             "its end"
         )
     return text
+
+
+def add_decoding(add: Callable[..., object]) -> None:
+    """Declare, with `add`, the options that decode a prediction to colors."""
+    add(
+        "--temperature",
+        type=temperature,
+        help="lower is bolder and patchier (default: the run's)",
+    )
+    add(
+        "--saturation",
+        type=factor,
+        default=1.0,
+        help="multiplies the chroma; works with any method",
+    )
+    add(
+        "--palette",
+        type=palette,
+        help="use only the hue and chroma of these colors: '#aa5533,#224488'; the "
+        "lightness stays that of the picture",
+    )
 
 
 def need_extra(extra: str, *modules: str) -> None:

@@ -9,7 +9,6 @@ from colorjax.errors import UserError, install_hint
 from colorjax.images.tiff import Page
 
 DNG_VERSION = 50706
-COLOR_FILTERS = 32803, 34892  # photometric interpretations: mosaic, linear
 
 
 def is_raw(pages: list[Page]) -> bool:

@@ -227,6 +227,9 @@ def test_a_zip_of_all_results(sessions):
         names = ["a-colorized.png", "a-colorized-2.png", "b-colorized.tif"]
         assert archive.namelist() == names
         assert archive.read(names[0]) == expected.read_bytes()
+        assert {entry.date_time[0] for entry in archive.infolist()} == {
+            1980
+        }  # no clock
     with zipfile.ZipFile(sessions.write_zip(session, ".png")) as archive:
         assert archive.namelist()[2] == "b-colorized.png"
     assert not first.exists()

@@ -72,23 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_colors(parser: argparse.ArgumentParser) -> None:
     colors = parser.add_argument_group("colors; the method must predict a distribution")
     add = colors.add_argument
-    add(
-        "--temperature",
-        type=options.temperature,
-        help="lower is bolder and patchier (default: the run's)",
-    )
-    add(
-        "--saturation",
-        type=options.factor,
-        default=1.0,
-        help="multiplies the chroma; works with any method",
-    )
-    add(
-        "--palette",
-        type=options.palette,
-        help="use only the hue and chroma of these colors: '#aa5533,#224488'; the "
-        "lightness stays that of the picture",
-    )
+    options.add_decoding(add)
     add(
         "--samples",
         type=options.whole(1, 1000),

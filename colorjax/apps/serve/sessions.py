@@ -167,7 +167,10 @@ class Sessions:
                     suffix or picture.suffixes[0],
                     self.max_pixels,
                 )
-                archive.writestr(_unused(name, names), data)
+                # Without a date of its own, an entry would get the time of now.
+                entry = zipfile.ZipInfo(_unused(name, names))
+                entry.external_attr = 0o644 << 16  # permissions
+                archive.writestr(entry, data)
         if session.archive is not None:
             shutil.rmtree(session.archive.parent, ignore_errors=True)
         session.archive = path

@@ -44,22 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=18,
         help="0: lossless, 51: smallest file (18)",
     )
-    add(
-        "--temperature",
-        type=options.temperature,
-        help="lower: bolder, patchier (the run's own)",
-    )
-    add(
-        "--saturation",
-        type=options.factor,
-        default=1.0,
-        help="factor of chroma (1)",
-    )
-    add(
-        "--palette",
-        type=options.palette,
-        help="use only the hue and chroma of these colors: '#aa5533,#224488'",
-    )
+    options.add_decoding(add)
     add(
         "--audio",
         choices=("copy", "encode", "none"),
