@@ -29,7 +29,10 @@ class Block(nn.Module):
     """A residual block: a depthwise 7x7 convolution, then two dense layers."""
 
     @nn.compact
-    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+    def __call__(
+        self, x: Float[Array, "b h w c"], _: None
+    ) -> tuple[Float[Array, "b h w c"], None]:
+        """The output, as the carry of a scan."""
         channels, options = x.shape[-1], dict(dtype=x.dtype, kernel_init=NORMAL)
         depthwise = nn.Conv(
             channels,
@@ -44,7 +47,8 @@ class Block(nn.Module):
         y = nn.gelu(y, approximate=False)
         y = nn.Dense(channels, name="project", **options)(y)
         small = nn.initializers.constant(1e-6)
-        return x + self.param("layer_scale", small, (channels,)).astype(x.dtype) * y
+        scale = self.param("layer_scale", small, (channels,)).astype(x.dtype)
+        return x + scale * y, None
 
 
 class ConvNeXt(nn.Module):
@@ -52,6 +56,9 @@ class ConvNeXt(nn.Module):
 
     `size` is a key of `SIZES`. `width` multiplies every channel count. The features
     have 1/4, 1/8, 1/16 and 1/32 of the input's height and width.
+
+    The blocks of a stage are one scan over their stacked parameters, which compiles one
+    block.
     """
 
     size: str = "tiny"
@@ -82,7 +89,12 @@ class ConvNeXt(nn.Module):
             else:
                 x = layer_norm(x, f"down{stage}_norm")
                 x = patches(x, channels, 2, f"down{stage}")
-            for number in range(depth):
-                x = Block(name=f"stage{stage}_block{number}")(x)
+            blocks = nn.scan(
+                Block,
+                variable_axes={"params": 0},
+                split_rngs={"params": True},
+                length=depth,
+            )
+            x, _ = blocks(name=f"stage{stage}")(x, None)
             features.append(layer_norm(x, f"norm{stage}"))
         return features

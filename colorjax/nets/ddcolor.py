@@ -105,7 +105,7 @@ class ColorDecoder(nn.Module):
 
     @nn.compact
     def __call__(
-        self, scales: list[Float[Array, "b h2 w2 i"]]
+        self, scales: list[Float[Array, "b _ _ _"]]
     ) -> Float[Array, "b queries c"]:
         dtype, hidden = scales[0].dtype, HEADS * round(HIDDEN * self.width / HEADS)
         normal = nn.initializers.normal(1.0)
@@ -118,12 +118,8 @@ class ColorDecoder(nn.Module):
 
         def attend(x, keys, values, name):
             """The queries `x` with what they find, normalized."""
-            attention = nn.MultiHeadDotProductAttention(
-                HEADS, dtype=dtype, kernel_init=XAVIER, name=name
-            )
-            return layer_norm(
-                x + attention(x + places, keys, values), f"{name}_norm", EPSILON
-            )
+            x += Attention(name=name)(x + places, keys, values)
+            return layer_norm(x, f"{name}_norm", EPSILON)
 
         levels = learned("levels", len(scales))
         memory = []
@@ -146,6 +142,29 @@ class ColorDecoder(nn.Module):
         for number in range(3):
             x = dense(nn.relu(x) if number else x, hidden, f"color{number}")
         return x
+
+
+class Attention(nn.Module):
+    """Attention with `HEADS` heads (Vaswani et al., NIPS 2017)."""
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "b q c"],
+        keys: Float[Array, "b k c"],
+        values: Float[Array, "b k c"],
+    ) -> Float[Array, "b q c"]:
+        def dense(y, name):
+            options = dict(dtype=y.dtype, kernel_init=XAVIER, name=name)
+            return nn.Dense(y.shape[-1], **options)(y)
+
+        def heads(y, name):
+            return dense(y, name).reshape(*y.shape[:2], HEADS, -1)
+
+        y = nn.dot_product_attention(
+            heads(x, "query"), heads(keys, "key"), heads(values, "value")
+        )
+        return dense(y.reshape(x.shape), "out")
 
 
 def sine_positions(height: int, width: int, channels: int) -> Float[Array, "h w c"]:

@@ -9,7 +9,6 @@ Source: the layers in github.com/piddnad/DDColor and, of ConvNeXt, in
 github.com/facebookresearch/ConvNeXt.
 """
 
-import re
 from typing import Any
 
 import jax
@@ -37,17 +36,18 @@ FIRST_OF_ENCODER = "downsample_layers.0.0.weight"  # identifies ConvNeXt
 HOLDERS = ("params.", "model.")  # some files have all tensors under one name
 HEAD = ("norm.", "head.", "head_cls.")  # ConvNeXt's layers for classification
 
-ENCODER_KEYS = (  # how the names of our layers begin, and those in the file
+# How the names of our layers begin, and those in the file; {} is the place in a stack.
+ENCODER_KEYS = (
     (r"encoder/down0/", r"downsample_layers.0.0."),
     (r"encoder/down0_norm/", r"downsample_layers.0.1."),
     (r"encoder/down(\d)/", r"downsample_layers.\1.1."),
     (r"encoder/down(\d)_norm/", r"downsample_layers.\1.0."),
     (r"encoder/norm(\d)/", r"norm\1."),
-    (r"encoder/stage(\d)_block(\d+)/layer_scale", r"stages.\1.\2.gamma"),
-    (r"encoder/stage(\d)_block(\d+)/depthwise/", r"stages.\1.\2.dwconv."),
-    (r"encoder/stage(\d)_block(\d+)/norm/", r"stages.\1.\2.norm."),
-    (r"encoder/stage(\d)_block(\d+)/expand/", r"stages.\1.\2.pwconv1."),
-    (r"encoder/stage(\d)_block(\d+)/project/", r"stages.\1.\2.pwconv2."),
+    (r"encoder/stage(\d)/layer_scale", r"stages.\1.{}.gamma"),
+    (r"encoder/stage(\d)/depthwise/", r"stages.\1.{}.dwconv."),
+    (r"encoder/stage(\d)/norm/", r"stages.\1.{}.norm."),
+    (r"encoder/stage(\d)/expand/", r"stages.\1.{}.pwconv1."),
+    (r"encoder/stage(\d)/project/", r"stages.\1.{}.pwconv2."),
 )
 COLOR_KEYS = (
     (r"colors/queries", r"query_feat.weight"),
@@ -117,37 +117,30 @@ def load_ddcolor(weights: Weights) -> Published:
 
 
 def load_convnext(weights: Weights) -> Published:
-    """A DDColor with this encoder and random decoders, which must be trained.
+    """The encoder alone, from a file of ConvNeXt-T or -L; the rest must be trained.
 
-    The file is of ConvNeXt-T or -L. Raises `UserError`, naming the tensor, where one
-    does not fit.
+    Raises `UserError`, naming the tensor, where one does not fit.
     """
     tensors = _without_head(_unwrapped(weights.tensors), "")
     reader = Reader(weights._replace(tensors=tensors), "ConvNeXt-T or ConvNeXt-L")
     size, width = _encoder_size(reader, "")
-    net = DDColor(size, width)
-    init = jax.jit(net.init)
-    variables: Any = init(jax.random.key(0), jnp.zeros((1, STRIDE, STRIDE, 1)))
-    encoder = {
-        key: shapes
-        for key, shapes in _shapes(net)["params"]["encoder"].items()
-        if not re.fullmatch(r"norm\d", key)  # DDColor's own
-    }
-    params = load_layers(reader, {"encoder": encoder}, ENCODER_KEYS)
+    shapes = _shapes(DDColor(size, width))["params"]["encoder"]
+    for stage in range(len(SIZES[size][0])):
+        del shapes[f"norm{stage}"]  # DDColor's own
+    params = load_layers(reader, {"encoder": shapes}, ENCODER_KEYS)
     reader.finish()
-    variables["params"]["encoder"] |= params["encoder"]
     return Published(
         layout=ENCODER_LAYOUT,
         license=ENCODER_LICENSE,
-        variables=variables,
+        variables={"params": params},
         method=dict(name="ddcolor", encoder=size, width=width),
         side=256,
         conventions={
             "input": "the grey of L in sRGB, by the mean and deviation of ImageNet",
-            "decoders": "none in the file; random, to be trained",
+            "decoders": "none in the file, to be trained",
         },
         use="train it: python train.py --config=configs/ddcolor.py "
-        "--config.init_from={run}",
+        f"--config.method.encoder={size} --config.init_from={{run}}",
     )
 
 

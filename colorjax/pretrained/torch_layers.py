@@ -24,8 +24,9 @@ def load_layers(
     """The variables of a net, of one collection, that have these `shapes`.
 
     `keys` are pairs: a pattern of how the path of a variable of ours begins, and how
-    its key in the file begins. Raises `UserError`, naming the tensor, where one is
-    missing, of another shape or not finite.
+    its key in the file begins, where {} stands for the place in a stack. Raises
+    `UserError`, naming the tensor, where one is missing, of another shape or not
+    finite.
     """
     if "out" in shapes:
         return _load_attention(reader, _translate(path, keys), shapes)
@@ -35,15 +36,25 @@ def load_layers(
             variables[name] = load_layers(reader, shape, keys, f"{path}{name}/")
             continue
         key = _translate(f"{path}{PARTS.get(name, name)}", keys)
-        if name == "kernel" and len(shape.shape) == 2:
-            values = reader.weight(key, shape.shape[::-1]).T
-        elif name == "kernel":
-            values = reader.kernel(key, shape.shape)
+        size = shape.shape
+        if "{}" in key:  # of layers whose variables are stacked
+            stack = [
+                _load(reader, key.format(i), name, size[1:]) for i in range(size[0])
+            ]
+            variables[name] = np.stack(stack)
         else:
-            values = reader.take(key, shape.shape)
-        side = SQUARES.get(path.split("/")[-2] if path else "", 1)
-        variables[name] = _by_pixel(values, side)
+            side = SQUARES.get(path.split("/")[-2] if path else "", 1)
+            variables[name] = _by_pixel(_load(reader, key, name, size), side)
     return variables
+
+
+def _load(reader: Reader, key: str, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """The tensor `key` as our variable `name` of a layer."""
+    if name == "kernel" and len(shape) == 2:  # dense; files have [outputs inputs]
+        return reader.weight(key, shape[::-1]).T
+    if name == "kernel":
+        return reader.kernel(key, shape)
+    return reader.take(key, shape)
 
 
 def _translate(path: str, keys: Keys) -> str:
@@ -59,19 +70,19 @@ def _load_attention(
 ) -> dict[str, Any]:
     """A layer of attention, whose projections of queries, keys and values are one
     tensor in the file."""
-    hidden, heads, size = shapes["query"]["kernel"].shape
+    hidden = shapes["out"]["bias"].size
     kernels = reader.take(f"{key}in_proj_weight", (3 * hidden, hidden))
-    kernels = kernels.reshape(3, heads, size, hidden).transpose(0, 3, 1, 2)
-    biases = reader.take(f"{key}in_proj_bias", (3 * hidden,)).reshape(3, heads, size)
-    out = reader.take(f"{key}out_proj.weight", (hidden, hidden))
-    bias = reader.take(f"{key}out_proj.bias", (hidden,))
-    return {
-        name: {"kernel": kernel, "bias": bias}
-        for name, kernel, bias in (
-            *zip(("query", "key", "value"), kernels, biases, strict=True),
-            ("out", out.T.reshape(heads, size, hidden), bias),
+    biases = reader.take(f"{key}in_proj_bias", (3 * hidden,))
+    names = ("query", "key", "value")
+    layers = {
+        name: {"kernel": kernel.T, "bias": bias}
+        for name, kernel, bias in zip(
+            names, np.split(kernels, 3), np.split(biases, 3), strict=True
         )
     }
+    out = reader.take(f"{key}out_proj.weight", (hidden, hidden))
+    bias = reader.take(f"{key}out_proj.bias", (hidden,))
+    return layers | {"out": {"kernel": out.T, "bias": bias}}
 
 
 def _by_pixel(values: np.ndarray, side: int) -> np.ndarray:
