@@ -1,7 +1,7 @@
 """Convert published weights to a run.
 
-The weights are those of the paper's authors, or those of a classifier, from which a
-colorizer can be trained.
+The weights are those of a colorizer, or those of a classifier, from which a colorizer
+can be trained.
 
 The run has the networks as the checkpoint of step 0, a config that decodes as the
 authors do, and source.json: file, licence, conventions, and hashes of the file and of
@@ -27,8 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "file",
         metavar="FILE",
         type=options.path,
-        help="colorization_release_v2, PyTorch's .pth or Caffe's .caffemodel; or "
-        "efficientnet-lite0's .pth",
+        help="colorization_release_v2, .pth or .caffemodel; a file of "
+        "DDColor, .bin, .pt, .pth or .safetensors; or, as a start for training, "
+        "efficientnet-lite0's or ConvNeXt's .pth",
     )
     parser.add_argument(
         "--out",
@@ -78,10 +79,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _published(weights):
     """The network in a file, of any known kind."""
-    from colorjax.pretrained import efficientnet_lite, zhang2016
+    from colorjax.pretrained import ddcolor, efficientnet_lite, zhang2016
 
-    if efficientnet_lite.FIRST in weights.tensors:
-        return efficientnet_lite.load_efficientnet_lite0(weights)
+    loaders = (  # by the end of the name of a tensor; one may hold for two kinds
+        (efficientnet_lite.FIRST, efficientnet_lite.load_efficientnet_lite0),
+        (ddcolor.FIRST, ddcolor.load_ddcolor),
+        (ddcolor.FIRST_OF_ENCODER, ddcolor.load_convnext),
+    )
+    for mark, load in loaders:
+        if any(key.endswith(mark) for key in weights.tensors):
+            return load(weights)
     return zhang2016.load_zhang2016(weights)
 
 

@@ -92,7 +92,7 @@ def load_ddcolor(weights: Weights) -> Published:
             if not np.allclose(values, expected):
                 raise reader.refusal(key, "is not that of ImageNet")
     size, width = _encoder_size(reader, "encoder.arch.")
-    queries = reader.left[FIRST].shape[0]
+    queries = (reader.left[FIRST].shape or (0,))[0] or 1
     layers = sum(key.endswith("multihead_attn.in_proj_weight") for key in tensors)
     net = DDColor(size, width, queries, layers)
     shapes = _shapes(net)
@@ -103,14 +103,13 @@ def load_ddcolor(weights: Weights) -> Published:
         layout=LAYOUT,
         license=LICENSE,
         variables=variables,
-        method=method | dict(queries=queries, layers=layers),
+        method=method | dict(queries=queries, layers=layers, square=True),
         side=SIDE,
         conventions={
             "input": "the grey of L in sRGB, by the mean and deviation of ImageNet",
             "spectral norm": "folded into the kernels",
             "decoding": "the output is ab",
-            "size": f"squares of {SIDE} pixels, aspect not kept; here a short side of "
-            f"{SIDE}, aspect kept",
+            "size": f"squares of {SIDE} pixels, aspect not kept",
             "upsampling": "the nearest pixel; here bilinear, along the edges of L",
         },
     )
@@ -161,8 +160,11 @@ def _encoder_size(reader: Reader, prefix: str) -> tuple[str, float]:
     """The size of the encoder and its width, from its third stage and first kernel."""
     last = f"{prefix}stages.2.{SIZES['tiny'][0][2]}.gamma"
     size = "large" if last in reader.left else "tiny"
-    first = reader.left[f"{prefix}{FIRST_OF_ENCODER}"]
-    return size, (first.shape or (0,))[0] / SIZES[size][1][0] or 1.0
+    key = f"{prefix}{FIRST_OF_ENCODER}"
+    if key not in reader.left:
+        raise reader.refusal(key, "is missing")
+    shape = reader.left[key].shape
+    return size, (shape or (0,))[0] / SIZES[size][1][0] or 1.0
 
 
 def _shapes(net: DDColor) -> dict[str, Any]:
