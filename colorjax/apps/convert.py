@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=options.path,
         help="colorization_release_v2, .pth or .caffemodel; a file of "
-        "DDColor, .bin, .pt, .pth or .safetensors; or, as a start for training, "
+        "DDColor or DeOldify, .bin, .pt, .pth or .safetensors; or, to train from, "
         "efficientnet-lite0's or ConvNeXt's .pth",
     )
     parser.add_argument(
@@ -79,12 +79,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _published(weights):
     """The network in a file, of any known kind."""
-    from colorjax.pretrained import ddcolor, efficientnet_lite, zhang2016
+    from colorjax.pretrained import ddcolor, deoldify, efficientnet_lite, zhang2016
 
     loaders = (  # by the end of the name of a tensor; one may hold for two kinds
         (efficientnet_lite.FIRST, efficientnet_lite.load_efficientnet_lite0),
         (ddcolor.FIRST, ddcolor.load_ddcolor),
         (ddcolor.FIRST_OF_ENCODER, ddcolor.load_convnext),
+        (deoldify.MARK, deoldify.load_deoldify),
     )
     for mark, load in loaders:
         if any(key.endswith(mark) for key in weights.tensors):

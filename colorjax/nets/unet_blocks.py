@@ -81,6 +81,18 @@ def squares(
     return nn.relu(BatchNorm(name=f"{name}_norm")(x, train) if norm else x)
 
 
+def conv_relu_norm(
+    x: Float[Array, "b h w i"],
+    channels: int,
+    name: str,
+    train: bool,
+    spectral_norm: bool = False,
+) -> Float[Array, "b h w o"]:
+    """Inside a module: a 3x3 convolution, ReLU, then BatchNorm."""
+    x = conv(x, channels, 3, name, train, spectral_norm, use_bias=False)
+    return BatchNorm(name=f"{name}_norm")(nn.relu(x), train)
+
+
 class UNetBlock(nn.Module):
     """Features and those of twice the size, on the way down, to `channels` of these.
 
@@ -102,14 +114,13 @@ class UNetBlock(nn.Module):
     ) -> Float[Array, "b h2 w2 o"]:
         x = squares(x, self.up, 2, "shuffle", train, self.spectral_norm, norm=True)
         x = blur(shuffle(x, 2))
+        x = x[:, : skip.shape[1], : skip.shape[2]]  # an odd side was rounded up
         skip = nn.relu(BatchNorm(name="skip_norm")(skip, train))
         x = jnp.concatenate([x, skip], axis=-1)
         for number, channels in enumerate(self.channels, start=1):
-            name = f"conv{number}"
-            x = conv(x, channels, 3, name, train, self.spectral_norm, use_bias=False)
-            x = BatchNorm(name=f"{name}_norm")(nn.relu(x), train)
+            x = conv_relu_norm(x, channels, f"conv{number}", train, self.spectral_norm)
         if self.attention:
-            x = SelfAttention(self.spectral_norm, name="attention")(x, train)
+            x = SelfAttention(name="attention")(x)
         return x
 
 
@@ -119,20 +130,18 @@ class SelfAttention(nn.Module):
     Source: Zhang et al., "Self-Attention Generative Adversarial Networks", ICML 2019.
     """
 
-    spectral_norm: bool = False
-
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "b h w c"], train: bool = False
-    ) -> Float[Array, "b h w c"]:
-        def flat(channels, name):
-            y = conv(x, channels, 1, name, train, self.spectral_norm, use_bias=False)
-            return y.reshape(len(x), -1, channels)
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+        flat = x.reshape(len(x), -1, x.shape[-1])
+
+        def project(channels, name):
+            options = dict(use_bias=False, dtype=x.dtype, kernel_init=HE, name=name)
+            return nn.Conv(channels, (1,), **options)(flat)
 
         channels = x.shape[-1]
         gamma = self.param("gamma", nn.initializers.zeros, (1,))
-        query, key = flat(channels // 8, "query"), flat(channels // 8, "key")
-        # As published, the keys are those that ask and the queries those that answer.
+        query, key = project(channels // 8, "query"), project(channels // 8, "key")
+        # The published layers have these names, though the "key" asks.
         scores = jnp.einsum("bkc,bqc->bkq", key, query)
-        values = jax.nn.softmax(scores) @ flat(channels, "value")
+        values = jax.nn.softmax(scores) @ project(channels, "value")
         return x + gamma.astype(x.dtype) * values.reshape(x.shape)

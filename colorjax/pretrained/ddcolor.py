@@ -17,7 +17,7 @@ import numpy as np
 
 from colorjax.nets.convnext import SIZES, STRIDE
 from colorjax.nets.ddcolor import MEAN, STD, DDColor
-from colorjax.pretrained.torch_layers import load_layers
+from colorjax.pretrained.torch_layers import load_layers, unwrapped
 from colorjax.pretrained.weights import Published, Reader, Tensors, Weights
 
 LAYOUT = "that of DDColor for PyTorch"
@@ -33,7 +33,6 @@ ENCODER_LICENSE = (
 SIDE = 512
 FIRST = "decoder.color_decoder.query_feat.weight"  # identifies DDColor
 FIRST_OF_ENCODER = "downsample_layers.0.0.weight"  # identifies ConvNeXt
-HOLDERS = ("params.", "model.")  # some files have all tensors under one name
 HEAD = ("norm.", "head.", "head_cls.")  # ConvNeXt's layers for classification
 
 # How the names of our layers begin, and those in the file; {} is the place in a stack.
@@ -84,7 +83,7 @@ def load_ddcolor(weights: Weights) -> Published:
     Spectral normalization is folded into the kernels. Raises `UserError`, naming the
     tensor, where one is missing, unknown, of another shape or not finite.
     """
-    tensors = _without_head(_unwrapped(weights.tensors), "encoder.arch.")
+    tensors = _without_head(unwrapped(weights.tensors), "encoder.arch.")
     reader = Reader(weights._replace(tensors=tensors), "DDColor")
     for key, expected in (("mean", MEAN), ("std", STD)):
         if key in tensors:  # as buffers of the net
@@ -120,7 +119,7 @@ def load_convnext(weights: Weights) -> Published:
 
     Raises `UserError`, naming the tensor, where one does not fit.
     """
-    tensors = _without_head(_unwrapped(weights.tensors), "")
+    tensors = _without_head(unwrapped(weights.tensors), "")
     reader = Reader(weights._replace(tensors=tensors), "ConvNeXt-T or ConvNeXt-L")
     size, width = _encoder_size(reader, "")
     shapes = _shapes(DDColor(size, width))["params"]["encoder"]
@@ -141,14 +140,6 @@ def load_convnext(weights: Weights) -> Published:
         use="train it: python train.py --config=configs/ddcolor.py "
         f"--config.method.encoder={size} --config.init_from={{run}}",
     )
-
-
-def _unwrapped(tensors: Tensors) -> Tensors:
-    """The tensors without the name that all of them begin with in some files."""
-    for holder in HOLDERS:
-        if all(key.startswith(holder) for key in tensors):
-            return {key.removeprefix(holder): x for key, x in tensors.items()}
-    return tensors
 
 
 def _without_head(tensors: Tensors, prefix: str) -> Tensors:

@@ -1,4 +1,5 @@
-"""PyTorch's layers as variables of our nets, by a table of names: `load_layers`."""
+"""PyTorch's layers as variables of our nets, by a table of names: `load_layers`, and
+`unwrapped` tensors."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from colorjax.pretrained.weights import Reader
+from colorjax.pretrained.weights import Reader, Tensors
 
 Keys = Sequence[tuple[str, str]]
 PARTS = {  # of a layer; others have the same name in a file
@@ -16,6 +17,21 @@ PARTS = {  # of a layer; others have the same name in a file
     "var": "running_var",
 }
 SQUARES = {"shuffle": 2, "shuffle_norm": 2, "last": 4}  # sides, by the layer's name
+
+HOLDERS = ("params.", "model.")  # some files have all tensors of a net under one name
+OPTIMIZER = "opt."  # beside "model."
+
+
+def unwrapped(tensors: Tensors) -> Tensors:
+    """The tensors without the name that all of them begin with in some files.
+
+    Those of an optimizer are left out.
+    """
+    tensors = {k: x for k, x in tensors.items() if not k.startswith(OPTIMIZER)}
+    for holder in HOLDERS:
+        if all(key.startswith(holder) for key in tensors):
+            return {key.removeprefix(holder): x for key, x in tensors.items()}
+    return tensors
 
 
 def load_layers(
@@ -37,24 +53,14 @@ def load_layers(
             continue
         key = _translate(f"{path}{PARTS.get(name, name)}", keys)
         size = shape.shape
+        read = reader.kernel if name == "kernel" else reader.take
         if "{}" in key:  # of layers whose variables are stacked
-            stack = [
-                _load(reader, key.format(i), name, size[1:]) for i in range(size[0])
-            ]
+            stack = [read(key.format(i), size[1:]) for i in range(size[0])]
             variables[name] = np.stack(stack)
         else:
             side = SQUARES.get(path.split("/")[-2] if path else "", 1)
-            variables[name] = _by_pixel(_load(reader, key, name, size), side)
+            variables[name] = _by_pixel(read(key, size), side)
     return variables
-
-
-def _load(reader: Reader, key: str, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The tensor `key` as our variable `name` of a layer."""
-    if name == "kernel" and len(shape) == 2:  # dense; files have [outputs inputs]
-        return reader.weight(key, shape[::-1]).T
-    if name == "kernel":
-        return reader.kernel(key, shape)
-    return reader.take(key, shape)
 
 
 def _translate(path: str, keys: Keys) -> str:

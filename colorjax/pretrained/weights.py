@@ -117,14 +117,14 @@ class Reader:
             raise self.refusal(key, "holds NaN or infinity")
         return tensor
 
-    def kernel(self, key: str, shape: tuple[int, int, int, int]) -> np.ndarray:
-        """The kernel `key` of a convolution, of `shape` [height width inputs outputs].
+    def kernel(self, key: str, shape: tuple[int, ...]) -> np.ndarray:
+        """The kernel `key` of a convolution, of `shape` [... inputs outputs].
 
-        Files have it as [outputs inputs height width].
+        Files have it as [outputs inputs ...].
         """
-        height, width, inputs, outputs = shape
-        stored = self.weight(key, (outputs, inputs, height, width))
-        return stored.transpose(2, 3, 1, 0)
+        *sides, inputs, outputs = shape
+        stored = self.weight(key, (outputs, inputs, *sides))
+        return np.moveaxis(stored, (0, 1), (-1, -2))
 
     def weight(self, key: str, shape: tuple[int, ...]) -> np.ndarray:
         """The weight `key` of a layer as it is applied, of `shape` [outputs ...].

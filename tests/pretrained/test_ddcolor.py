@@ -24,7 +24,7 @@ def made(tensors):
 
 def net(published):
     options = dict(published.method)
-    del options["name"]
+    del options["name"], options["square"]
     return DDColor(options.pop("encoder"), **options)
 
 
