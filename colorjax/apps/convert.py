@@ -78,19 +78,24 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _published(weights):
-    """The network in a file, of any known kind."""
+    """The network in a file; raises `UserError` where it is of no known kind."""
     from colorjax.pretrained import ddcolor, deoldify, efficientnet_lite, zhang2016
 
-    loaders = (  # by the end of the name of a tensor; one may hold for two kinds
-        (efficientnet_lite.FIRST, efficientnet_lite.load_efficientnet_lite0),
-        (ddcolor.FIRST, ddcolor.load_ddcolor),
-        (ddcolor.FIRST_OF_ENCODER, ddcolor.load_convnext),
+    loaders = (
+        (zhang2016.MARK, zhang2016.load_zhang2016),
+        (ddcolor.MARK, ddcolor.load_ddcolor),
         (deoldify.MARK, deoldify.load_deoldify),
+        (efficientnet_lite.MARK, efficientnet_lite.load_efficientnet_lite0),
+        (ddcolor.ENCODER_MARK, ddcolor.load_convnext),
     )
     for mark, load in loaders:
-        if any(key.endswith(mark) for key in weights.tensors):
+        if any(re.match(mark, key) for key in weights.tensors):
             return load(weights)
-    return zhang2016.load_zhang2016(weights)
+    raise UserError(
+        f"{weights.path}: not the weights of a known network: Zhang et al. 2016, "
+        "DDColor, DeOldify, EfficientNet-Lite0 or ConvNeXt; its first tensor is "
+        f"'{next(iter(weights.tensors))}'"
+    )
 
 
 def _config(published) -> dict[str, Any]:

@@ -31,8 +31,8 @@ ENCODER_LICENSE = (
     "page with the file states"
 )
 SIDE = 512
-FIRST = "decoder.color_decoder.query_feat.weight"  # identifies DDColor
-FIRST_OF_ENCODER = "downsample_layers.0.0.weight"  # identifies ConvNeXt
+MARK = r"(params\.)?decoder\.color_decoder\."  # a name begins so in such a file
+ENCODER_MARK = r"(model\.)?downsample_layers\."
 HEAD = ("norm.", "head.", "head_cls.")  # ConvNeXt's layers for classification
 
 # How the names of our layers begin, and those in the file; {} is the place in a stack.
@@ -91,7 +91,7 @@ def load_ddcolor(weights: Weights) -> Published:
             if not np.allclose(values, expected):
                 raise reader.refusal(key, "is not that of ImageNet")
     size, width = _encoder_size(reader, "encoder.arch.")
-    queries = (reader.left[FIRST].shape or (0,))[0] or 1
+    queries = reader.shape("decoder.color_decoder.query_feat.weight")[0]
     layers = sum(key.endswith("multihead_attn.in_proj_weight") for key in tensors)
     net = DDColor(size, width, queries, layers)
     shapes = _shapes(net)
@@ -151,11 +151,8 @@ def _encoder_size(reader: Reader, prefix: str) -> tuple[str, float]:
     """The size of the encoder and its width, from its third stage and first kernel."""
     last = f"{prefix}stages.2.{SIZES['tiny'][0][2]}.gamma"
     size = "large" if last in reader.left else "tiny"
-    key = f"{prefix}{FIRST_OF_ENCODER}"
-    if key not in reader.left:
-        raise reader.refusal(key, "is missing")
-    shape = reader.left[key].shape
-    return size, (shape or (0,))[0] / SIZES[size][1][0] or 1.0
+    channels = reader.shape(f"{prefix}downsample_layers.0.0.weight")[0]
+    return size, channels / SIZES[size][1][0]
 
 
 def _shapes(net: DDColor) -> dict[str, Any]:

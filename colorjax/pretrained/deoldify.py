@@ -19,9 +19,8 @@ from colorjax.pretrained.weights import Published, Reader, Weights
 LAYOUT = "that of DeOldify for PyTorch"
 LICENSE = "MIT, (c) 2018 Jason Antic, of the code and of the weights"
 SIDE, VIDEO_SIDE = 560, 336  # the author's render factors, 35 and 21, times 16
-FIRST = "layers.0.0.weight"  # of the encoder
 DEEP = "layers.4.conv1.0.weight_orig"  # only the deep form has it
-MARK = "layers.10.layers.0.0.weight_orig"  # identifies such a file
+MARK = r"(model\.)?layers\.4\.shuf\."  # a name begins so in such a file
 UP = 4  # the place of the first block on the way up
 
 STAGES = [  # the stages of the encoder: their blocks
@@ -74,10 +73,8 @@ def load_deoldify(weights: Weights) -> Published:
     """
     tensors = unwrapped(weights.tensors)
     reader = Reader(weights._replace(tensors=tensors), "DeOldify")
-    if FIRST not in tensors:
-        raise reader.refusal(FIRST, "is missing")
     form = "deep" if DEEP in tensors else "wide"
-    width = (tensors[FIRST].shape or (0,))[0] / CHANNELS or 1.0
+    width = reader.shape("layers.0.0.weight")[0] / CHANNELS
     blocks = [
         (f"up{number}/{ours}", f"layers.{number + UP}.{theirs}")
         for number in range(4)

@@ -103,6 +103,18 @@ class Reader:
         self.weights, self.net = weights, net
         self.left = dict(weights.tensors)
 
+    def shape(self, key: str) -> tuple[int, ...]:
+        """The shape of the tensor `key`, of one dimension or more.
+
+        Raises `UserError` where it is missing.
+        """
+        if key not in self.left:
+            raise self.refusal(key, "is missing")
+        shape = self.left[key].shape
+        if not math.prod(shape) or not shape:
+            raise self.refusal(key, f"has shape {shape}")
+        return shape
+
     def take(self, key: str, shape: tuple[int, ...]) -> np.ndarray:
         """The tensor `key` as float32.
 

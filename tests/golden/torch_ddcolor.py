@@ -120,11 +120,17 @@ def positions(height, width, channels) -> torch.Tensor:
 
 
 def kernel_conv(tensors, key, x) -> torch.Tensor:
-    """A convolution whose kernel is divided by its largest singular value."""
-    kernel, bias = tensors[f"{key}.weight_orig"], tensors.get(f"{key}.bias")
-    u, v = tensors[f"{key}.weight_u"], tensors[f"{key}.weight_v"]
-    kernel = kernel / (u @ kernel.flatten(1) @ v)
+    """A convolution with spectral normalization."""
+    kernel = spectral_kernel(tensors, key)
+    bias = tensors.get(f"{key}.bias")
     return functional.conv2d(x, kernel, bias, padding=kernel.shape[-1] // 2)
+
+
+def spectral_kernel(tensors, key) -> torch.Tensor:
+    """The kernel, divided by its largest singular value."""
+    kernel = tensors[f"{key}.weight_orig"]
+    u, v = tensors[f"{key}.weight_u"], tensors[f"{key}.weight_v"]
+    return kernel / (u @ kernel.flatten(1) @ v)
 
 
 def blurred(x, factor) -> torch.Tensor:
