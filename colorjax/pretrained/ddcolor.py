@@ -106,7 +106,7 @@ def load_ddcolor(weights: Weights) -> Published:
         side=SIDE,
         conventions={
             "input": "the grey of L in sRGB, by the mean and deviation of ImageNet",
-            "spectral norm": "folded into the kernels",
+            "kernels": "divided by their largest singular value (spectral norm)",
             "decoding": "the output is ab",
             "size": f"squares of {SIDE} pixels, aspect not kept",
             "upsampling": "the nearest pixel; here bilinear, along the edges of L",

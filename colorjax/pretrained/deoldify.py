@@ -95,7 +95,7 @@ def load_deoldify(weights: Weights) -> Published:
         conventions={
             "input": "luma as R, G and B, by the mean and deviation of ImageNet; here "
             "the grey of L, which is the same for a grey picture",
-            "normalizations": "spectral and of weights, folded into the kernels",
+            "kernels": "with their spectral and weight normalization applied",
             "decoding": "RGB; only its ab is used, with the exact L of the picture",
             "size": f"squares of {side} pixels, aspect not kept (render factor "
             f"{side // 16})",
