@@ -3,6 +3,8 @@
 Source: Liu et al., "A ConvNet for the 2020s", CVPR 2022, figure 4 and appendix A.
 """
 
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -33,7 +35,8 @@ class Block(nn.Module):
         self, x: Float[Array, "b h w c"], _: None
     ) -> tuple[Float[Array, "b h w c"], None]:
         """The output, as the carry of a scan."""
-        channels, options = x.shape[-1], dict(dtype=x.dtype, kernel_init=NORMAL)
+        channels = x.shape[-1]
+        options: dict[str, Any] = dict(dtype=x.dtype, kernel_init=NORMAL)
         depthwise = nn.Conv(
             channels,
             (7, 7),

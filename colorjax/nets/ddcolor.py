@@ -8,6 +8,8 @@ are those of Mask2Former (Cheng et al., CVPR 2022), the sine positions those of 
 (Carion et al., ECCV 2020).
 """
 
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
@@ -155,7 +157,7 @@ class Attention(nn.Module):
         values: Float[Array, "b k c"],
     ) -> Float[Array, "b q c"]:
         def dense(y, name):
-            options = dict(dtype=y.dtype, kernel_init=XAVIER, name=name)
+            options: dict[str, Any] = dict(dtype=y.dtype, kernel_init=XAVIER, name=name)
             return nn.Dense(y.shape[-1], **options)(y)
 
         def heads(y, name):

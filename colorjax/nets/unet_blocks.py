@@ -76,8 +76,16 @@ def squares(
         return jnp.tile(one, factor**2)
 
     outputs = channels * factor**2
-    options = dict(use_bias=not norm, kernel_init=equal_pixels)
-    x = conv(x, outputs, 1, name, train, spectral_norm, **options)
+    x = conv(
+        x,
+        outputs,
+        1,
+        name,
+        train,
+        spectral_norm,
+        use_bias=not norm,
+        kernel_init=equal_pixels,
+    )
     return nn.relu(BatchNorm(name=f"{name}_norm")(x, train) if norm else x)
 
 
@@ -120,7 +128,7 @@ class UNetBlock(nn.Module):
         for number, channels in enumerate(self.channels, start=1):
             x = conv_relu_norm(x, channels, f"conv{number}", train, self.spectral_norm)
         if self.attention:
-            x = SelfAttention(name="attention")(x)
+            x = SelfAttention(self.spectral_norm, name="attention")(x, train)
         return x
 
 
@@ -130,13 +138,24 @@ class SelfAttention(nn.Module):
     Source: Zhang et al., "Self-Attention Generative Adversarial Networks", ICML 2019.
     """
 
+    spectral_norm: bool = False
+
     @nn.compact
-    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+    def __call__(
+        self, x: Float[Array, "b h w c"], train: bool = False
+    ) -> Float[Array, "b h w c"]:
         flat = x.reshape(len(x), -1, x.shape[-1])
 
         def project(channels, name):
-            options = dict(use_bias=False, dtype=x.dtype, kernel_init=HE, name=name)
-            return nn.Conv(channels, (1,), **options)(flat)
+            layer = nn.Conv(
+                channels,
+                (1,),
+                use_bias=False,
+                dtype=x.dtype,
+                kernel_init=HE,
+                name=name,
+            )
+            return spectral(layer, flat, train) if self.spectral_norm else layer(flat)
 
         channels = x.shape[-1]
         gamma = self.param("gamma", nn.initializers.zeros, (1,))
