@@ -20,7 +20,7 @@ from ml_collections import config_flags
 from colorjax import config as configs
 from colorjax import distributed, images, runtime
 from colorjax.distributed import make_mesh, replicated, shard_batch
-from colorjax.errors import UserError
+from colorjax.errors import UserError, counted
 from colorjax.evaluation import protocol
 from colorjax.evaluation.baselines import GREY
 from colorjax.evaluation.engine import method_predictor
@@ -213,7 +213,7 @@ def print_summary(workdir: Workdir, state: TrainState, results: Results) -> None
         if counter.indices:
             print(counter)
     if skipped := int(state.skipped):
-        print(f"{skipped} steps skipped: a loss or gradient was not finite")
+        print(f"skipped {counted(skipped, 'step')}: a loss or gradient was not finite")
     print(f"metrics:  {path}/metrics.json")
     print(f"images:   {path}/grid.png")
     print(f"use it:   colorjax colorize PICTURE --run {shlex.quote(str(path))}")

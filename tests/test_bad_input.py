@@ -216,7 +216,7 @@ def test_bad_files_among_good_ones(trained, folder):
     assert "Traceback" not in result.err
     listed = ", ".join(str(folder / name) for name in BAD)
     assert f"3 unreadable images ({listed})" in result.out.splitlines()
-    assert f"1 unreadable images ({folder / BAD_TEST})" in result.err.splitlines()
+    assert f"1 unreadable image ({folder / BAD_TEST})" in result.err.splitlines()
     assert (
         json.loads((workdir / "metrics.json").read_text())["protocol"]["pictures"] == 3
     )

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, UInt8
 
 from colorjax.data.pipeline import ImageDataset
 from colorjax.data.sources import Source
+from colorjax.errors import counted
 from colorjax.evaluation.engine import Evaluated, Predictor, Sums
 from colorjax.evaluation.metrics import HISTOGRAM, SCORES, columns
 from colorjax.evaluation.metrics.image import recolor
@@ -144,8 +145,9 @@ def _not_finite(
         names = [source.name(int(i)) for i in index[stats["nan"] > 0]]
         if names:
             listed = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+            images = counted(len(names), "image")
             messages.append(
-                f"{predictor}: the prediction of {len(names)} images is not finite "
-                f"({listed}); metrics that need them are left empty"
+                f"{predictor}: the prediction of {images} is not finite ({listed}); "
+                "metrics that need them are left empty"
             )
     return messages

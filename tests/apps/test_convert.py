@@ -295,7 +295,7 @@ def test_evaluate_and_train_from_a_converted_run(runs, tmp_path, capsys):
 
     assert cli.main(["info", str(tuned)]) == 0
     out = capsys.readouterr().out
-    assert f"1 steps of 4 pictures from {workdir}" in out and "step 1" in out
+    assert f"1 step of 4 pictures from {workdir}" in out and "step 1" in out
     assert "AuC bal." in out and "grey" in out and "licence" in out
 
 

@@ -20,7 +20,7 @@ from colorjax.apps.video.reader import Video
 from colorjax.apps.video.segments import Segments
 from colorjax.apps.video.temporal import Flicker, Smoothed
 from colorjax.apps.video.writer import ColoredFrame, encode, join
-from colorjax.errors import UserError
+from colorjax.errors import UserError, counted
 from colorjax.inference.colorizer import Colorizer
 from colorjax.progress import Progress
 from colorjax.train.checksums import hash_nets
@@ -115,9 +115,8 @@ def _job(args: argparse.Namespace, digest: str, deinterlace: bool) -> dict[str, 
 
 def _summary(target: Path, frames: int, flicker: Flicker) -> str:
     smoothed, unsmoothed = flicker.means()
-    shots = f"{flicker.shots} shot{'s' if flicker.shots > 1 else ''}"
     return (
-        f"{target}: {frames} frames, {shots}\n"
+        f"{target}: {counted(frames, 'frame')}, {counted(flicker.shots, 'shot')}\n"
         f"flicker: ab changes by {smoothed:.3f} units per frame along optical flow; "
         f"without temporal smoothing by {unsmoothed:.3f}"
     )
