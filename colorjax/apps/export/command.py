@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=options.temperature,
         help="lower is bolder and patchier (default: the run's)",
     )
+    options.add_setting(add)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from colorjax.train.workdir import check_trained, load_run
 
     enable_compilation_cache()
-    loaded = load_run(args.workdir, args.step)
+    loaded = load_run(args.workdir, args.step, dict(args.settings))
     check_trained(loaded, args.workdir)
     section = _method(args, loaded.config["method"])
     method = make_method(section)

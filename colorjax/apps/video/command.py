@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="0: lossless, 51: smallest file (18)",
     )
     options.add_decoding(add)
+    options.add_setting(add)
     add(
         "--audio",
         choices=("copy", "encode", "none"),
