@@ -34,6 +34,7 @@ from colorjax.evaluation.metrics.fid import Moments, original_moments
 from colorjax.evaluation.overlap import count_overlap
 from colorjax.evaluation.results import Results, merge, write_results
 from colorjax.evaluation.tables import markdown_table, text_table
+from colorjax.train.storage import Step
 from colorjax.train.workdir import load_run, name_runs
 
 WORKDIR = flags.DEFINE_multi_string(
@@ -46,7 +47,9 @@ SEED = flags.DEFINE_integer("seed", 0, "The seed of stochastic methods.", 0, 2**
 LIMIT = flags.DEFINE_integer(
     "limit", None, "How many images, spread evenly over the split; default: all.", 1
 )
-STEP = flags.DEFINE_integer("step", None, "A checkpoint's step; default: the last.")
+STEP = flags.DEFINE_string(
+    "step", None, "A checkpoint's step, or best; default: the last."
+)
 SPLIT = flags.DEFINE_string("split", None, "The split; default: the held-out one.")
 DATA = {
     name: flags.DEFINE_string(f"data.{name}", None, f"As in a config: data.{name}.")
@@ -78,7 +81,8 @@ def main() -> int:
     check_flags()
     paths = name_runs(WORKDIR.value)
     options = dict(map(parse_setting, SET.value))
-    runs = {name: load_run(path, STEP.value, options) for name, path in paths.items()}
+    step = parse_step(STEP.value)
+    runs = {name: load_run(path, step, options) for name, path in paths.items()}
     overrides = {key: x.value for key, x in DATA.items() if x.value is not None}
     dataset, prior = protocol.common_dataset(runs, overrides)
     split = SPLIT.value or dataset.test_split
@@ -139,6 +143,15 @@ def check_flags() -> None:
         raise UserError("--metrics names no family; leave it out, or name one")
     if not WORKDIR.value:
         raise UserError("give the directory of a run: --workdir=runs/quick")
+
+
+def parse_step(text: str | None) -> Step:
+    """What --step says. Raises `UserError` where it is neither a number nor best."""
+    if text is None or text == "best":
+        return text
+    if not text.isdecimal():
+        raise UserError(f"--step is '{text}'; give the step of a checkpoint, or best")
+    return int(text)
 
 
 def fid_moments(

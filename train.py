@@ -130,7 +130,8 @@ def main() -> int:
                     if evaluating and not stopping:
                         with stop.interruptible():
                             results = evaluate(state)
-                    checkpoints.save(step, state, results and best_metric(results))
+                    best = results and best_metric(results, checkpoints.best)
+                    checkpoints.save(step, state, best)
                     logger.pause()
                 if stopping or stop.requested(step):
                     checkpoints.close()

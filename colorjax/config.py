@@ -73,6 +73,7 @@ RANGES: dict[str, tuple[float, float]] = {  # the least and the largest value of
     "evaluation.batch": (1, math.inf),
     "evaluation.replicates": (1, 100_000),
     "evaluation.grids": (0, math.inf),
+    "evaluation.limit": (1, math.inf),
 }
 LIMIT = 1 << 31  # all numbers of a config are smaller, because JAX counts in 32 bits
 MAY_CHANGE = (  # keys that may differ when a run is resumed

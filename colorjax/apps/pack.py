@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a new directory for the copy",
     )
     parser.add_argument(
-        "--step", type=options.index, help="step of the checkpoint (default: the last)"
+        "--step",
+        type=options.checkpoint,
+        help="step of the checkpoint, or best (default: the last)",
     )
 
 

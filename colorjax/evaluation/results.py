@@ -18,7 +18,6 @@ from etils import epath
 from colorjax import files
 from colorjax.errors import UserError
 from colorjax.evaluation.engine import Evaluated, Value
-from colorjax.train.checkpoint import BEST
 from colorjax.train.checksums import hash_nets
 from colorjax.train.workdir import Run
 
@@ -227,10 +226,11 @@ def _differences(before: Any, now: Any, name: str = "") -> list[str]:
     return [] if before == now else [f"{name.removeprefix('.')}: {before} / {now}"]
 
 
-def best_metric(results: Results) -> dict[str, float] | None:
-    """The metric that chooses the best checkpoint of this run, by name.
+def best_metric(results: Results, name: str) -> dict[str, float] | None:
+    """The metric `name`, which chooses the best checkpoint of this run.
 
-    None where it is undefined, because no class has enough pixels.
+    None where it is undefined, because no class has enough pixels, or because the
+    method gives no distribution.
     """
-    value = results.models[THIS_RUN].metrics[BEST].value
-    return {BEST: value} if math.isfinite(value) else None
+    metric = results.models[THIS_RUN].metrics.get(name)
+    return {name: metric.value} if metric and math.isfinite(metric.value) else None

@@ -5,7 +5,7 @@ side), upsampled to the size of the picture, and combined with the original L.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypedDict, Unpack, overload
 
 import jax
@@ -31,6 +31,7 @@ from colorjax.inference.distribution import Distribution
 from colorjax.inference.pictures import ACCEPTED, Source, read_picture
 from colorjax.method import Method, Nets, image_keys
 from colorjax.train.experiment import make_method
+from colorjax.train.storage import Step
 from colorjax.train.workdir import STARTER, check_trained, load_run
 
 BATCH = 8  # images of a sequence that go through the network together
@@ -88,7 +89,7 @@ class Colorizer:
     def load(
         cls,
         workdir: epath.PathLike = STARTER,
-        step: int | None = None,
+        step: Step = None,
         options: Mapping[str, Any] | None = None,
     ) -> "Colorizer":
         """The colorizer of a run, by default the one that comes with colorjax.
@@ -154,8 +155,7 @@ class Colorizer:
             return self.decode(prediction, pixels, **options)
         pictures = [read_picture(source) for source in _sequence(picture)]
         predictions = self.predict(pictures, seed=options.get("seed"))
-        pairs = zip(predictions, pictures, strict=True)
-        return [self.decode(*pair, **options) for pair in pairs]
+        return list(map(partial(self.decode, **options), predictions, pictures))
 
     decode = staticmethod(decode.decode)
 

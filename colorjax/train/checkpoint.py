@@ -9,7 +9,8 @@ import errno
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -25,40 +26,51 @@ from colorjax.train.averages import averaged, of_version_0_1
 from colorjax.train.records import read_config
 from colorjax.train.step import TrainState
 from colorjax.train.storage import (
+    Step,
+    best_step,
     cause,
     checkpointer,
     checkpoints_of,
     last_good,
     load,
     report_damage,
+    score,
 )
 
-BEST = "auc_balanced"  # the metric that selects the best checkpoint
+Best = Literal["auc_balanced", "auc", "psnr", "ssim", "rmse_ab", "nll"]
 
 
 class Checkpoints:
-    """The `checkpoints/` of a run: the last `keep` ones and the best evaluated one.
+    """The `checkpoints/` of a run: the last `keep` ones and the best evaluated one, by
+    the metric `best`.
 
     The run saves every `every` steps, asynchronously. A checkpoint that a killed
     process left unfinished does not count. Opening removes and reports damaged
     checkpoints after the last good one; it raises `UserError` if all are damaged.
     """
 
-    def __init__(self, workdir: epath.PathLike, *, every: int = 1000, keep: int = 2):
+    def __init__(
+        self,
+        workdir: epath.PathLike,
+        *,
+        every: int = 1000,
+        keep: int = 2,
+        best: Best = "auc_balanced",
+    ):
         if min(every, keep) < 1:
             raise UserError("checkpoint.every and checkpoint.keep are 1 or more")
         self.directory = checkpoints_of(workdir)
-        self.every = every
+        self.every, self.best = every, best
         policies = ocp.training.preservation_policies
-        best = policies.BestN(
-            get_metric_fn=lambda metrics: metrics[BEST],
+        best_one = policies.BestN(
+            get_metric_fn=partial(score, metric=best),
             n=1,
             keep_checkpoints_without_metrics=False,
         )
         self._orbax = checkpointer(
             self.directory,
             preservation_policy=policies.AnyPreservationPolicy(
-                [policies.LatestN(keep), best]
+                [policies.LatestN(keep), best_one]
             ),
             cleanup_tmp_directories=True,
         )
@@ -102,7 +114,7 @@ class Checkpoints:
             return state._replace(nets=nets, averages=averages)
 
     def save(self, step: int, state: Any, metrics: dict[str, float] | None = None):
-        """Begin to save `state`. The best checkpoint has the largest metric `BEST`.
+        """Begin to save `state`; `metrics` has what chooses the best checkpoint.
 
         Raises `UserError` if this or the previous checkpoint cannot be written.
         """
@@ -149,11 +161,11 @@ class Checkpoints:
 
 def load_nets(
     workdir: epath.PathLike,
-    step: int | None = None,
+    step: Step = None,
     names: Sequence[str] | None = None,
 ) -> tuple[int, Nets]:
     """The step and the nets, as numpy arrays, of a run's checkpoint of `step`, or of
-    its last one.
+    its last one. A line reports the step of the "best" one.
 
     Only nets of these `names` are read, or all. Where a net has an average of its
     params, this takes their place. Arrays that are stored as float16 become float32.
@@ -166,6 +178,8 @@ def load_nets(
         steps = [checkpoint.step for checkpoint in orbax.checkpoints]
         if not steps:
             raise UserError(f"{workdir}: its training has not saved a checkpoint yet")
+        if step == "best":
+            step = best_step(workdir, orbax.checkpoints, _best(directory))
         if step is None:
             step = last_good(directory, steps)
         elif step not in steps:
@@ -188,6 +202,12 @@ def load_nets(
     if any("ema" in collections for collections in nets.values()):
         return step, averaged(*of_version_0_1(nets, _decay(directory)))
     return step, averaged(nets, loaded.get("averages", {}))
+
+
+def _best(directory: epath.Path) -> str:
+    """The metric that chooses the best checkpoint of a run."""
+    section = (read_config(directory.parent) or {}).get("checkpoint", {})
+    return section.get("best", "auc_balanced")
 
 
 def _decay(directory: epath.Path) -> float:

@@ -2,8 +2,9 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
-from typing import Any
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 from etils import epath
 from orbax.checkpoint import v1 as ocp
@@ -11,6 +12,9 @@ from orbax.checkpoint import v1 as ocp
 from colorjax.errors import UserError, reason
 from colorjax.progress import report
 from colorjax.train import checksums
+
+LOWER_IS_BETTER = ("rmse_ab", "nll")  # of the metrics that can choose a checkpoint
+Step = int | Literal["best"] | None  # of a checkpoint; None is the last one
 
 
 def checkpointer(directory: epath.Path, **options: Any) -> ocp.training.Checkpointer:
@@ -29,6 +33,30 @@ def load(orbax: ocp.training.Checkpointer, step: int, like: Any) -> Any:
     context.pytree.loading.partial_load = True
     with context:
         return orbax.load(step, like)
+
+
+def score(metrics: Mapping[str, float], metric: str) -> float:
+    """How good a checkpoint is by a metric: -inf if that was not computed."""
+    value = metrics.get(metric, math.nan)
+    if math.isnan(value):
+        return -math.inf
+    return -value if metric in LOWER_IS_BETTER else value
+
+
+def best_step(workdir: epath.PathLike, checkpoints: Sequence[Any], metric: str) -> int:
+    """The step of the best of Orbax's checkpoints, which a line reports.
+
+    Raises `UserError` if none of them was evaluated.
+    """
+    scores = {x.step: score(x.metrics or {}, metric) for x in checkpoints}
+    step = max(scores, key=lambda step: (scores[step], step))
+    if scores[step] == -math.inf:
+        raise UserError(
+            f"{workdir}: no checkpoint here has the metric {metric} (checkpoint.best); "
+            "a run evaluates while it trains if evaluation.every is set"
+        )
+    report(f"{workdir}: the best checkpoint by {metric} is that of step {step}")
+    return step
 
 
 def last_good(directory: epath.Path, steps: Sequence[int]) -> int:

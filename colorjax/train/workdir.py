@@ -38,6 +38,7 @@ from colorjax.train.records import (
     write_manifests,
     write_prior,
 )
+from colorjax.train.storage import Step
 
 # The run that comes with colorjax
 STARTER = epath.Path(__file__).parent.parent / "starter"
@@ -170,11 +171,11 @@ def locate_run(workdir: epath.PathLike) -> epath.Path:
 
 def load_run(
     workdir: epath.PathLike = STARTER,
-    step: int | None = None,
+    step: Step = None,
     options: Mapping[str, Any] | None = None,
 ) -> Run:
-    """Read a run, or the one that comes with colorjax, with its checkpoint of `step` or
-    its last one.
+    """Read a run, or the one that comes with colorjax, with its checkpoint of `step`,
+    its "best" one, or its last one.
 
     `options` change those of its method that may change (`Method.options`), by key.
     Raises `UserError` if the directory has no run or its files are damaged, or if an

@@ -43,7 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder, or, for one picture, a file or - (standard output); default: "
         "NAME-colorized.EXT beside the picture, FOLDER-colorized beside a folder",
     )
-    add("--step", type=options.index, help="step of the checkpoint (default: the last)")
+    add(
+        "--step",
+        type=options.checkpoint,
+        help="step of the checkpoint, or best (default: the last)",
+    )
     add("--overwrite", action="store_true", help="replace existing results")
     add(
         "--format",

@@ -30,7 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("workdir", metavar="RUN", type=options.path, help="the workdir of a run")
     add("--format", choices=FORMATS, required=True)
     add("--out", type=options.path, required=True, metavar="FILE", help="a new file")
-    add("--step", type=options.index, help="step of the checkpoint (default: the last)")
+    add(
+        "--step",
+        type=options.checkpoint,
+        help="step of the checkpoint, or best (default: the last)",
+    )
     add(
         "--temperature",
         type=options.temperature,
