@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the workdir of a run (default: the one that comes with colorjax)",
     )
     parser.add_argument(
-        "--step", type=options.index, help="step of the checkpoint (default: the last)"
+        "--step",
+        type=options.checkpoint,
+        help="step of the checkpoint, or best (default: the last)",
     )
 
 

@@ -22,7 +22,7 @@ from colorjax.evaluation.metrics.image import recolor
 from colorjax.evaluation.report import FAR, render
 from colorjax.evaluation.results import Results
 from colorjax.evaluation.tables import cells
-from colorjax.method import to_examples
+from colorjax.method import image_keys, to_examples
 
 SPREAD = 8  # images on the page that are spread over the split
 EXTREME = 4  # worst images on the page for each model, and as many best ones
@@ -43,12 +43,13 @@ def gallery(
     results: Results,
     dataset: ImageDataset,
     source: Source,
+    seed: int = 0,
 ) -> tuple[str, str, list[str]]:
     """The page, the scores of all images as CSV, and a message for each predictor that
     predicts NaN or infinity.
 
     `evaluated` are the predictors' metrics on `source`, a split of `dataset`; `results`
-    may contain more models.
+    may contain more models. `seed` is that of the evaluation.
     """
     scores = {name: x.stats[SCORES] for name, x in evaluated.items()}
     index = next(iter(scores.values()))["index"]
@@ -60,7 +61,8 @@ def gallery(
         sections[f"Worst of {name}"] = order[:EXTREME]
         sections[f"Best of {name}"] = order[::-1][:EXTREME]
     shown = sorted({int(i) for indices in sections.values() for i in indices})
-    strips = _strips({name: predictors[name] for name in runs}, dataset, source, shown)
+    models = {name: predictors[name] for name in runs}
+    strips = _strips(models, dataset, source, shown, seed)
     table = _table(scores, index, source)
     rows = cells(results, intervals=True)
     titles = next(iter(rows.values()))
@@ -84,13 +86,15 @@ def _strips(
     dataset: ImageDataset,
     source: Source,
     indices: list[int],
+    seed: int,
 ) -> dict[int, Strip]:
     """By index of an image: grey, what each predictor makes of it, and the original."""
     examples = jax.jit(to_examples)(dataset.batch_of(source, indices))
+    keys = image_keys(seed, examples["index"])
     ab = {"grey": jnp.zeros_like(examples["ab"])}
     for name, predictor in predictors.items():
         predict = jax.jit(predictor.predict)
-        ab[name] = predict(predictor.nets, examples, jax.random.key(0)).ab
+        ab[name] = predict(predictor.nets, examples, keys).ab
     images = {
         name: _to_uint8(recolor(examples, colors))
         for name, colors in {**ab, "original": examples["ab"]}.items()

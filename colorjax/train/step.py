@@ -1,5 +1,5 @@
 """The training step of every method: `TrainState`, `StepOptions`, `make_init`,
-`make_step`, `initialize_from`.
+`make_step`.
 
 A run is two pure functions, `batch = data(seed, step)` and `state = step(state,
 batch)`. All randomness of a step comes from `fold_in(key(seed), step)`. Arrays are
@@ -21,6 +21,12 @@ from jaxtyping import Array, Int
 from colorjax.distributed import batch_sharding, replicated
 from colorjax.errors import UserError
 from colorjax.method import Method, Nets, to_examples
+from colorjax.train.averages import (
+    Averages,
+    averaged,
+    start_averages,
+    update_averages,
+)
 
 
 class TrainState(NamedTuple):
@@ -28,6 +34,7 @@ class TrainState(NamedTuple):
 
     `skipped` counts the steps that changed no net because a loss or a gradient was not
     finite; `skipped_in_row` counts those since the last step that changed the nets.
+    `averages` are those of `Method.ema`, of the params by net.
     """
 
     step: Int[Array, ""]
@@ -35,6 +42,12 @@ class TrainState(NamedTuple):
     optimizers: dict[str, Any]
     skipped: Int[Array, ""]
     skipped_in_row: Int[Array, ""]
+    averages: Averages
+
+    @property
+    def predicting_nets(self) -> Nets:
+        """The nets with their averages as params, where there is one."""
+        return averaged(self.nets, self.averages)
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,7 @@ def make_init(
             },
             skipped=jnp.zeros((), jnp.int32),
             skipped_in_row=jnp.zeros((), jnp.int32),
+            averages=start_averages(nets, method.ema),
         )
 
     return jax.jit(init, out_shardings=replicated(mesh))
@@ -132,16 +146,20 @@ def make_step(
                 f"update_norm_{name}": optax.tree.norm(updates),
             }
         finite &= _statistics_are_finite(nets)
+        good_steps = state.step - state.skipped  # before this one
+        averages = update_averages(state.averages, nets, method.ema, good_steps + 1)
         # XLA fuses a select into the update, in place; a branch would copy the state.
-        nets, optimizers = optax.tree.where(
-            finite, (nets, optimizers), (state.nets, state.optimizers)
+        before = state.nets, state.optimizers, state.averages
+        nets, optimizers, averages = optax.tree.where(
+            finite, (nets, optimizers, averages), before
         )
         in_row = jnp.where(finite, 0, state.skipped_in_row + 1)
         skipped = state.skipped + ~finite
         metrics |= {"skipped": skipped, "patience": options.patience - in_row}
         if learning_rate is not None:  # skipped steps do not advance the schedule
-            metrics["learning_rate"] = learning_rate(state.step - state.skipped)
-        return TrainState(state.step + 1, nets, optimizers, skipped, in_row), metrics
+            metrics["learning_rate"] = learning_rate(good_steps)
+        after = (state.step + 1, nets, optimizers, skipped, in_row, averages)
+        return TrainState(*after), metrics
 
     return jax.jit(
         step,
@@ -194,34 +212,3 @@ def _statistics_are_finite(nets):
     ]
     finite = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(others)]
     return jnp.array(finite, bool).all()
-
-
-def initialize_from(
-    state: TrainState, nets: Nets
-) -> tuple[TrainState, list[str], list[str]]:
-    """Copy arrays of another run's nets to a new state if name and shape agree.
-
-    Returns the state, the names of its arrays that were not replaced (of the head, if
-    the methods differ), and the names of the other run's unused arrays (the scales of
-    BatchNorm, if the new run has none). Raises `UserError` if no array agrees.
-    """
-    unused = dict(jax.tree_util.tree_leaves_with_path(nets))
-    fresh = []
-
-    def name(path):
-        return jax.tree_util.keystr(path, simple=True, separator="/")
-
-    def choose(path, leaf):
-        array = unused.get(path)
-        if array is None or array.shape != leaf.shape:
-            fresh.append(name(path))
-            return leaf
-        del unused[path]
-        return jax.device_put(array.astype(leaf.dtype), leaf.sharding)
-
-    merged = jax.tree_util.tree_map_with_path(choose, state.nets)
-    if len(fresh) == len(jax.tree.leaves(merged)):
-        raise UserError(
-            "init_from: that run has no parameter of the same name and shape"
-        )
-    return state._replace(nets=merged), fresh, [name(path) for path in unused]

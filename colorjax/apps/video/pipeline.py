@@ -34,7 +34,8 @@ def colorize(video: Video, target: Path, plan: Plan, args: argparse.Namespace) -
 
     `plan` is for the other streams; `args` are those of the command.
     """
-    model = Colorizer.load(args.workdir or STARTER, args.step)
+    settings = dict(args.settings)
+    model = Colorizer.load(args.workdir or STARTER, args.step, settings)
     options = Options(args.batch, args.temperature, args.saturation, args.palette)
     colorizer = VideoColorizer(model, video, options)
     segments = Segments(target, _job(args, hash_nets(model.nets)[0], video.deinterlace))
@@ -108,6 +109,7 @@ def _job(args: argparse.Namespace, digest: str, deinterlace: bool) -> dict[str, 
         "nets": digest,
         "segment": SEGMENT,
         "deinterlace": deinterlace,
+        "settings": dict(args.settings),
         **{name: getattr(args, name) for name in options},
         **{name: importlib.metadata.version(name) for name in packages},
     }
