@@ -80,6 +80,7 @@ MAY_CHANGE = (  # keys that may differ when a run is resumed
     "steps",
     "step.patience",
     "step.profile",
+    "step.shard",
     "checkpoint",
     "evaluation",
     "data.workers",

@@ -15,11 +15,12 @@ from optax import GradientTransformation, Schedule
 from colorjax import config as configs
 from colorjax import methods
 from colorjax.data.pipeline import ImageDataset
-from colorjax.distributed import check_batch_size, replicated
+from colorjax.distributed import check_batch_size
 from colorjax.errors import UserError
 from colorjax.method import Method, abstract_batch
 from colorjax.train.checkpoint import Checkpoints
 from colorjax.train.optim import Adam
+from colorjax.train.placement import Placement
 from colorjax.train.step import StepOptions, TrainState, make_init, make_step
 from colorjax.train.training_data import TrainingData
 
@@ -103,12 +104,14 @@ class Experiment:
         configs.check_section(
             "checkpoint", Checkpoints, config["checkpoint"], ["workdir"]
         )
-        init = make_init(method, optimizer, config["seed"], mesh)
+        init = make_init(method, optimizer, config["seed"], mesh, step_options)
         batch = abstract_batch(config["batch"], dataset.crop, dataset.unpaired)
         shapes = jax.eval_shape(init, batch)
+        shardings = shapes.shardings(Placement(mesh, step_options.shard))
         state = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated(mesh)),
+            lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
             shapes,
+            shardings,
         )
         return cls(
             config,

@@ -27,6 +27,7 @@ from colorjax.train.averages import (
     start_averages,
     update_averages,
 )
+from colorjax.train.placement import Placement
 
 
 class TrainState(NamedTuple):
@@ -49,20 +50,35 @@ class TrainState(NamedTuple):
         """The nets with their averages as params, where there is one."""
         return averaged(self.nets, self.averages)
 
+    def shardings(self, placement: Placement) -> "TrainState":
+        """The sharding of each array of the state, which may be abstract."""
+        whole = jax.tree.map(lambda _: replicated(placement.mesh), self)
+        nets = {
+            name: {**collections, "params": placement.parts(self.nets[name]["params"])}
+            for name, collections in whole.nets.items()
+        }
+        return whole._replace(
+            nets=nets,
+            optimizers=placement.parts(self.optimizers),
+            averages=placement.parts(self.averages),
+        )
+
 
 @dataclass(frozen=True)
 class StepOptions:
     """The `step` section of a config.
 
     `accumulate` trades time for memory: the gradient is the mean over this number of
-    micro-batches, each with its own BatchNorm statistics and randomness. A run ends
-    after `patience` skipped steps in a row. `profile`, "FIRST:LAST", names steps to
-    trace.
+    micro-batches, each with its own BatchNorm statistics and randomness. With `shard`
+    each device holds a part of the state instead of all (`train/placement.py`). A run
+    ends after `patience` skipped steps in a row. `profile`, "FIRST:LAST", names steps
+    to trace.
     """
 
     accumulate: int = 1
     patience: int = 20
     profile: str = ""
+    shard: bool = False
 
     def __post_init__(self):
         if self.patience < 1:
@@ -83,13 +99,18 @@ class StepOptions:
 
 
 def make_init(
-    method: Method, optimizer: optax.GradientTransformation, seed: int, mesh: Mesh
+    method: Method,
+    optimizer: optax.GradientTransformation,
+    seed: int,
+    mesh: Mesh,
+    options: StepOptions = StepOptions(),
 ) -> Callable[[dict[str, Array]], TrainState]:
     """A compiled function that makes the state of step 0 from the first batch."""
+    placement = Placement(mesh, options.shard)
 
     def init(batch):
         nets = method.init(jax.random.key(seed), to_examples(batch))
-        return TrainState(
+        state = TrainState(
             step=jnp.zeros((), jnp.int32),
             nets=nets,
             optimizers={
@@ -99,8 +120,9 @@ def make_init(
             skipped_in_row=jnp.zeros((), jnp.int32),
             averages=start_averages(nets, method.ema),
         )
+        return placement.constrain(state, state.shardings(placement))
 
-    return jax.jit(init, out_shardings=replicated(mesh))
+    return jax.jit(init, out_shardings=None if options.shard else replicated(mesh))
 
 
 def make_step(
@@ -121,6 +143,7 @@ def make_step(
     steps that may be skipped in a row; of each trained net the global norms of gradient
     and update; and `learning_rate`, if the schedule of the optimizer is given.
     """
+    placement = Placement(mesh, options.shard)
 
     def step(state, batch):
         examples = to_examples(batch)
@@ -131,7 +154,7 @@ def make_step(
         for name, loss in method.losses.items():
             params = nets[name]["params"]
             value, gradient, nets, scalars = _gradient(
-                loss, params, nets, examples, key, options.accumulate
+                loss, name, nets, examples, key, options.accumulate, placement
             )
             # Test the squared norm: Adam squares gradients, which may overflow, too.
             squared_norm = optax.tree.norm(gradient, squared=True)
@@ -158,26 +181,33 @@ def make_step(
         metrics |= {"skipped": skipped, "patience": options.patience - in_row}
         if learning_rate is not None:  # skipped steps do not advance the schedule
             metrics["learning_rate"] = learning_rate(good_steps)
-        after = (state.step + 1, nets, optimizers, skipped, in_row, averages)
-        return TrainState(*after), metrics
+        after = TrainState(state.step + 1, nets, optimizers, skipped, in_row, averages)
+        return placement.constrain(after, after.shardings(placement)), metrics
+
+    whole = replicated(mesh)
+    of_state = None if options.shard else whole  # else it is that of the arrays
 
     return jax.jit(
         step,
         donate_argnums=0,
-        in_shardings=(replicated(mesh), batch_sharding(mesh)),
-        out_shardings=replicated(mesh),
+        in_shardings=(of_state, batch_sharding(mesh)),
+        out_shardings=(of_state, whole),
     )
 
 
-def _gradient(loss, params, nets, examples, key, accumulate):
-    """Returns (loss, gradient, updated nets, metrics), averaged over micro-batches."""
+def _gradient(loss, name, nets, examples, key, accumulate, placement):
+    """The loss of a net, its gradient, all nets after it, and its metrics.
+
+    Loss, gradient and metrics are averaged over micro-batches.
+    """
 
     def micro_step(nets, examples, key):
+        whole = placement.gather(nets)
         (value, (collections, scalars)), gradient = jax.value_and_grad(
             loss, has_aux=True
-        )(params, nets, examples, key)
+        )(whole[name]["params"], whole, examples, key)
         changed = {net: {**nets[net], **c} for net, c in collections.items()}
-        return {**nets, **changed}, (value, gradient, scalars)
+        return {**nets, **changed}, (value, placement.split(gradient), scalars)
 
     if accumulate == 1:
         nets, (value, gradient, scalars) = micro_step(nets, examples, key)
