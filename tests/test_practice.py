@@ -22,7 +22,7 @@ from helpers import encode, scene, write_folder
 from PIL import Image
 
 import colorjax
-from colorjax import cli, images, methods
+from colorjax import cli, command_line, images, methods
 from colorjax import config as configs
 from colorjax.apps import options
 from colorjax.apps.colorize.jobs import Wanted
@@ -103,7 +103,9 @@ def test_home_directory(inside):
     assert options.path("~/in") == str(inside / "home/in")
     for name in ("~", "a~b", "~/x"):
         assert "~" not in options.path(name) or name == "a~b"
-    flags = configs.expand_flags(["--workdir=~/run", "--config.data.root=~/in", "-x"])
+    flags = command_line.expand_flags(
+        ["--workdir=~/run", "--config.data.root=~/in", "-x"]
+    )
     home = str(inside / "home")
     assert flags == [f"--workdir={home}/run", f"--config.data.root={home}/in", "-x"]
     assert len(ImageDataset(root="~/in", holdout="sorted").source("all")) == 2
