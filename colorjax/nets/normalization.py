@@ -72,8 +72,8 @@ class BatchNorm(nn.Module):
 
 
 def spectral(
-    layer: nn.Conv, x: Float[Array, "b h w i"], train: bool
-) -> Float[Array, "b h2 w2 o"]:
+    layer: nn.Conv, x: Float[Array, "b ... i"], train: bool
+) -> Float[Array, "b ... o"]:
     """Inside a module: the output of `layer` with its kernel divided by its largest
     singular value.
 

@@ -1,0 +1,71 @@
+"""DDColor's training: its losses against PyTorch, and its terms by closed forms."""
+
+import flax.traverse_util
+import jax
+import numpy as np
+import pytest
+import safetensors.numpy
+from golden.ddcolor_tensors import LAYERS, QUERIES, WIDTH
+from golden.ddcolor_training import (
+    images,
+    load_trained,
+    summaries,
+    trained_tensors,
+    vgg_tensors,
+)
+from golden.weights import variables
+from helpers import GOLDEN
+
+from colorjax.method import to_examples
+from colorjax.methods import ddcolor
+from colorjax.pretrained.vgg16 import load_features
+
+
+def small(**options):
+    options = dict(width=WIDTH, queries=QUERIES, layers=LAYERS) | options
+    return ddcolor.build(critic_blocks=1, **options)
+
+
+def golden_nets(method, examples):
+    """The golden's values: of files for the generator, by Flax's names for the
+    discriminator."""
+    shapes = jax.eval_shape(method.init, jax.random.key(0), examples)
+
+    def value(path, leaf):
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        return variables({name: leaf.shape})[name]
+
+    statistics = jax.tree.map(
+        lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes["G"]["batch_stats"]
+    )
+    generator = {"params": load_trained(trained_tensors()), "batch_stats": statistics}
+    critic = jax.tree_util.tree_map_with_path(value, shapes["D"])
+    return {"D": critic, "G": generator}
+
+
+@pytest.mark.slow
+def test_losses_and_gradients_are_those_of_pytorch(tmp_path):
+    """On one batch, in training mode, in float64 there."""
+    safetensors.numpy.save_file(vgg_tensors(), tmp_path / "vgg.safetensors")
+    file = str(tmp_path / "vgg.safetensors")
+    method = small(vgg=file)
+    examples = to_examples({"image": images(), "mask": np.ones(4, "f4")})
+    nets = golden_nets(method, examples) | {"VGG": load_features(file, "")}
+    theirs = np.load(GOLDEN / "ddcolor_losses.npz")
+    for name, loss in method.losses.items():
+        step = jax.jit(jax.value_and_grad(loss, has_aux=True))
+        (value, _), gradient = step(
+            nets[name]["params"], nets, examples, jax.random.key(0)
+        )
+        np.testing.assert_allclose(value, theirs[name], rtol=1e-4)
+        if name == "G":
+            found = summaries(gradient)
+        else:
+            flat = flax.traverse_util.flatten_dict({"params": gradient}, sep="/")
+            found = {f"D/{path}": x for path, x in flat.items()}
+        assert set(found) == {k for k in theirs.files if k.startswith(f"{name}/")}
+        for path, ours in found.items():
+            golden = theirs[path]
+            scale = golden[0] if name == "G" else np.linalg.norm(golden)
+            # The bias of attention's keys has no gradient but for rounding.
+            assert np.abs(ours - golden).max() < 1e-4 * scale + 1e-6, path
