@@ -82,7 +82,7 @@ def spectral(
 
     Source: Miyato et al., ICLR 2018.
     """
-    normed = nn.SpectralNorm(layer, dtype=layer.dtype, name=f"{layer.name}_sn")
+    normed = nn.SpectralNorm(layer, name=f"{layer.name}_sn")
     return normed(x, update_stats=train)
 
 

@@ -66,6 +66,9 @@ def test_losses_and_gradients_are_those_of_pytorch(tmp_path):
         assert set(found) == {k for k in theirs.files if k.startswith(f"{name}/")}
         for path, ours in found.items():
             golden = theirs[path]
-            scale = golden[0] if name == "G" else np.linalg.norm(golden)
-            # The bias of attention's keys has no gradient but for rounding.
-            assert np.abs(ours - golden).max() < 1e-4 * scale + 1e-6, path
+            if name == "D":
+                tolerance = 1e-4 * np.linalg.norm(golden)
+            else:  # float32 turns the signs of some absolute differences, and the bias
+                # of attention's keys has no gradient but for rounding
+                tolerance = 3e-4 * golden[0] + 1e-6
+            assert np.abs(ours - golden).max() < tolerance, path
