@@ -32,7 +32,8 @@ from colorjax.evaluation.results import (
     write_results,
 )
 from colorjax.evaluation.tables import text_table
-from colorjax.inference.colorizer import Colorizer, image_grid
+from colorjax.inference.colorizer import Colorizer
+from colorjax.inference.image_grid import image_grid
 from colorjax.progress import report, warn
 from colorjax.train import monitor
 from colorjax.train.checkpoint import load_nets
@@ -171,7 +172,7 @@ class Evaluator:
         self.metrics, problems = make_metrics(Context(workdir.prior, side))
         for problem in problems:
             report(f"train.py: {problem}")
-        self._colorizer = Colorizer(experiment.method, {}, side)
+        self._colorizer = Colorizer(experiment.method, {}, [side])
 
     def __call__(self, state: TrainState) -> Results:
         """The metrics after a step, as `metrics.json` has them.

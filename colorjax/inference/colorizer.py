@@ -1,7 +1,8 @@
 """Color for images of any size with a trained run.
 
-The L of a picture is kept. ab is predicted from L at working size (the run's short
-side), upsampled to the size of the picture, and combined with the original L.
+The L of a picture is kept. ab is predicted from L at one or several working sizes (the
+run's short sides), upsampled to the size of the picture, and combined with the original
+L.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,25 +10,25 @@ from typing import Any, Unpack, overload
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from etils import epath
-from jaxtyping import UInt8
 
-from colorjax import images
 from colorjax.color import rgb_to_lab
-from colorjax.data.pipeline import ImageDataset
 from colorjax.images import Picture
 from colorjax.inference import decode
-from colorjax.inference.compose import replace_ab
 from colorjax.inference.decode import Options
 from colorjax.inference.distribution import Distribution
 from colorjax.inference.pictures import ACCEPTED, Source, read_picture
+from colorjax.inference.scales import average
+from colorjax.inference.working_size import (
+    STRIDE,
+    padded,
+    padded_size,
+    to_working_size,
+)
 from colorjax.method import Method, Nets
 from colorjax.train.experiment import make_method
 from colorjax.train.workdir import STARTER, check_trained, load_run
 
-ASPECTS = (1.0, 4 / 3, 3 / 2, 2.0, 4.0)  # images are padded to one of these aspects
-STRIDE = 8  # and to a multiple of the networks' stride
 BATCH = 8  # images of a sequence that go through the network together
 
 
@@ -50,14 +51,17 @@ class Colorizer:
         self,
         method: Method,
         nets: Nets,
-        side: int,
+        sizes: Sequence[int],
         source: str = "",
         section: dict[str, Any] | None = None,
+        saturation: float = 1.0,
     ):
-        """`side` is the short side, in pixels, of the images that the network sees.
+        """`sizes` are the short sides, in pixels, of the images that the network sees.
 
-        `source` is a name of the run, for messages. `section` is the `method` section
-        of the config that made the method; without it the colorizer cannot be pickled.
+        The prediction is the mean over all sizes (see `scales`). `saturation` is the
+        default of `decode`. `source` is a name of the run, for messages. `section` is
+        the `method` section of the config that made the method; without it the
+        colorizer cannot be pickled.
         """
 
         def predict(nets, rgb):
@@ -65,34 +69,46 @@ class Colorizer:
             prediction = method.predict(nets, lightness, jax.random.key(0))
             return lightness[..., 0], prediction.ab, prediction.logits
 
-        self.nets, self.side, self.source = nets, side, source
-        self._section = section
+        self.nets, self.sizes, self.source = nets, tuple(sizes), source
+        self._section, self.saturation = section, saturation
         self.temperature = method.temperature
         self._predict = jax.jit(predict)
 
     @classmethod
     def load(
-        cls, workdir: epath.PathLike = STARTER, step: int | None = None
+        cls,
+        workdir: epath.PathLike = STARTER,
+        step: int | None = None,
+        size: int | None = None,
     ) -> "Colorizer":
         """The colorizer of a run, by default the one that comes with colorjax.
 
-        It uses the checkpoint of `step`, by default the last one. Raises `UserError` if
-        there is no such run or checkpoint.
+        It uses the checkpoint of `step`, by default the last one. `size` is the short
+        side, in pixels, of the images that the network sees, by default the sizes of
+        the run. Raises `UserError` if there is no such run or checkpoint.
         """
         run = load_run(workdir, step)
         source = f"{epath.Path(workdir).name}, step {run.step}"
         check_trained(run, workdir)
-        section = run.config["method"]
-        return cls(run.method, run.nets, run.dataset.resize, source, section)
+        section, inference = run.config["method"], run.inference
+        sizes = [size] if size else inference.sizes
+        return cls(run.method, run.nets, sizes, source, section, inference.saturation)
 
     def __repr__(self) -> str:
-        return f"Colorizer({self.source!r}, side={self.side})"
+        sizes = "+".join(map(str, self.sizes))
+        return f"Colorizer({self.source!r}, sizes={sizes})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._section is None:
             raise TypeError("only a colorizer that Colorizer.load made can be copied")
         nets = jax.device_get(self.nets)
-        return _rebuild, (self._section, nets, self.side, self.source)
+        return _rebuild, (
+            self._section,
+            nets,
+            self.sizes,
+            self.source,
+            self.saturation,
+        )
 
     @property
     def has_logits(self) -> bool:
@@ -146,21 +162,35 @@ class Colorizer:
 
         The pictures of a sequence may have any sizes. Those of the same padded size go
         through the network `batch` at a time. The last batch of a size is filled up
-        with black images, so that one program per size is compiled, nine at most.
+        with black images, so that one program per size is compiled, nine at most for
+        each of the run's `sizes`.
         """
         if isinstance(picture, Source):
             return self._predict_all([picture], batch=1)[0]
         return self._predict_all(_sequence(picture), batch)
 
     def _predict_all(self, sources: Sequence[Any], batch: int) -> list[Distribution]:
-        sizes, working, groups = [], [], {}
-        for index, source in enumerate(sources):
+        sizes, working = [], {side: [] for side in self.sizes}
+        for source in sources:
             pixels = read_picture(source)
             sizes.append(pixels.shape[:2])
-            working.append(self._to_working_size(pixels))
-            groups.setdefault(self._padded_size(*working[-1].shape[:2]), []).append(
-                index
-            )
+            for side in self.sizes:
+                working[side].append(to_working_size(pixels, side))
+        if not sizes:
+            return []
+        scales = [self._predict_at(*item, sizes, batch) for item in working.items()]
+        return [average(parts) for parts in zip(*scales, strict=True)]
+
+    def _predict_at(self, side, working, sizes, batch) -> list[Distribution]:
+        """The distributions of images at the working size of a short side `side`.
+
+        `sizes` are those of the pictures.
+        """
+        groups = {}
+        for index, image in enumerate(working):
+            height, width = image.shape[:2]
+            size = padded_size(height, width, side)
+            groups.setdefault(size, []).append(index)
         predictions = {}
         for size, members in groups.items():
             for start in range(0, len(members), batch):
@@ -171,19 +201,9 @@ class Colorizer:
                     predictions[i] = self._crop(sizes[i], working[i].shape[:2], *own)
         return [predictions[index] for index in range(len(working))]
 
-    def _to_working_size(self, picture: Picture) -> UInt8[np.ndarray, "h2 w2 3"]:
-        """The picture at working size, in 8 bits, laid on white."""
-        longest = round(self.side * ASPECTS[-1])
-        small = images.resize_short(images.to_8_bits(picture), self.side, longest)
-        return images.on_white(small)
-
     def _run(self, size, pictures, batch):
         """L, ab and logits of a batch of images at working size, padded to `size`."""
-        stacked = np.zeros((batch, *size, 3), np.uint8)
-        for padded, image in zip(stacked, pictures, strict=False):
-            missing = [(0, n - m) for n, m in zip(size, image.shape[:2], strict=True)]
-            padded[:] = np.pad(image, [*missing, (0, 0)], mode="edge")
-        return jax.device_get(self._predict(self.nets, stacked))
+        return jax.device_get(self._predict(self.nets, padded(pictures, size, batch)))
 
     def _crop(self, size, working, lightness, ab, logits):
         """The distribution of one image, without the padding."""
@@ -201,19 +221,19 @@ class Colorizer:
             stride,
             self.temperature,
             self.source,
+            self.saturation,
         )
 
-    def _padded_size(self, height: int, width: int) -> tuple[int, int]:
-        """The size that an image is padded to, one of nine."""
-        longer = max(height, width)
-        sides = [-(-round(self.side * a) // STRIDE) * STRIDE for a in ASPECTS]
-        long = next(side for side in sides if side >= longer)
-        return (long, sides[0]) if height > width else (sides[0], long)
 
-
-def _rebuild(section: dict[str, Any], nets: Nets, side: int, source: str) -> Colorizer:
+def _rebuild(
+    section: dict[str, Any],
+    nets: Nets,
+    sizes: Sequence[int],
+    source: str,
+    saturation: float,
+) -> Colorizer:
     """The colorizer that was pickled."""
-    return Colorizer(make_method(section), nets, side, source, section)
+    return Colorizer(make_method(section), nets, sizes, source, section, saturation)
 
 
 def _sequence(pictures: Any) -> list[Any]:
@@ -221,26 +241,3 @@ def _sequence(pictures: Any) -> list[Any]:
     if not isinstance(pictures, Iterable):
         raise TypeError(f"{ACCEPTED}, or a sequence of them, not {pictures!r:.100}")
     return list(pictures)
-
-
-def image_grid(
-    colorizer: Colorizer, dataset: ImageDataset, split: str, count: int = 24
-) -> UInt8[np.ndarray, "h w 3"]:
-    """A table of images of a split: grey input, colorized and original.
-
-    It shows `count` images, spread evenly over the split, in two halves side by side.
-    """
-    source = dataset.source(split)
-    indices = np.linspace(0, len(source) - 1, min(count, len(source)), dtype=int)
-    table = []
-    for half in np.array_split(indices, 2) if len(indices) > 1 else [indices]:
-        columns = {"grey input": [], "colorized": [], "original": []}
-        for index in half:
-            original = dataset.image(source, int(index))
-            grey = replace_ab(original, np.zeros((*original.shape[:2], 2), np.float32))
-            triple = (grey, colorizer(original), original)
-            for column, picture in zip(columns.values(), triple, strict=True):
-                side = max(128, dataset.resize)
-                column.append(images.resize(picture, (side, side)))
-        table += columns.items()
-    return images.grid(table)

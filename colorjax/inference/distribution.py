@@ -5,6 +5,7 @@ running the network again. It is NumPy, so that nothing is compiled for an image
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -28,7 +29,8 @@ class Distribution:
     - `logits`: over the bins of `quantize.ab_bins`, at every `stride`-th working pixel,
       the first at pixel 0; None for a method that predicts one color per pixel;
     - `temperature`: the softmax temperature that decodes `logits` to `ab`;
-    - `source`: a name of the run, for messages.
+    - `source`: a name of the run, for messages;
+    - `saturation`: the factor by which the run multiplies the chroma of `ab`.
     """
 
     size: tuple[int, int]
@@ -38,6 +40,7 @@ class Distribution:
     stride: int = 4
     temperature: float = 1.0
     source: str = ""
+    saturation: float = 1.0
 
     def __repr__(self) -> str:
         bins = "no logits" if self.logits is None else f"logits {self.logits.shape}"
@@ -115,14 +118,27 @@ class Distribution:
 
     def _spread(self, grid: np.ndarray) -> np.ndarray:
         """Values on the grid of the logits, interpolated to all working pixels."""
-        for axis, length in enumerate(self.ab.shape[:2]):
-            place = np.arange(length, dtype=np.float32) / self.stride
-            low = np.minimum(place.astype(int), grid.shape[axis] - 1)
-            high = np.minimum(low + 1, grid.shape[axis] - 1)
-            part = np.expand_dims(place - low, [i for i in range(3) if i != axis])
-            below, above = np.take(grid, low, axis), np.take(grid, high, axis)
-            grid = below + (above - below) * part
-        return grid
+        pixels = (np.arange(length) for length in self.ab.shape[:2])
+        return interpolate(grid, [pixel / self.stride for pixel in pixels])
+
+
+def interpolate(
+    grid: Float[np.ndarray, "h w c"], places: Sequence[np.ndarray]
+) -> Float[np.ndarray, "h2 w2 c"]:
+    """Bilinear interpolation at all pairs of a row and a column in `places`.
+
+    A place is a fractional index into the grid. Beyond the border it is moved there.
+    """
+    for axis, place in enumerate(places):
+        place = np.clip(place.astype(np.float32), 0, grid.shape[axis] - 1)
+        low = place.astype(int)
+        high = np.minimum(low + 1, grid.shape[axis] - 1)
+        part = np.expand_dims(
+            place - low.astype(np.float32), [i for i in range(3) if i != axis]
+        )
+        below, above = np.take(grid, low, axis), np.take(grid, high, axis)
+        grid = below + (above - below) * part
+    return grid
 
 
 def no_logits_error(source: str) -> UserError:

@@ -24,7 +24,13 @@ from colorjax.method import Method, Nets
 from colorjax.pretrained import efficientnet_lite
 from colorjax.progress import report
 from colorjax.train.checkpoint import Checkpoints, load_nets
-from colorjax.train.experiment import Experiment, make_dataset, make_method
+from colorjax.train.experiment import (
+    Experiment,
+    Inference,
+    make_dataset,
+    make_inference,
+    make_method,
+)
 from colorjax.train.lock import Lock
 from colorjax.train.records import (
     read_config,
@@ -153,6 +159,11 @@ class Run(NamedTuple):
     step: int
     source: dict[str, Any] | None = None
 
+    @property
+    def inference(self) -> Inference:
+        """How the run colorizes pictures."""
+        return make_inference(self.config.get("inference", {}), self.dataset.resize)
+
 
 def locate_run(workdir: epath.PathLike) -> epath.Path:
     """The path of a run; the name `starter` is the run that comes with colorjax,
@@ -180,6 +191,7 @@ def load_run(workdir: epath.PathLike = STARTER, step: int | None = None) -> Run:
     step, nets = load_nets(workdir, step)
     method = make_method(config["method"])
     dataset = make_dataset(config["data"])
+    make_inference(config.get("inference", {}), dataset.resize)  # a mistake is reported
     return Run(config, dataset, prior, method, nets, step, source)
 
 

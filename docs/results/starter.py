@@ -14,7 +14,7 @@ figures of `report` are reported.
 import argparse
 import hashlib
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -57,7 +57,7 @@ REPORT = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="The photographs of the starter model")
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("layout", help="copy the photographs")
     command.add_argument("--packages", type=Path, required=True)
@@ -122,20 +122,24 @@ def square(file: Path) -> UInt8[np.ndarray, "s s 3"]:
 
 def measure(folder: Path, colorizer: Colorizer) -> None:
     """Print the table."""
-    parts = {"all": {}}
+    parts = {}
     for source in sorted(x for x in folder.iterdir() if x.is_dir()):
         files = sorted(source.iterdir())
         originals = [square(file) for file in files]
         pairs = zip(originals, colorizer(originals), strict=True)
         sums = [statistics(*pair) for pair in pairs]
-        parts[source.name] = {key: sum(s[key] for s in sums) for key in sums[0]}
-    parts["all"] = {key: sum(p[key] for p in [*parts.values()][1:]) for key in sums[0]}
+        parts[source.name] = add(sums)
     print(f"{colorizer!r}\n")
     print("| source, photographs | AuC (grey) | AuC bal. (grey) | above grey ", end="")
     print("| colorfulness | hue right | blotches |")
     print("|---|---|---|---|---|---|---|")
-    for name, sums in parts.items():
+    for name, sums in ({"all": add([*parts.values()])} | parts).items():
         print(row(name, sums))
+
+
+def add(sums: Sequence[Mapping]) -> dict:
+    """The sums of several parts, by key."""
+    return {key: sum(part[key] for part in sums) for key in sums[0]}
 
 
 def statistics(original, result) -> dict[str, np.ndarray | float]:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from colorjax.color import into_gamut, lab_to_rgb, rgb_to_lab
-from colorjax.inference.colorizer import STRIDE
+from colorjax.inference.working_size import STRIDE
 from colorjax.method import Method, Nets
 from colorjax.nets.layers import upsample
 from colorjax.quantize import annealed_mean

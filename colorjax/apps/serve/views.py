@@ -17,10 +17,15 @@ VIEW = 14  # values that describe the whole page
 
 
 class Views:
-    """Values of the components for a session. `workdirs` are the paths of the runs."""
+    """Values of the components for a session.
 
-    def __init__(self, sessions: Sessions, workdirs: Mapping[str, str]):
-        self.sessions, self.workdirs = sessions, workdirs
+    `workdirs` are the paths of the runs; `size` is the option of the command.
+    """
+
+    def __init__(
+        self, sessions: Sessions, workdirs: Mapping[str, str], size: int | None = None
+    ):
+        self.sessions, self.workdirs, self.size = sessions, workdirs, size
         self.colorizers = sessions.colorizers
 
     def page(self, session: Session, comparison: str = COMPARISONS[0]) -> list[Any]:
@@ -35,6 +40,9 @@ class Views:
         if settings.seed is not None and settings.seed not in seeds:
             seeds = [settings.seed, *seeds[1:]]
         temperature = settings.temperature or self.temperature(settings.run)
+        saturation = settings.saturation
+        if saturation is None:
+            saturation = self.saturation(settings.run)
         variations = gr.update(visible=logits)
         if settings.seed is not None:
             variations = gr.update(visible=logits, open=True)
@@ -46,7 +54,7 @@ class Views:
             settings.run,
             gr.update(choices=choices, value=comparison),
             gr.update(visible=logits, value=temperature),
-            settings.saturation,
+            saturation,
             gr.update(choices=picture.suffixes, value=picture.suffixes[0]),
             variations,
             seeds,
@@ -87,6 +95,10 @@ class Views:
         """The run's own temperature, rounded as the page shows it."""
         return round(self.colorizers[run].temperature, 2)
 
+    def saturation(self, run: str) -> float:
+        """The run's own saturation."""
+        return self.colorizers[run].saturation
+
     def settings(
         self, run: str, temperature: float, saturation: float, seed: int | None
     ) -> Settings:
@@ -101,8 +113,11 @@ class Views:
         """The command that writes the same file."""
         workdir = self.workdirs[settings.run]
         command = ["colorjax", "colorize", name, "--run", workdir]
-        for key, value in settings.options.items():
-            if value is not None and (key, value) != ("saturation", 1):
+        options = {"size": self.size} | settings.options
+        if settings.saturation == self.saturation(settings.run):
+            del options["saturation"]
+        for key, value in options.items():
+            if value is not None:
                 command += [f"--{key}", f"{value:g}"]
         return shlex.join([*command, "--out", "colorized/"])
 

@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the result: .mp4, .mov, .mkv or .webm",
     )
     add("--step", type=options.index, help="the checkpoint (default: the last)")
+    options.add_size(add)
     add("--overwrite", action="store_true", help="replace a result that exists")
     add(
         "--batch",
