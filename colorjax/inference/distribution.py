@@ -15,7 +15,7 @@ from scipy.special import softmax
 
 from colorjax.color import rgb_to_lab
 from colorjax.errors import UserError
-from colorjax.inference.sampling import sample
+from colorjax.inference.sampling import fingerprint, sample
 from colorjax.quantize import ab_bins
 
 
@@ -73,7 +73,8 @@ class Distribution:
         centers = ab_bins() if palette is None else _snap(parse_palette(palette))
         if seed is None:
             return self._spread(softmax(logits, axis=-1) @ centers)
-        return sample(logits, centers, seed, self._spread)
+        seeds = [seed, *fingerprint(self.lightness)]
+        return sample(logits, centers, seeds, self._spread)
 
     def entropy(self) -> Float[np.ndarray, "h w"]:
         """The entropy at each working pixel, in nats: 0 to log 313 = 5.75.
