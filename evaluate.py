@@ -22,12 +22,13 @@ from jax.sharding import Mesh
 from colorjax import files, runtime
 from colorjax.command_line import parse_setting
 from colorjax.data.pipeline import ImageDataset
+from colorjax.data.sources import Source
 from colorjax.data.statistics import estimate_prior, mean_colors
 from colorjax.distributed import make_mesh
 from colorjax.errors import UserError, counted
 from colorjax.evaluation import protocol
 from colorjax.evaluation.baselines import NAMES, baselines
-from colorjax.evaluation.engine import method_predictor
+from colorjax.evaluation.engine import Evaluated, method_predictor
 from colorjax.evaluation.gallery import gallery
 from colorjax.evaluation.metrics import Context, make_metrics, page_metrics
 from colorjax.evaluation.metrics.fid import Moments, original_moments
@@ -35,7 +36,7 @@ from colorjax.evaluation.overlap import count_overlap
 from colorjax.evaluation.results import Results, merge, write_results
 from colorjax.evaluation.tables import markdown_table, text_table
 from colorjax.train.storage import Step
-from colorjax.train.workdir import load_run, name_runs
+from colorjax.train.workdir import Run, load_run, name_runs
 
 WORKDIR = flags.DEFINE_multi_string(
     "workdir", [], "The directory of a run; repeatable."
@@ -80,15 +81,13 @@ def main() -> int:
     # ---- The runs, and the data set to compare them on.
     check_flags()
     paths = name_runs(WORKDIR.value)
-    options = dict(map(parse_setting, SET.value))
-    step = parse_step(STEP.value)
-    runs = {name: load_run(path, step, options) for name, path in paths.items()}
+    how = parse_step(STEP.value), dict(map(parse_setting, SET.value))
+    runs = {name: load_run(path, *how) for name, path in paths.items()}
     overrides = {key: x.value for key, x in DATA.items() if x.value is not None}
     dataset, prior = protocol.common_dataset(runs, overrides)
     split = SPLIT.value or dataset.test_split
     source = dataset.source(split)
-    section = runs[next(iter(runs))].config["evaluation"] | {"limit": LIMIT.value}
-    evaluation = protocol.make_evaluation(section)
+    evaluation = evaluation_of(next(iter(runs.values())))
     mesh = make_mesh()
     batch = evaluation.whole_batch(mesh)
 
@@ -116,16 +115,12 @@ def main() -> int:
     conditions, evaluated = evaluation(
         predictors, metrics | page_metrics(), dataset, split, mesh, others, SEED.value
     )
-    labelled = any("top1" in x.metrics for x in evaluated.values())
-    if "classification" in metrics and not labelled:
+    if "classification" in metrics and not is_labelled(evaluated):
         problems.append("classification: left out; the images have no labels")
         warn(problems[-1:])
 
     # ---- The results.
-    evaluated_images = evaluation.chosen(source)
-    overlap = count_overlap(runs, paths, dataset, evaluated_images)
-    total = counted(len(evaluated_images), "image")
-    warn([f"{name} has trained on {n} of {total}" for name, n in overlap.items()])
+    overlap = overlap_of(runs, paths, dataset, evaluation.chosen(source))
     conditions = dataclasses.replace(conditions, overlap=overlap or None)
     results = Results.of(conditions, evaluated, runs, SEED.value)
     results = merge(results, ADD.value) if ADD.value else results
@@ -171,6 +166,27 @@ def fid_moments(
         for x, label in ((source, "originals"), (others, "disjoint originals"))
     )
     return same, disjoint, {"disjoint": dataset.train_split, "pictures": len(others)}
+
+
+def evaluation_of(run: Run) -> protocol.Evaluation:
+    """How a run evaluates, but on all images, or on as many as --limit says."""
+    section = run.config["evaluation"] | {"limit": LIMIT.value}
+    return protocol.make_evaluation(section)
+
+
+def is_labelled(evaluated: dict[str, Evaluated]) -> bool:
+    """Whether the images have labels, so that a classifier has an accuracy."""
+    return any("top1" in x.metrics for x in evaluated.values())
+
+
+def overlap_of(
+    runs: dict[str, Run], paths: dict[str, str], dataset: ImageDataset, images: Source
+) -> dict[str, int]:
+    """How many of the images each run has trained on, where any; a line names them."""
+    overlap = count_overlap(runs, paths, dataset, images)
+    total = counted(len(images), "image")
+    warn([f"{name} has trained on {n} of {total}" for name, n in overlap.items()])
+    return overlap
 
 
 def write(out: epath.Path, results: Results, page: str, scores: str) -> None:

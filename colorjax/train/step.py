@@ -164,35 +164,39 @@ def make_step(
             )
             params = optax.apply_updates(params, updates)
             nets[name] = {**nets[name], "params": params}
-            metrics |= scalars | {
-                f"gradient_norm_{name}": jnp.sqrt(squared_norm),
-                f"update_norm_{name}": optax.tree.norm(updates),
-            }
+            metrics |= scalars
+            metrics[f"gradient_norm_{name}"] = jnp.sqrt(squared_norm)
+            metrics[f"update_norm_{name}"] = optax.tree.norm(updates)
         finite &= _statistics_are_finite(nets)
         good_steps = state.step - state.skipped  # before this one
         averages = update_averages(state.averages, nets, method.ema, good_steps + 1)
-        # XLA fuses a select into the update, in place; a branch would copy the state.
-        before = state.nets, state.optimizers, state.averages
-        nets, optimizers, averages = optax.tree.where(
-            finite, (nets, optimizers, averages), before
-        )
-        in_row = jnp.where(finite, 0, state.skipped_in_row + 1)
-        skipped = state.skipped + ~finite
-        metrics |= {"skipped": skipped, "patience": options.patience - in_row}
+        after = _next_state(state, finite, nets, optimizers, averages)
+        patience = options.patience - after.skipped_in_row
+        metrics |= {"skipped": after.skipped, "patience": patience}
         if learning_rate is not None:  # skipped steps do not advance the schedule
             metrics["learning_rate"] = learning_rate(good_steps)
-        after = TrainState(state.step + 1, nets, optimizers, skipped, in_row, averages)
         return placement.constrain(after, after.shardings(placement)), metrics
 
     whole = replicated(mesh)
-    of_state = None if options.shard else whole  # else it is that of the arrays
-
+    of_state = None if options.shard else whole  # None: that of the arrays
     return jax.jit(
         step,
         donate_argnums=0,
         in_shardings=(of_state, batch_sharding(mesh)),
         out_shardings=(of_state, whole),
     )
+
+
+def _next_state(state, finite, nets, optimizers, averages) -> TrainState:
+    """The state after a step, which changes only the counters unless it is `finite`."""
+    # XLA fuses a select into the update, in place; a branch would copy the state.
+    before = state.nets, state.optimizers, state.averages
+    nets, optimizers, averages = optax.tree.where(
+        finite, (nets, optimizers, averages), before
+    )
+    in_row = jnp.where(finite, 0, state.skipped_in_row + 1)
+    skipped = state.skipped + ~finite
+    return TrainState(state.step + 1, nets, optimizers, skipped, in_row, averages)
 
 
 def _gradient(loss, name, nets, examples, key, accumulate, placement):
