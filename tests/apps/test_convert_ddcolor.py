@@ -53,3 +53,18 @@ def test_an_encoder_is_to_be_trained(tmp_path, capsys):
     assert "train.py --config=configs/ddcolor.py" in capsys.readouterr().out
     with pytest.raises(UserError, match="has not been trained.*configs/ddcolor.py"):
         Colorizer.load(run)
+
+
+def test_pack_keeps_the_license_and_says_what_it_forbids(tmp_path, capsys):
+    shapes = convnext_shapes("")
+    run = convert(tmp_path, "convnext", {k: values(k, s) for k, s in shapes.items()})
+    capsys.readouterr()
+    assert cli.main(["pack", str(run), "--out", str(tmp_path / "open")]) == 0
+    card = (tmp_path / "open/README.md").read_text()
+    assert "MIT, (c) Meta Platforms" in card and not capsys.readouterr().err
+    (run / "README.md").write_text("license: CC-BY-NC-4.0\n")
+    assert cli.main(["pack", str(run), "--out", str(tmp_path / "closed")]) == 0
+    error = capsys.readouterr().err
+    assert "closed/README.md says 'BY-NC'; it may forbid to share" in error
+    assert error.count("\n") == 1
+    assert (tmp_path / "closed/README.md").read_text() == "license: CC-BY-NC-4.0\n"
