@@ -68,7 +68,6 @@ def test_losses_and_gradients_are_those_of_pytorch(tmp_path):
             golden = theirs[path]
             if name == "D":
                 tolerance = 1e-4 * np.linalg.norm(golden)
-            else:  # float32 turns the signs of some absolute differences, and the bias
-                # of attention's keys has no gradient but for rounding
-                tolerance = 3e-4 * golden[0] + 1e-6
+            else:  # some have none but for rounding: an offset before BatchNorm
+                tolerance = 2e-4 * golden[0] + 1e-5
             assert np.abs(ours - golden).max() < tolerance, path
