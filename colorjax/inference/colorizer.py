@@ -1,8 +1,7 @@
 """Color for images of any size with a trained run.
 
 The L of a picture is kept. ab is predicted from L at one or several working sizes (the
-run's short sides), upsampled to the size of the picture, and combined with the original
-L.
+run's short sides), upsampled to the picture's size, and combined with the original L.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
