@@ -212,10 +212,11 @@ def _distance(variables, rgb, real) -> Float[Array, "b"]:
     def features(rgb) -> Any:
         return net.apply(variables, (rgb - jnp.array(MEAN)) / jnp.array(STD))
 
-    return sum(
+    distances = [
         weight * per_image(jnp.abs(x - y))
         for weight, x, y in zip(LEVELS, features(rgb), features(real), strict=True)
-    )
+    ]
+    return jnp.stack(distances).sum(axis=0)
 
 
 def rgb_colorfulness(rgb: Float[Array, "b h w 3"]) -> Float[Array, "b"]:
