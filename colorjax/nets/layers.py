@@ -190,3 +190,17 @@ def upsample(x: Float[Array, "b h w c"], factor: int) -> Float[Array, "b h2 w2 c
         shape = x.shape[:axis] + (factor * x.shape[axis],) + x.shape[axis + 1 :]
         x = jnp.stack(steps, axis=axis + 1).reshape(shape)
     return x
+
+
+def space_to_depth(x: Float[Array, "b h w c"], size: int) -> Float[Array, "b h2 w2 d"]:
+    """The pixels of each square of `size` pixels as channels."""
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, height // size, size, width // size, size, channels)
+    return x.swapaxes(2, 3).reshape(batch, height // size, width // size, -1)
+
+
+def depth_to_space(x: Float[Array, "b h w d"], size: int) -> Float[Array, "b h2 w2 c"]:
+    """The inverse of `space_to_depth`."""
+    batch, height, width, _ = x.shape
+    x = x.reshape(batch, height, width, size, size, -1)
+    return x.swapaxes(2, 3).reshape(batch, height * size, width * size, -1)

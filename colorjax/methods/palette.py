@@ -1,0 +1,248 @@
+"""Color by diffusion: Palette, and its descendants as options.
+
+Source: Saharia et al., "Palette: Image-to-Image Diffusion Models", SIGGRAPH 2022. From
+noise and L, a net is asked again and again for the image, with less noise each time.
+The result is a sample of the images that have this L, so another key gives other
+colors.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from colorjax.color import rgb_to_lab
+from colorjax.errors import UserError
+from colorjax.method import Method, Prediction
+from colorjax.methods._chroma import join_edges, shrink
+from colorjax.methods._diffusion import (
+    SCALES,
+    Level,
+    Noise,
+    denoiser,
+    karras_levels,
+    lognormal_noise,
+    palette_levels,
+    palette_noise,
+    training_pair,
+)
+from colorjax.methods._encoder import STRIDE, Encoder, make_encoder
+from colorjax.methods._gan import loss_and_mean, per_image
+from colorjax.methods._samplers import SAMPLERS, Sampler, sample
+from colorjax.methods.zhang2016 import colorful_mask
+from colorjax.nets.diffusion_unet import DiffusionUNet
+from colorjax.nets.layers import space_to_depth, to_stride, upsample
+from colorjax.nets.patch_transformer import PatchTransformer
+from colorjax.nets.vgg_dilated import SCALE
+
+AB_UNIT = 13.0  # ab units that are 1 in the net's images: the standard deviation of ab
+
+
+class Palette(NamedTuple):
+    """What the functions of the method share; see `build` for the options."""
+
+    net: Any
+    encoder: Encoder | None
+    scales: Callable
+    noise: Noise
+    level: Level
+    sampler: Sampler
+    steps: int
+    l1: bool
+    rgb: bool
+    stride: int
+
+
+def build(
+    *,
+    prior: Float[np.ndarray, "313"] | None = None,
+    net: Literal["unet", "transformer"] = "unet",
+    width: float = 1.0,
+    multipliers: Sequence[int] | None = None,
+    blocks: int | None = None,
+    attention: Sequence[int] | None = None,
+    dropout: float | None = None,
+    remat: bool | None = None,
+    depth: int | None = None,
+    patch: int | None = None,
+    encoder: Literal["", "efficientnet_lite0", "vgg_dilated"] = "",
+    encoder_width: float = 1.0,
+    features: int = 64,
+    frozen: bool = False,
+    space: Literal["ab", "rgb"] = "ab",
+    stride: Literal[1, 2, 4] = 1,
+    objective: Literal["edm", "epsilon"] = "edm",
+    noise: Literal["palette"] | Sequence[float] = (1.0, 1.6),
+    loss: Literal["l2", "l1"] = "l2",
+    sampler: Literal["dpmpp_2m", "heun", "ddim", "ancestral"] = "dpmpp_2m",
+    steps: int = 12,
+    ema: float = 0.9999,
+    dtype: Literal["float32", "bfloat16"] = "float32",
+) -> Method:
+    """The method; `prior` is not used. The nets compute in `dtype`.
+
+    The net "unet" is the paper's; `multipliers`, `blocks`, `attention`, `dropout` and
+    `remat` are those of `DiffusionUNet`. "transformer" is for small machines; `depth`
+    and `patch` are those of `PatchTransformer`. `width` scales the channels of the net.
+
+    An `encoder` gives the net `features` channels, which are computed once for all
+    steps. "efficientnet_lite0" and "vgg_dilated", with `encoder_width`, are the nets of
+    zhang2016, which `init_from` a run of it starts. `frozen` trains neither the
+    classifier of the former nor any layer of the latter but its last.
+
+    `space` "rgb" is the paper's: the net makes the whole image, and its L is dropped.
+    "ab" makes two channels beside L, at 1 / `stride` of the resolution.
+
+    `objective` is what the net predicts, "epsilon" as in the paper. `noise` is the
+    paper's, or the mean and the standard deviation of ln sigma in units of the standard
+    deviation of ab. Large images need a larger mean: the hue of a large region shows
+    through more noise. `loss` "l1" is the paper's ablation, with less diverse colors.
+
+    `sampler` makes an image in `steps` steps. "ancestral" with the paper's noise goes
+    down the paper's schedule, which has 1000 steps, all others down EDM's. `ema` is the
+    decay of the mean of the parameters that predicts.
+
+    Raises `UserError` where a value is out of range or belongs to the other net.
+    """
+    del prior
+    options = dict(
+        unet=dict(
+            multipliers=multipliers,
+            blocks=blocks,
+            attention=attention,
+            dropout=dropout,
+            remat=remat,
+        ),
+        transformer=dict(depth=depth, patch=patch),
+    )
+    kind, levels = jnp.dtype(dtype), _make_noise(noise)
+    published = noise == "palette" and sampler == "ancestral"
+    model = Palette(
+        net=_make_net(net, 3 if space == "rgb" else 2, width, options, kind),
+        encoder=make_encoder(encoder, encoder_width, features, frozen, kind),
+        scales=SCALES[objective],
+        noise=levels,
+        level=palette_levels() if published else karras_levels(*levels[1:]),
+        sampler=SAMPLERS[sampler],
+        steps=steps,
+        l1=loss == "l1",
+        rgb=space == "rgb",
+        stride=stride,
+    )
+    return Method(
+        partial(_init, model), {"G": partial(_loss, model)}, partial(_predict, model)
+    )
+
+
+def _make_net(name, outputs, width, options, dtype):
+    """The net `name` with its part of `options`; None stands for the net's default."""
+    used = {
+        key: value
+        for kind in options
+        for key, value in options[kind].items()
+        if value is not None
+    }
+    for key in used.keys() - options[name].keys():
+        raise UserError(f"config.method.{key} goes with another net than '{name}'")
+    kinds = {"unet": DiffusionUNet, "transformer": PatchTransformer}
+    return kinds[name](outputs, width, dtype=dtype, **used)
+
+
+def _make_noise(noise):
+    if noise == "palette":
+        return palette_noise()
+    if isinstance(noise, str) or len(noise) != 2 or not noise[1] > 0:
+        raise UserError(
+            "config.method.noise is 'palette' or a mean and a positive standard "
+            "deviation of ln sigma, as in (1.0, 1.6)"
+        )
+    return lognormal_noise(*map(float, noise))
+
+
+def _init(model: Palette, key, examples):
+    images, lightness = _images(model, examples), _padded(model, examples["lightness"])
+    encoder_key, net_key = jax.random.split(key)
+    variables: dict[str, Any] = {"params": {}}
+    if model.encoder:
+        variables = model.encoder.net.init(encoder_key, lightness, train=True)
+    condition, _ = _condition(model, variables, lightness, train=False)
+    inputs = jnp.concatenate([images, condition], axis=-1)
+    denoiser = model.net.init(net_key, inputs, jnp.zeros(len(images)))
+    params = {**variables["params"], "denoiser": denoiser["params"]}
+    return {"G": {**variables, "params": params}}
+
+
+def _loss(model: Palette, params, nets, examples, key):
+    images, lightness = _images(model, examples), _padded(model, examples["lightness"])
+    level_key, noise_key, dropout_key = jax.random.split(key, 3)
+    sigma = model.noise.draw(level_key, len(images))[:, None, None, None]
+    noise = jax.random.normal(noise_key, images.shape)
+    variables = {**nets["G"], "params": params}
+    condition, updates = _condition(model, variables, lightness, train=True)
+    net = _net(model, params, condition, dropout_key)
+    inputs, target = training_pair(images, noise, sigma, model.scales)
+    error = net(inputs, sigma) - target
+    losses = per_image(jnp.abs(error) if model.l1 else jnp.square(error))
+    loss, mean = loss_and_mean(losses, colorful_mask(examples))
+    return loss, ({"G": updates}, {"loss": mean})
+
+
+def _predict(model: Palette, nets, lightness, keys):
+    height, width = lightness.shape[1:3]
+    padded = _padded(model, lightness)
+    condition, _ = _condition(model, nets["G"], padded, train=False)
+    denoise = denoiser(_net(model, nets["G"]["params"], condition), model.scales)
+    shape = (*condition.shape[1:3], model.net.outputs)
+    x = sample(model.sampler, denoise, model.level, model.steps, keys, shape)
+    if model.rgb:
+        ab = rgb_to_lab(jnp.clip((x + 1) / 2, 0, 1))[..., 1:]
+    else:
+        ab = AB_UNIT * x
+    return Prediction(join_edges(ab, padded, model.stride)[:, :height, :width])
+
+
+def _padded(model: Palette, x):
+    """Images [b h w c] whose sides all nets can divide."""
+    return to_stride(x, math.lcm(model.net.stride * model.stride, STRIDE))
+
+
+def _images(model: Palette, examples):
+    """What the net makes, about in unit variance, at its resolution."""
+    images = 2 * examples["rgb"] - 1 if model.rgb else examples["ab"] / AB_UNIT
+    return shrink(_padded(model, images), model.stride)
+
+
+def _condition(model: Palette, variables, lightness, train):
+    """What the net sees of L at its resolution, and the encoder's new statistics."""
+    pixels = space_to_depth(lightness / 50 - 1, model.stride)
+    if not model.encoder:
+        return pixels, {}
+    features, updates = model.encoder.features(variables, lightness, train)
+    features = upsample(features, SCALE // model.stride)
+    return jnp.concatenate([pixels, features], axis=-1), updates
+
+
+def _net(model: Palette, params, condition, key=None):
+    """The net as a function of noisy images and noise levels, in float32.
+
+    With `key` it is in training mode.
+    """
+
+    def net(x, sigma):
+        # Palette's test starts with levels beyond those of training.
+        log_sigma = jnp.log(jnp.clip(sigma, model.noise.low, model.noise.high))
+        output = model.net.apply(
+            {"params": params["denoiser"]},
+            jnp.concatenate([x, condition], axis=-1),
+            jnp.broadcast_to(log_sigma.reshape(-1), len(x)),
+            train=key is not None,
+            rngs=None if key is None else {"dropout": key},
+        )
+        return output.astype(jnp.float32)
+
+    return net
