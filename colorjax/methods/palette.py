@@ -199,10 +199,8 @@ def _predict(model: Palette, nets, lightness, keys):
     denoise = denoiser(_net(model, nets["G"]["params"], condition), model.scales)
     shape = (*condition.shape[1:3], model.net.outputs)
     x = sample(model.sampler, denoise, model.level, model.steps, keys, shape)
-    if model.rgb:
-        ab = rgb_to_lab(jnp.clip((x + 1) / 2, 0, 1))[..., 1:]
-    else:
-        ab = AB_UNIT * x
+    lab = rgb_to_lab(jnp.clip((x + 1) / 2, 0, 1)) if model.rgb else None
+    ab = AB_UNIT * x if lab is None else lab[..., 1:]
     return Prediction(join_edges(ab, padded, model.stride)[:, :height, :width])
 
 

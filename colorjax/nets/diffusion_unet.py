@@ -17,11 +17,13 @@ from colorjax.nets.noise_level import NoiseLevel
 
 CHANNELS = 256  # of the finest level at full width
 HEAD = 64  # channels of an attention head
+GROUPS = 32  # of channels that are normalized together
+LECUN, ZEROS = nn.initializers.lecun_normal(), nn.initializers.zeros
 
 
 def group_norm(channels: int, name: str) -> nn.GroupNorm:
-    """Normalization of 32 groups of channels, or fewer where they do not divide."""
-    return nn.GroupNorm(math.gcd(32, channels), epsilon=1e-5, name=name)
+    """Normalization of `GROUPS` groups, or of fewer that divide the channels."""
+    return nn.GroupNorm(math.gcd(GROUPS, channels), epsilon=1e-5, name=name)
 
 
 def resample(x: Float[Array, "b h w c"], change: str) -> Float[Array, "b h2 w2 c"]:
@@ -48,7 +50,7 @@ class ResidualBlock(nn.Module):
     def __call__(
         self, x: Float[Array, "b h w i"], level: Float[Array, "b e"], train: bool
     ) -> Float[Array, "b h2 w2 channels"]:
-        def conv(name, size=3, init=nn.initializers.lecun_normal()):
+        def conv(name, size=3, init=LECUN):
             return nn.Conv(
                 self.channels,
                 (size, size),
@@ -65,7 +67,7 @@ class ResidualBlock(nn.Module):
         scale, shift = jnp.split(both[:, None, None].astype(y.dtype), 2, axis=-1)
         y = nn.silu(y * (1 + scale) + shift)
         y = nn.Dropout(self.dropout, deterministic=not train)(y)
-        y = conv("conv2", init=nn.initializers.zeros)(y)
+        y = conv("conv2", init=ZEROS)(y)
         if x.shape[-1] != self.channels:
             x = conv("skip", size=1)(x)
         return x + y
@@ -87,21 +89,20 @@ class Attention(nn.Module):
             for z in jnp.split(y, 3, axis=-1)
         )
         y = jax.nn.dot_product_attention(query, key, value).reshape(x.shape)
-        zeros = nn.initializers.zeros
-        y = nn.Dense(channels, kernel_init=zeros, dtype=self.dtype, name="out")(y)
+        y = nn.Dense(channels, kernel_init=ZEROS, dtype=self.dtype, name="out")(y)
         return x + y
 
 
 class DiffusionUNet(nn.Module):
     """A noisy image and its condition, joined as channels, to `outputs` channels.
 
-    `width` multiplies `CHANNELS`, those of the finest level. The level of half its
-    size has multiplier 1 of `multipliers`, and so on. Each level has `blocks` residual
+    `width` multiplies `CHANNELS`, those of the finest level. Each further level has
+    half the size, and its own number of `multipliers`. Each level has `blocks` residual
     blocks on the way down and one more on the way up. `attention` names the levels that
     attend, by how many pixels of the input one of theirs is. `dropout` is inside the
     residual blocks. With `remat`, a gradient computes the inside of blocks again.
 
-    With the defaults it has 552.8 M parameters.
+    With the defaults it has 552.7 M parameters.
     """
 
     outputs: int
@@ -130,42 +131,38 @@ class DiffusionUNet(nn.Module):
         base = round(CHANNELS * self.width)
         channels = [base * multiplier for multiplier in self.multipliers]
         level = NoiseLevel(4 * base, name="level")(log_sigma)
-        residual = nn.remat(ResidualBlock, static_argnums=3) if self.remat else None
-        residual = residual or ResidualBlock
+        residual = ResidualBlock
+        if self.remat:
+            residual = nn.remat(ResidualBlock, static_argnums=3)
 
-        def block(x, depth, name, change=""):
-            make = residual(
-                channels[depth], change, self.dropout, self.dtype, name=name
-            )
-            x = make(x, level, train)
-            if not change and 2**depth in self.attention:
+        def block(x, depth, name, change="", attend=False):
+            options = (channels[depth], change, self.dropout, self.dtype)
+            x = residual(*options, name=name)(x, level, train)
+            if attend:
                 x = Attention(self.dtype, name=f"{name}_attention")(x)
             return x
 
-        def conv(count, name, init=nn.initializers.lecun_normal()):
+        def conv(count, name, init=LECUN):
             return nn.Conv(count, (3, 3), kernel_init=init, dtype=self.dtype, name=name)
 
         x = conv(base, "first")(x.astype(self.dtype))
         skips, last = [x], len(channels) - 1
         for depth in range(last + 1):
+            attend = 2**depth in self.attention
             for number in range(self.blocks):
-                x = block(x, depth, f"down{depth}_{number}")
+                x = block(x, depth, f"down{depth}_{number}", attend=attend)
                 skips.append(x)
             if depth < last:
                 x = block(x, depth, f"down{depth}_half", "down")
                 skips.append(x)
-        x = residual(channels[last], "", self.dropout, self.dtype, name="middle_0")(
-            x, level, train
-        )
-        x = Attention(self.dtype, name="middle_attention")(x)
-        x = residual(channels[last], "", self.dropout, self.dtype, name="middle_1")(
-            x, level, train
-        )
+        x = block(x, last, "middle0", attend=True)
+        x = block(x, last, "middle1")
         for depth in reversed(range(last + 1)):
+            attend = 2**depth in self.attention
             for number in range(self.blocks + 1):
                 x = jnp.concatenate([x, skips.pop()], axis=-1)
-                x = block(x, depth, f"up{depth}_{number}")
+                x = block(x, depth, f"up{depth}_{number}", attend=attend)
             if depth:
                 x = block(x, depth, f"up{depth}_double", "up")
         x = nn.silu(group_norm(base, "norm")(x))
-        return conv(self.outputs, "last", nn.initializers.zeros)(x)
+        return conv(self.outputs, "last", ZEROS)(x)
