@@ -113,14 +113,14 @@ def palette_levels() -> Level:
 class Scales(NamedTuple):
     """How a net F makes a denoiser: skip * x + outer * F(inner * x)."""
 
-    skip: ArrayLike
-    outer: ArrayLike
-    inner: ArrayLike
+    skip: Array
+    outer: Array
+    inner: Array
 
 
 def epsilon_scales(sigma: Float[Array, "..."]) -> Scales:
     """The net predicts the noise, as in DDPM and Palette."""
-    return Scales(1.0, -sigma, (1 + sigma**2) ** -0.5)
+    return Scales(jnp.ones_like(sigma), -sigma, (1 + sigma**2) ** -0.5)
 
 
 def edm_scales(sigma: Float[Array, "..."]) -> Scales:

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from colorjax.color import rgb_to_lab
+from colorjax.config import check_section
 from colorjax.errors import UserError
 from colorjax.method import Method, Prediction
 from colorjax.methods._chroma import join_edges, shrink
@@ -33,7 +34,7 @@ from colorjax.methods._diffusion import (
 )
 from colorjax.methods._encoder import STRIDE, Encoder, make_encoder
 from colorjax.methods._gan import loss_and_mean, per_image
-from colorjax.methods._samplers import SAMPLERS, Sampler, sample
+from colorjax.methods._samplers import SAMPLERS, sample
 from colorjax.methods.zhang2016 import colorful_mask
 from colorjax.nets.diffusion_unet import DiffusionUNet
 from colorjax.nets.layers import space_to_depth, to_stride, upsample
@@ -44,15 +45,17 @@ AB_UNIT = 13.0  # ab units that are 1 in the net's images: the standard deviatio
 
 
 class Palette(NamedTuple):
-    """What the functions of the method share; see `build` for the options."""
+    """What the functions of the method share; see `build` for the options.
+
+    `draw(denoise, level, keys, shape)` makes images.
+    """
 
     net: Any
     encoder: Encoder | None
     scales: Callable
     noise: Noise
     level: Level
-    sampler: Sampler
-    steps: int
+    draw: Callable
     l1: bool
     rgb: bool
     stride: int
@@ -63,13 +66,7 @@ def build(
     prior: Float[np.ndarray, "313"] | None = None,
     net: Literal["unet", "transformer"] = "unet",
     width: float = 1.0,
-    multipliers: Sequence[int] | None = None,
-    blocks: int | None = None,
-    attention: Sequence[int] | None = None,
-    dropout: float | None = None,
-    remat: bool | None = None,
-    depth: int | None = None,
-    patch: int | None = None,
+    net_options: dict[str, Any] | None = None,
     encoder: Literal["", "efficientnet_lite0", "vgg_dilated"] = "",
     encoder_width: float = 1.0,
     features: int = 64,
@@ -86,71 +83,56 @@ def build(
 ) -> Method:
     """The method; `prior` is not used. The nets compute in `dtype`.
 
-    The net "unet" is the paper's; `multipliers`, `blocks`, `attention`, `dropout` and
-    `remat` are those of `DiffusionUNet`. "transformer" is for small machines; `depth`
-    and `patch` are those of `PatchTransformer`. `width` scales the channels of the net.
+    The net "unet" is the paper's, "transformer" is for small machines. `width` scales
+    its channels; `net_options` are others of `DiffusionUNet` or `PatchTransformer`. An
+    `encoder` of `make_encoder`, with `encoder_width` and `frozen`, gives it `features`
+    of L. `init_from` starts the encoder from a run of zhang2016.
 
-    An `encoder` gives the net `features` channels, which are computed once for all
-    steps. "efficientnet_lite0" and "vgg_dilated", with `encoder_width`, are the nets of
-    zhang2016, which `init_from` a run of it starts. `frozen` trains neither the
-    classifier of the former nor any layer of the latter but its last.
+    `space` "rgb" is the paper's. "ab" makes ab alone, at 1 / `stride` of the
+    resolution. `objective` is what the net predicts, "epsilon" in the paper. `noise` is
+    the paper's, or mean and standard deviation of ln sigma, for an ab of unit variance.
+    Large images need a larger mean: more noise hides the hue of a large region. `loss`
+    "l1" is an ablation of the paper, whose colors are less diverse.
 
-    `space` "rgb" is the paper's: the net makes the whole image, and its L is dropped.
-    "ab" makes two channels beside L, at 1 / `stride` of the resolution.
+    `sampler` has `steps` steps. "ancestral" with the paper's noise goes down the
+    paper's schedule, which has 1000, all others down EDM's. `ema` is the decay of the
+    mean of the parameters that predicts; without a mean it is 0.
 
-    `objective` is what the net predicts, "epsilon" as in the paper. `noise` is the
-    paper's, or the mean and the standard deviation of ln sigma in units of the standard
-    deviation of ab. Large images need a larger mean: the hue of a large region shows
-    through more noise. `loss` "l1" is the paper's ablation, with less diverse colors.
-
-    `sampler` makes an image in `steps` steps. "ancestral" with the paper's noise goes
-    down the paper's schedule, which has 1000 steps, all others down EDM's. `ema` is the
-    decay of the mean of the parameters that predicts.
-
-    Raises `UserError` where a value is out of range or belongs to the other net.
+    Raises `UserError` where a value is out of range.
     """
     del prior
-    options = dict(
-        unet=dict(
-            multipliers=multipliers,
-            blocks=blocks,
-            attention=attention,
-            dropout=dropout,
-            remat=remat,
-        ),
-        transformer=dict(depth=depth, patch=patch),
-    )
     kind, levels = jnp.dtype(dtype), _make_noise(noise)
     published = noise == "palette" and sampler == "ancestral"
     model = Palette(
-        net=_make_net(net, 3 if space == "rgb" else 2, width, options, kind),
+        net=_make_net(net, 3 if space == "rgb" else 2, width, net_options or {}, kind),
         encoder=make_encoder(encoder, encoder_width, features, frozen, kind),
         scales=SCALES[objective],
         noise=levels,
         level=palette_levels() if published else karras_levels(*levels[1:]),
-        sampler=SAMPLERS[sampler],
-        steps=steps,
+        draw=partial(sample, SAMPLERS[sampler], steps=steps),
         l1=loss == "l1",
         rgb=space == "rgb",
         stride=stride,
     )
+    return _method(model, ema)
+
+
+def _method(model: Palette, ema: float) -> Method:
     return Method(
-        partial(_init, model), {"G": partial(_loss, model)}, partial(_predict, model)
+        partial(_init, model),
+        {"G": partial(_loss, model)},
+        partial(_infer, model),
+        stochastic=True,
+        ema={"G": ema} if ema else {},
+        options=frozenset({"sampler", "steps"}),
     )
 
 
 def _make_net(name, outputs, width, options, dtype):
-    """The net `name` with its part of `options`; None stands for the net's default."""
-    used = {
-        key: value
-        for kind in options
-        for key, value in options[kind].items()
-        if value is not None
-    }
-    for key in used.keys() - options[name].keys():
-        raise UserError(f"config.method.{key} goes with another net than '{name}'")
     kinds = {"unet": DiffusionUNet, "transformer": PatchTransformer}
-    return kinds[name](outputs, width, dtype=dtype, **used)
+    own = ("outputs", "width", "dtype", "parent", "name")
+    check_section("method.net_options", kinds[name], options, own)
+    return kinds[name](outputs, width, dtype=dtype, **options)
 
 
 def _make_noise(noise):
@@ -169,7 +151,7 @@ def _init(model: Palette, key, examples):
     encoder_key, net_key = jax.random.split(key)
     variables: dict[str, Any] = {"params": {}}
     if model.encoder:
-        variables = model.encoder.net.init(encoder_key, lightness, train=True)
+        variables = dict(model.encoder.net.init(encoder_key, lightness, train=True))
     condition, _ = _condition(model, variables, lightness, train=False)
     inputs = jnp.concatenate([images, condition], axis=-1)
     denoiser = model.net.init(net_key, inputs, jnp.zeros(len(images)))
@@ -192,13 +174,14 @@ def _loss(model: Palette, params, nets, examples, key):
     return loss, ({"G": updates}, {"loss": mean})
 
 
-def _predict(model: Palette, nets, lightness, keys):
+def _infer(model: Palette, nets, inputs, keys):
+    lightness = inputs["lightness"]
     height, width = lightness.shape[1:3]
     padded = _padded(model, lightness)
     condition, _ = _condition(model, nets["G"], padded, train=False)
     denoise = denoiser(_net(model, nets["G"]["params"], condition), model.scales)
     shape = (*condition.shape[1:3], model.net.outputs)
-    x = sample(model.sampler, denoise, model.level, model.steps, keys, shape)
+    x = model.draw(denoise, model.level, keys=keys, shape=shape)
     lab = rgb_to_lab(jnp.clip((x + 1) / 2, 0, 1)) if model.rgb else None
     ab = AB_UNIT * x if lab is None else lab[..., 1:]
     return Prediction(join_edges(ab, padded, model.stride)[:, :height, :width])
