@@ -1,32 +1,27 @@
-"""ab at a fraction of the resolution, as JPEG stores it: `shrink` and `join_edges`."""
+"""ab at a fraction of the resolution, joined with L at its own: `join_edges`."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from colorjax.nets.layers import to_stride
+from colorjax.nets.layers import shrink, to_stride
 
 EPSILON = 200.0  # that of `inference.upsample`, whose formula this is
-
-
-def shrink(x: Float[Array, "b h w c"], stride: int) -> Float[Array, "b h2 w2 c"]:
-    """The means of squares of `stride` pixels; the border is repeated to whole ones."""
-    batch, height, width, channels = (x := to_stride(x, stride)).shape
-    squares = (batch, height // stride, stride, width // stride, stride, channels)
-    return x.reshape(squares).mean(axis=(2, 4))
 
 
 def join_edges(
     ab: Float[Array, "b h2 w2 2"], lightness: Float[Array, "b h w 1"], stride: int
 ) -> Float[Array, "b h w 2"]:
-    """ab, which has the resolution of `shrink`, at that of L, along the edges of L.
+    """ab at 1 / `stride` of the resolution of L, upsampled along the edges of L.
+
+    The border of L is repeated to whole squares of `stride` pixels.
 
     `inference.upsample` explains the formula.
     """
     if stride == 1:
         return ab
     batch, height, width, _ = lightness.shape
-    coarse = shrink(lightness, stride)
+    coarse = shrink(to_stride(lightness, stride), stride)
     mean, mean_ab = _mean(coarse), _mean(ab)
     variance = _mean(coarse**2) - mean**2
     gain = (_mean(coarse * ab) - mean * mean_ab) / (variance + EPSILON)

@@ -20,7 +20,7 @@ from colorjax.color import rgb_to_lab
 from colorjax.config import check_section
 from colorjax.errors import UserError
 from colorjax.method import Method, Prediction
-from colorjax.methods._chroma import join_edges, shrink
+from colorjax.methods._chroma import join_edges
 from colorjax.methods._diffusion import (
     SCALES,
     Level,
@@ -37,7 +37,7 @@ from colorjax.methods._gan import loss_and_mean, per_image
 from colorjax.methods._samplers import SAMPLERS, sample
 from colorjax.methods.zhang2016 import colorful_mask
 from colorjax.nets.diffusion_unet import DiffusionUNet
-from colorjax.nets.layers import space_to_depth, to_stride, upsample
+from colorjax.nets.layers import shrink, space_to_depth, to_stride, upsample
 from colorjax.nets.patch_transformer import PatchTransformer
 from colorjax.nets.vgg_dilated import SCALE
 
@@ -220,7 +220,7 @@ def _net(model: Palette, params, condition, key=None):
         output = model.net.apply(
             {"params": params["denoiser"]},
             jnp.concatenate([x, condition], axis=-1),
-            jnp.broadcast_to(log_sigma.reshape(-1), len(x)),
+            jnp.broadcast_to(log_sigma.reshape(-1), x.shape[:1]),
             train=key is not None,
             rngs=None if key is None else {"dropout": key},
         )

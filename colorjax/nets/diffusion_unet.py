@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from colorjax.nets.layers import shrink
 from colorjax.nets.noise_level import NoiseLevel
 
 CHANNELS = 256  # of the finest level at full width
@@ -29,7 +30,7 @@ def group_norm(channels: int, name: str) -> nn.GroupNorm:
 def resample(x: Float[Array, "b h w c"], change: str) -> Float[Array, "b h2 w2 c"]:
     """Half the size by means of 2x2, "down", or twice the size by copies, "up"."""
     if change == "down":
-        return nn.avg_pool(x, (2, 2), (2, 2))
+        return shrink(x, 2)
     if change == "up":
         return x.repeat(2, axis=1).repeat(2, axis=2)
     return x
@@ -82,13 +83,13 @@ class Attention(nn.Module):
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
         batch, height, width, channels = x.shape
         heads = max(1, channels // HEAD)
-        y = group_norm(channels, "norm")(x).reshape(batch, height * width, channels)
+        y = group_norm(channels, "norm")(x)
         y = nn.Dense(3 * channels, dtype=self.dtype, name="qkv")(y)
-        query, key, value = (
-            z.reshape(batch, height * width, heads, channels // heads)
-            for z in jnp.split(y, 3, axis=-1)
-        )
-        y = jax.nn.dot_product_attention(query, key, value).reshape(x.shape)
+        y = y.reshape(batch, height, width, 3, heads, channels // heads)
+        # `collapse` and `lax.reshape` also know symbolic sizes, for `colorjax export`.
+        query, key, value = jnp.moveaxis(jax.lax.collapse(y, 1, 3), 2, 0)
+        y = jax.nn.dot_product_attention(query, key, value)
+        y = jax.lax.reshape(y, x.shape)
         y = nn.Dense(channels, kernel_init=ZEROS, dtype=self.dtype, name="out")(y)
         return x + y
 

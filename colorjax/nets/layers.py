@@ -192,6 +192,13 @@ def upsample(x: Float[Array, "b h w c"], factor: int) -> Float[Array, "b h2 w2 c
     return x
 
 
+def shrink(x: Float[Array, "b h w c"], size: int) -> Float[Array, "b h2 w2 c"]:
+    """The means of squares of `size` pixels; height and width are multiples of it."""
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, height // size, size, width // size, size, channels)
+    return x.mean(axis=(2, 4))
+
+
 def space_to_depth(x: Float[Array, "b h w c"], size: int) -> Float[Array, "b h2 w2 d"]:
     """The pixels of each square of `size` pixels as channels."""
     batch, height, width, channels = x.shape

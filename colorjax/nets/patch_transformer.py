@@ -71,7 +71,7 @@ class Block(nn.Module):
             for z in jnp.split(dense(3 * channels, "qkv")(y), 3, axis=-1)
         )
         query, key, value = (
-            z.reshape(len(z), -1, *z.shape[3:])
+            z.reshape(z.shape[0], -1, *z.shape[3:])
             for z in (rotate(norm("query")(query)), rotate(norm("key")(key)), value)
         )
         y = jax.nn.dot_product_attention(query, key, value).reshape(x.shape)

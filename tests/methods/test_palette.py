@@ -13,7 +13,8 @@ from colorjax import methods
 from colorjax.config import to_dict
 from colorjax.errors import UserError
 from colorjax.method import image_keys, to_examples
-from colorjax.methods._chroma import join_edges, shrink
+from colorjax.methods._chroma import join_edges
+from colorjax.nets.layers import shrink
 
 SMALL = dict(net="transformer", width=1 / 48, net_options=dict(depth=1), steps=2)
 build = functools.partial(methods.builder("palette"), **SMALL)
@@ -33,68 +34,56 @@ def filled(method, pictures):
     )
 
 
-@pytest.mark.parametrize(
-    "section",
-    [
-        dict(space="rgb", objective="epsilon", noise="palette", sampler="ancestral"),
-        dict(stride=4, loss="l1", sampler="heun"),
-    ],
-)
-def test_options(section):
-    method, pictures = build(**section), examples(22)  # 22 is no multiple of a patch
+def test_options_of_the_paper_at_any_size():
+    method = build(
+        space="rgb",
+        objective="epsilon",
+        noise="palette",
+        sampler="ancestral",
+        loss="l1",
+        stride=2,
+    )
+    pictures = examples(22)  # no multiple of a patch
     nets = filled(method, pictures)
-    loss, _ = method.losses["G"](nets["G"]["params"], nets, pictures, jax.random.key(0))
+    loss, _ = jax.jit(method.losses["G"])(
+        nets["G"]["params"], nets, pictures, jax.random.key(0)
+    )
     assert 0 < loss < 1e4
-    inputs = {"lightness": pictures["lightness"]}
-    ab = method.predict(nets, inputs, image_keys(0, jnp.arange(2))).ab
+    inputs, keys = {"lightness": pictures["lightness"]}, image_keys(0, jnp.arange(2))
+    ab = jax.jit(method.predict)(nets, inputs, keys).ab
     assert ab.shape == (2, 22, 22, 2)
     assert jnp.isfinite(ab).all()
     assert jnp.abs(ab[0] - ab[1]).max() > 1
 
 
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "vgg_dilated"])
-def test_encoder(name):
-    """It starts from a run of zhang2016, and what is frozen is not trained."""
+def test_an_encoder_has_the_names_and_shapes_of_zhang2016(name):
+    """So `init_from` starts it from such a run, but for the head."""
+
+    def params(method):
+        nets = jax.eval_shape(method.init, jax.random.key(0), examples())
+        return dict(jax.tree_util.tree_leaves_with_path(nets["G"]["params"]))
+
+    theirs = params(methods.builder("zhang2016")(net=name, width=1 / 8))
+    ours = params(build(encoder=name, encoder_width=1 / 8, features=3))
+    other = {path for path, x in theirs.items() if ours[path].shape != x.shape}
+    assert {path[0].key for path in other} == {"head"}
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_what_is_frozen_is_not_trained(frozen):
     pictures = examples()
-    options = dict(width=1 / 8, net=name)
-    other = methods.builder("zhang2016")(**options)
-    trained = jax.eval_shape(other.init, jax.random.key(0), pictures)["G"]["params"]
-    method = build(encoder=name, encoder_width=1 / 8, features=3, frozen=True)
-    nets = filled(method, pictures)
-    params = nets["G"]["params"]
-    same = {
-        layer
-        for layer in trained
-        if all(
-            x.shape == y.shape
-            for x, y in zip(
-                jax.tree.leaves(trained[layer]),
-                jax.tree.leaves(params[layer]),
-                strict=False,
-            )
-        )
-    }
-    assert trained.keys() - same == {"head"}
-    gradient, (collections, _) = jax.jit(jax.grad(method.losses["G"], has_aux=True))(
-        params, nets, pictures, jax.random.key(0)
+    method = build(
+        encoder="vgg_dilated", encoder_width=1 / 64, features=3, frozen=frozen
     )
-    assert collections == {"G": {}}
-    silent = {x for x in params if not any(map(np.any, jax.tree.leaves(gradient[x])))}
-    lite = name == "efficientnet_lite0"
-    assert silent == ({"encoder"} if lite else trained.keys() - {"head"})
-
-
-def test_an_encoder_that_is_trained_keeps_its_statistics():
-    pictures = examples()
-    method = build(encoder="vgg_dilated", encoder_width=1 / 32, features=3)
     nets = filled(method, pictures)
     params = nets["G"]["params"]
     gradient, (collections, _) = jax.jit(jax.grad(method.losses["G"], has_aux=True))(
         params, nets, pictures, jax.random.key(0)
     )
-    assert np.any(gradient["conv1_1"]["kernel"])
-    before, after = nets["G"]["batch_stats"], collections["G"]["batch_stats"]
-    assert jax.tree.structure(before) == jax.tree.structure(after)
+    assert ("batch_stats" in collections["G"]) != frozen
+    still = {x for x in params if not any(map(np.any, jax.tree.leaves(gradient[x])))}
+    assert still == (params.keys() - {"head", "denoiser"} if frozen else set())
 
 
 @pytest.mark.parametrize(
@@ -137,7 +126,7 @@ def test_ab_follows_the_edges_of_lightness():
     assert stored.shape == (1, 4, 4, 2)
     smooth = jax.image.resize(stored, ab.shape, "linear")
     joined = join_edges(stored, lightness, 4)
-    assert jnp.abs(joined - ab).mean() < jnp.abs(smooth - ab).mean() / 3
+    assert jnp.abs(joined - ab).mean() < jnp.abs(smooth - ab).mean() / 2
     flat = jnp.full((1, 5, 4, 2), 7.0)  # of 18 x 15 pixels
     light = jax.random.uniform(jax.random.key(0), (1, 18, 15, 1), maxval=100)
     np.testing.assert_allclose(
