@@ -20,6 +20,7 @@ from etils import epath
 from jax.sharding import Mesh
 
 from colorjax import files, runtime
+from colorjax.command_line import parse_setting
 from colorjax.data.pipeline import ImageDataset
 from colorjax.data.statistics import estimate_prior, mean_colors
 from colorjax.distributed import make_mesh
@@ -33,12 +34,22 @@ from colorjax.evaluation.metrics.fid import Moments, original_moments
 from colorjax.evaluation.overlap import count_overlap
 from colorjax.evaluation.results import Results, merge, write_results
 from colorjax.evaluation.tables import markdown_table, text_table
+from colorjax.train.storage import Step
 from colorjax.train.workdir import load_run, name_runs
 
 WORKDIR = flags.DEFINE_multi_string(
     "workdir", [], "The directory of a run; repeatable."
 )
-STEP = flags.DEFINE_integer("step", None, "A checkpoint's step; default: the last.")
+SET = flags.DEFINE_multi_string(
+    "set", [], "An option of the runs' methods, as in method.steps=8; repeatable."
+)
+SEED = flags.DEFINE_integer("seed", 0, "The seed of stochastic methods.", 0, 2**31 - 1)
+LIMIT = flags.DEFINE_integer(
+    "limit", None, "How many images, spread evenly over the split; default: all.", 1
+)
+STEP = flags.DEFINE_string(
+    "step", None, "A checkpoint's step, or best; default: the last."
+)
 SPLIT = flags.DEFINE_string("split", None, "The split; default: the held-out one.")
 DATA = {
     name: flags.DEFINE_string(f"data.{name}", None, f"As in a config: data.{name}.")
@@ -69,12 +80,15 @@ def main() -> int:
     # ---- The runs, and the data set to compare them on.
     check_flags()
     paths = name_runs(WORKDIR.value)
-    runs = {name: load_run(path, STEP.value) for name, path in paths.items()}
+    options = dict(map(parse_setting, SET.value))
+    step = parse_step(STEP.value)
+    runs = {name: load_run(path, step, options) for name, path in paths.items()}
     overrides = {key: x.value for key, x in DATA.items() if x.value is not None}
     dataset, prior = protocol.common_dataset(runs, overrides)
     split = SPLIT.value or dataset.test_split
     source = dataset.source(split)
-    evaluation = protocol.make_evaluation(runs[next(iter(runs))].config["evaluation"])
+    section = runs[next(iter(runs))].config["evaluation"] | {"limit": LIMIT.value}
+    evaluation = protocol.make_evaluation(section)
     mesh = make_mesh()
     batch = evaluation.whole_batch(mesh)
 
@@ -93,15 +107,14 @@ def main() -> int:
 
     # ---- One pass over the images, for all models and baselines.
     predictors = {
-        name: method_predictor(run.method.predict, run.nets)
-        for name, run in runs.items()
+        name: method_predictor(run.method, run.nets) for name, run in runs.items()
     }
     predictors |= baselines(
         BASELINES.value, lambda: mean_colors(training_pass("the mean image"), mesh)
     )
     others = dataset.source(dataset.train_split) if "random" in predictors else None
     conditions, evaluated = evaluation(
-        predictors, metrics | page_metrics(), dataset, split, mesh, others
+        predictors, metrics | page_metrics(), dataset, split, mesh, others, SEED.value
     )
     labelled = any("top1" in x.metrics for x in evaluated.values())
     if "classification" in metrics and not labelled:
@@ -109,13 +122,16 @@ def main() -> int:
         warn(problems[-1:])
 
     # ---- The results.
-    overlap = count_overlap(runs, paths, dataset, source)
-    total = counted(len(source), "image")
+    evaluated_images = evaluation.chosen(source)
+    overlap = count_overlap(runs, paths, dataset, evaluated_images)
+    total = counted(len(evaluated_images), "image")
     warn([f"{name} has trained on {n} of {total}" for name, n in overlap.items()])
     conditions = dataclasses.replace(conditions, overlap=overlap or None)
-    results = Results.of(conditions, evaluated, runs)
+    results = Results.of(conditions, evaluated, runs, SEED.value)
     results = merge(results, ADD.value) if ADD.value else results
-    page, scores, not_finite = gallery(predictors, evaluated, results, dataset, source)
+    page, scores, not_finite = gallery(
+        predictors, evaluated, results, dataset, source, SEED.value
+    )
     warn(not_finite)
     write(epath.Path(OUT.value or WORKDIR.value[0]), results, page, scores)
     return 1 if problems or not_finite else 0
@@ -127,6 +143,15 @@ def check_flags() -> None:
         raise UserError("--metrics names no family; leave it out, or name one")
     if not WORKDIR.value:
         raise UserError("give the directory of a run: --workdir=runs/quick")
+
+
+def parse_step(text: str | None) -> Step:
+    """What --step says. Raises `UserError` where it is neither a number nor best."""
+    if text is None or text == "best":
+        return text
+    if not text.isdecimal():
+        raise UserError(f"--step is '{text}'; give the step of a checkpoint, or best")
+    return int(text)
 
 
 def fid_moments(

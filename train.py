@@ -19,8 +19,8 @@ from ml_collections import config_flags
 
 from colorjax import config as configs
 from colorjax import distributed, images, runtime
-from colorjax.distributed import make_mesh, replicated, shard_batch
-from colorjax.errors import UserError
+from colorjax.distributed import gather, make_mesh, shard_batch
+from colorjax.errors import UserError, counted
 from colorjax.evaluation import protocol
 from colorjax.evaluation.baselines import GREY
 from colorjax.evaluation.engine import method_predictor
@@ -32,15 +32,18 @@ from colorjax.evaluation.results import (
     write_results,
 )
 from colorjax.evaluation.tables import text_table
-from colorjax.inference.colorizer import Colorizer, image_grid
+from colorjax.inference.colorizer import Colorizer
+from colorjax.inference.grid import image_grid
+from colorjax.method import Nets
 from colorjax.progress import report, warn
 from colorjax.train import monitor
 from colorjax.train.checkpoint import load_nets
 from colorjax.train.experiment import Experiment
+from colorjax.train.initialize import initialize_from
 from colorjax.train.logger import TrainingLogger
 from colorjax.train.overview import COMPILING, cpu_warning, describe_parameters
 from colorjax.train.profiler import profile_steps
-from colorjax.train.step import TrainState, initialize_from
+from colorjax.train.step import TrainState
 from colorjax.train.stopping import StopSignals
 from colorjax.train.workdir import Run, Workdir, locate_run
 
@@ -127,7 +130,8 @@ def main() -> int:
                     if evaluating and not stopping:
                         with stop.interruptible():
                             results = evaluate(state)
-                    checkpoints.save(step, state, results and best_metric(results))
+                    best = results and best_metric(results, checkpoints.best)
+                    checkpoints.save(step, state, best)
                     logger.pause()
                 if stopping or stop.requested(step):
                     checkpoints.close()
@@ -149,9 +153,7 @@ def initial_state(workdir: Workdir, step: int) -> TrainState:
     experiment = workdir.experiment
     if step:
         report(f"{workdir.path}: going on from step {step}")
-        return workdir.checkpoints.restore(
-            step, experiment.abstract_state, replicated(experiment.mesh)
-        )
+        return workdir.checkpoints.restore(step, experiment.abstract_state)
     init_from = experiment.config["init_from"]
     nets = load_nets(locate_run(init_from))[1] if init_from else None
     state = experiment.init(shard_batch(experiment.data.batch_of(1), experiment.mesh))
@@ -180,9 +182,9 @@ class Evaluator:
         """
         experiment, step = self.workdir.experiment, int(state.step)
         config, dataset = experiment.config, experiment.dataset
-        method = experiment.method
+        method, nets = experiment.method, self._nets(state)
         predictors = {
-            THIS_RUN: method_predictor(method.predict, state.nets),
+            THIS_RUN: method_predictor(method, nets),
             "grey": GREY,
         }
         protocol, evaluated = self.evaluation(
@@ -195,13 +197,19 @@ class Evaluator:
         draws = self.evaluation.writes_grid(step, config["steps"])
         if draws and jax.process_index() == 0:
             self.write_grid(state, self.workdir.path / "grids" / f"{step:08d}.png")
-        run = Run(config, dataset, self.workdir.prior, method, state.nets, step)
+        run = Run(config, dataset, self.workdir.prior, method, nets, step)
         return Results.of(protocol, evaluated, {THIS_RUN: run})
+
+    def _nets(self, state: TrainState) -> Nets:
+        """The nets that predict, whole on every device."""
+        nets = state.predicting_nets
+        served = {name: nets[name] for name in self.workdir.experiment.method.serves}
+        return gather(served, self.workdir.experiment.mesh)
 
     def write_grid(self, state: TrainState, path: epath.Path) -> None:
         """Write held-out images beside what the nets make of them."""
         dataset = self.workdir.experiment.dataset
-        self._colorizer.nets = jax.device_get(state.nets)
+        self._colorizer.nets = jax.device_get(self._nets(state))
         images.write(path, image_grid(self._colorizer, dataset, dataset.test_split))
 
 
@@ -213,7 +221,7 @@ def print_summary(workdir: Workdir, state: TrainState, results: Results) -> None
         if counter.indices:
             print(counter)
     if skipped := int(state.skipped):
-        print(f"{skipped} steps skipped: a loss or gradient was not finite")
+        print(f"skipped {counted(skipped, 'step')}: a loss or gradient was not finite")
     print(f"metrics:  {path}/metrics.json")
     print(f"images:   {path}/grid.png")
     print(f"use it:   colorjax colorize PICTURE --run {shlex.quote(str(path))}")

@@ -39,7 +39,7 @@ def main() -> None:
     }
     method = methods.builder("zhang2016")(width=0.25)
     nets = jax.jit(method.init)(jax.random.key(0), to_examples(batch))
-    predictors = {"model": method_predictor(method.predict, nets)}
+    predictors = {"model": method_predictor(method, nets)}
 
     def seconds(metrics: dict[str, Metric]) -> list[float]:
         """The time of each batch but the first, which compiles."""

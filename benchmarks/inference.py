@@ -9,12 +9,14 @@ that both give the same colors. Needs torch.
 
 import flax.traverse_util
 import jax
+import jax.numpy as jnp
 import numpy as np
 import torch
 from torch.nn import functional
 
 from benchmarks.timing import interleaved, parse, parser, report
 from benchmarks.torch_net import VGGDilated, load
+from colorjax.method import image_keys
 from colorjax.methods import zhang2016
 from colorjax.quantize import Q, ab_bins
 
@@ -55,7 +57,12 @@ def main() -> None:
     example = random.uniform(0, 100, (2, 64, 64, 1)).astype("f4")
     nets = jax.jit(method.init)(jax.random.key(0), {"lightness": example})
     variables = flax.traverse_util.flatten_dict(jax.device_get(nets["G"]), sep="/")
-    predict = jax.jit(lambda nets, x: method.predict(nets, x, jax.random.key(0)).ab)
+
+    @jax.jit
+    def predict(nets, x):
+        keys = image_keys(0, jnp.arange(len(x)))
+        return method.predict(nets, {"lightness": x}, keys).ab
+
     formats = {
         "PyTorch": torch.contiguous_format,
         "PyTorch, channels last": torch.channels_last,

@@ -1,12 +1,14 @@
 """What a TPU slice would do with configs/imagenet_pod.py, found by compiling for it.
 
-    python -m benchmarks.pod [--chip v5e] [--topology 2x2,4x8]
+    python -m benchmarks.pod [--chip v5e] [--topology 2x2,4x8] [--shard]
         [--batch N | --global-batch N] [--json PATH]
 
 No TPU is needed: the real training step is compiled ahead of time for each topology on
 this machine's CPU, with `jax[tpu]` installed, one to several minutes each. `--batch` is
 a chip's (weak scaling), `--global-batch` that of all (strong scaling). Exits with 1 if
-the devices exchange anything but gradients and BatchNorm's moments.
+the devices exchange anything but gradients and BatchNorm's moments. With `--shard` each
+device holds a part of the state (`step.shard`), and they exchange parameters, too, which
+is not checked.
 
 The times are predictions, never measured: all rates are the chip's peak, nothing
 overlaps, and no collective has a latency.
@@ -68,9 +70,10 @@ def predict(chip: Chip, devices: int, flops: float, moved: float, reduced: float
     return dict(compute=compute, memory=memory, exchange=exchange, step=step)
 
 
-def compiled_step(batch: int, mesh: Mesh):
+def compiled_step(batch: int, mesh: Mesh, shard: bool):
     """The pod config's training step for a global batch, and the parameters' shapes."""
     config = configs.to_dict(imagenet_pod.get_config()) | {"batch": batch}
+    config["step"] |= {"shard": shard}
     experiment = Experiment.from_config(config, mesh)
     step = experiment.make_step(np.full(Q, 1 / Q, np.float32))
     traced = step.trace(experiment.abstract_state, experiment.abstract_batch)
@@ -79,10 +82,11 @@ def compiled_step(batch: int, mesh: Mesh):
     return compiled, [x.shape for x in params], experiment.dataset.crop
 
 
-def topology_row(name: str, batch: int | None, whole: int | None) -> dict:
+def topology_row(name: str, batch: int | None, whole: int | None, shard: bool) -> dict:
     """What there is to know of one topology, as JSON has it; bytes, FLOPs, seconds.
 
     `batch` is that of a chip, `whole` that of all, which counts where it is given.
+    With `shard` the state is in parts.
     """
     kind, _, shape = name.partition(":")
     try:
@@ -97,9 +101,10 @@ def topology_row(name: str, batch: int | None, whole: int | None) -> dict:
     mesh = Mesh(np.array(devices), ("data",), axis_types=(AxisType.Auto,))
     print(f"compiling for {name}, batch {batch}", file=sys.stderr, flush=True)
     row = dict(topology=name, chips=chips, devices=len(devices), batch=batch)
+    row["shard"] = shard
     begun = time.monotonic()
     try:
-        compiled, parameters, side = compiled_step(batch, mesh)
+        compiled, parameters, side = compiled_step(batch, mesh, shard)
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
@@ -128,7 +133,7 @@ def topology_row(name: str, batch: int | None, whole: int | None) -> dict:
         gradients=sum(array.bytes for array in arrays if not array.small),
         gradient_dtypes=sorted({array.dtype for array in arrays if not array.small}),
         small=sum(array.bytes for array in arrays if array.small),
-        offenders=hlo.offenders(arrays, parameters),
+        offenders=[] if shard else hlo.offenders(arrays, parameters),
         predicted_seconds=seconds,
         images_per_second=batch / seconds["step"],
     )
@@ -160,6 +165,7 @@ def main() -> int:
     flags.add_argument("--topology", default="2x2", help="one or more: 2x2,4x8")
     flags.add_argument("--batch", type=int, default=4, help="pictures a chip")
     flags.add_argument("--global-batch", type=int, help="pictures in all, instead")
+    flags.add_argument("--shard", action="store_true", help="the state in parts")
     flags.add_argument("--json", type=pathlib.Path, help="write the figures here")
     args = flags.parse_args()
     try:
@@ -172,7 +178,7 @@ def main() -> int:
     os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")
     os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
     rows = [
-        topology_row(f"{args.chip}:{shape}", args.batch, args.global_batch)
+        topology_row(f"{args.chip}:{shape}", args.batch, args.global_batch, args.shard)
         for shape in args.topology.split(",")
     ]
     figures = dict(
@@ -191,7 +197,7 @@ def main() -> int:
     wrong = [f"{r['topology']}: {x}" for r in rows for x in r.get("offenders", ())]
     if wrong:
         print("exchanged otherwise than it should be:", *wrong, sep="\n")
-    elif first:
+    elif first and not args.shard:
         print("exchanged: every gradient once, and BatchNorm's moments; nothing else")
     return bool(wrong)
 

@@ -1,5 +1,5 @@
-"""Configs: `parse_flags` reads one with its overrides, `check_keys`, `check_section`
-and `check_same` check it before anything runs.
+"""Configs: `check_keys`, `check_section` and `check_same` check one before anything
+runs.
 
 A config is a Python file with `get_config()`. A section of it holds keyword arguments
 of one function. The signature of this function has the defaults and the types, so a
@@ -7,23 +7,16 @@ wrong key or value is reported at the start.
 """
 
 import inspect
-import itertools
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from absl import app, flags
 from ml_collections import ConfigDict
 
 from colorjax.errors import UserError
 
-PACKAGE = Path(__file__).parent
-# Where train.py, evaluate.py and configs/ are: a wheel has them inside the package.
-SCRIPTS = next(x for x in (PACKAGE / "scripts", PACKAGE.parent) if x.is_dir())
 KEYS = {
     "seed": int,
     "steps": int,
@@ -87,12 +80,14 @@ RANGES: dict[str, tuple[float, float]] = {  # the least and the largest value of
     "evaluation.batch": (1, math.inf),
     "evaluation.replicates": (1, 100_000),
     "evaluation.grids": (0, math.inf),
+    "evaluation.limit": (1, math.inf),
 }
 LIMIT = 1 << 31  # all numbers of a config are smaller, because JAX counts in 32 bits
 MAY_CHANGE = (  # keys that may differ when a run is resumed
     "steps",
     "step.patience",
     "step.profile",
+    "step.shard",
     "checkpoint",
     "evaluation",
     "data.workers",
@@ -102,61 +97,12 @@ MAY_CHANGE = (  # keys that may differ when a run is resumed
 )
 
 
-def parse_flags(argv: Sequence[str]) -> None:
-    """Parse absl flags, which include a config file and its overrides.
-
-    Raises `UserError` for a wrong flag or a config file that cannot be read.
-    """
-    app.define_help_flags()
-    try:
-        rest = flags.FLAGS(locate_config(expand_flags(argv)))
-    except KeyError as error:
-        raise UserError(f"--config: no such section {error}") from error
-    except (flags.Error, AttributeError, TypeError, ValueError) as error:
-        raise UserError(_one_line(error)) from error
-    except (ImportError, OSError, SyntaxError, NameError) as error:
-        raise UserError(f"--config: {_one_line(error)}") from error
-    if rest[1:]:
-        raise UserError(f"unexpected argument '{rest[1]}'; flags start with --")
-
-
-def expand_flags(argv: Sequence[str]) -> list[str]:
-    """The arguments, with the home directory in place of `~` in `--FLAG=~/PATH`."""
-    split = (argument.partition("=") for argument in argv)
-    return [f"{flag}{mark}{os.path.expanduser(value)}" for flag, mark, value in split]
-
-
-def locate_config(argv: Sequence[str]) -> list[str]:
-    """The arguments, with the NAME in `--config=NAME` or `--config NAME` replaced by
-    the path of the config of that name that comes with colorjax.
-
-    NAME stays where it is the path of a file. Raises `UserError` where it is neither.
-    """
-    located = []
-    for before, argument in itertools.pairwise(["", *argv]):
-        flag, _, name = argument.rpartition("=")
-        is_config = (flag or before) == "--config" and name.isidentifier()
-        if is_config and not Path(name).exists():
-            argument = f"{argument.removesuffix(name)}{_config_path(name)}"
-        located.append(argument)
-    return located
-
-
-def _config_path(name: str) -> Path:
-    folder = SCRIPTS / "configs"
-    path = folder / f"{name}.py"
-    if not path.exists():
-        names = ", ".join(sorted(x.stem for x in folder.glob("[!_]*.py")))
-        raise UserError(f"--config: '{name}' is no file, nor one of {names}")
-    return path
-
-
 def to_dict(config: ConfigDict) -> dict[str, Any]:
     """A config as plain values, as `config.json` stores it."""
     try:
         return json.loads(ConfigDict(dict(config.items())).to_json_best_effort())
     except OSError as error:  # absl reads the file on first use
-        raise UserError(f"--config: {_one_line(error)}") from error
+        raise UserError(f"--config: {one_line(error)}") from error
 
 
 def check_keys(config: dict[str, Any], optional: Sequence[str] = ()) -> None:
@@ -252,5 +198,6 @@ def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     }
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """The message of an error, without line breaks."""
     return " ".join(str(error).split())

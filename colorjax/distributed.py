@@ -3,6 +3,7 @@
 
 import os
 import threading
+from typing import Any
 
 import jax
 import numpy as np
@@ -82,6 +83,11 @@ def check_batch_size(batch: int, mesh: Mesh, parts: int = 1) -> None:
 def replicated(mesh: Mesh) -> NamedSharding:
     """The sharding of the state: a full copy on every device."""
     return NamedSharding(mesh, PartitionSpec())
+
+
+def gather(tree: Any, mesh: Mesh) -> Any:
+    """The arrays of a tree, each as a full copy on every device."""
+    return jax.jit(lambda x: x, out_shardings=replicated(mesh))(tree)
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:

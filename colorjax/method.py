@@ -8,27 +8,40 @@ A method is a value that consists of pure functions:
   run: `loss(params, nets, examples, key) -> (value, (collections, metrics))`.
   `collections` holds the updates besides params by net, `{"G": {"batch_stats": ...}}`.
   `metrics` are scalars to log.
-- `predict(nets, lightness, key) -> Prediction`, in evaluation mode; the prediction for
-  an image does not depend on the other images of the batch.
+- `infer(nets, inputs, keys) -> Prediction`, in evaluation mode. `inputs` holds
+  "lightness" [b h w 1], and `keys` [b] has one key an image, which deterministic
+  methods ignore. The prediction for an image depends on its inputs and its key alone,
+  not on the other images of the batch. Callers use `Method.predict`, which checks the
+  names of the inputs.
 - `temperature` is the softmax temperature that decodes logits to ab; unused without
   logits.
-- `serves` has the names of the nets that `predict` reads.
+- `inputs` has the names of the inputs that `infer` reads.
+- `stochastic` says that other keys give other predictions.
+- `ema` has the decay of an average of the params, by net. The trainer keeps the
+  averages (`train/averages.py`), and they predict instead of the params.
+- `options` has the keys of the `method` section of a config that may change whenever
+  the run is used, such as the number of steps of a sampler.
+- `serves` has the names of the nets that `infer` reads.
 - `check(side, unpaired)` raises `UserError` where the method cannot learn from square
   images of `side` pixels, or needs a second set and the data are not `unpaired`. It
   runs before anything is traced.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, Integer, Key, PRNGKeyArray
 
 from colorjax.color import rgb_to_lab
+from colorjax.errors import UserError
 
 Nets = dict[str, dict[str, Any]]
 Examples = dict[str, Array]
+Inputs = Mapping[str, Array]
+Keys = Key[Array, "b"]
 
 
 class Prediction(NamedTuple):
@@ -39,15 +52,43 @@ class Prediction(NamedTuple):
     logits: Float[Array, "b h2 w2 q"] | None = None
 
 
-class Method(NamedTuple):
+@dataclass(frozen=True, eq=False)  # so that it can be hashed, by identity
+class Method:
     """A colorization method: see the docstring of the module."""
 
     init: Callable[[PRNGKeyArray, Examples], Nets]
     losses: Mapping[str, Callable]
-    predict: Callable[[Nets, Float[Array, "b h w 1"], PRNGKeyArray], Prediction]
+    infer: Callable[[Nets, Inputs, Keys], Prediction]
     temperature: float = 1.0
     serves: tuple[str, ...] = ("G",)
     check: Callable[[int, bool], None] = lambda side, unpaired: None
+    inputs: frozenset[str] = frozenset({"lightness"})
+    stochastic: bool = False
+    ema: Mapping[str, float] = field(default_factory=dict)
+    options: frozenset[str] = frozenset()
+
+    def predict(self, nets: Nets, inputs: Inputs, keys: Keys) -> Prediction:
+        """The prediction for a batch; see the docstring of the module.
+
+        Raises `UserError` unless the names of the inputs are those of `self.inputs`.
+        """
+        if unknown := sorted(inputs.keys() - self.inputs):
+            raise UserError(
+                f"this method does not take the input '{unknown[0]}'; it takes "
+                f"{', '.join(sorted(self.inputs))}"
+            )
+        if missing := sorted(self.inputs - inputs.keys()):
+            raise UserError(f"this method needs the input '{missing[0]}'")
+        return self.infer(nets, inputs, keys)
+
+
+def image_keys(seed: Integer[ArrayLike, ""], numbers: Integer[Array, "b"]) -> Keys:
+    """One key for each image, from the seed of all images and the number of each.
+
+    The noise of an image depends on neither its place in the batch nor its neighbors.
+    """
+    key = jax.random.key(seed)
+    return jax.vmap(lambda number: jax.random.fold_in(key, number))(numbers)
 
 
 def to_examples(batch: Mapping[str, ArrayLike]) -> Examples:

@@ -20,8 +20,7 @@ from pathlib import Path
 
 import jax
 
-from colorjax import config as configs
-from colorjax import distributed
+from colorjax import command_line, distributed
 from colorjax.errors import UserError, reason
 from colorjax.progress import report
 
@@ -39,7 +38,7 @@ def run_main(
     code = 1
     try:
         if argv is not None:
-            configs.parse_flags(argv)
+            command_line.parse_flags(argv)
         code = main()
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has ended

@@ -1,11 +1,13 @@
 """Batches, meshes and priors that tests share. Imports JAX, unlike `helpers`."""
 
+from functools import partial
 from unittest import mock
 
 import jax
 import numpy as np
 from helpers import scene
 
+from colorjax.method import Method, Nets, image_keys
 from colorjax.quantize import Q
 
 UNIFORM = np.full(Q, 1 / Q, np.float32)  # a prior of bins
@@ -24,6 +26,17 @@ def batch(size: int = 4, side: int = 32, other: bool = False) -> dict[str, np.nd
         examples |= dict(other=images[size:], other_index=index)
         examples["other_mask"] = np.ones(size, np.float32)
     return examples
+
+
+def predict(method: Method, nets: Nets, lightness: np.ndarray, first: int = 0):
+    """The prediction of a method for images that are numbered from `first` on."""
+    keys = image_keys(0, first + jax.numpy.arange(len(lightness)))
+    return _predict(method, nets, {"lightness": lightness}, keys)
+
+
+@partial(jax.jit, static_argnums=0)
+def _predict(method, nets, inputs, keys):
+    return method.predict(nets, inputs, keys)
 
 
 def as_process(index: int, count: int):

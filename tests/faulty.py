@@ -3,6 +3,7 @@
 The loss is NaN in steps FIRST to LAST. The run must have seed 0.
 """
 
+import dataclasses
 import runpy
 import sys
 
@@ -35,7 +36,7 @@ def main():
         losses = {
             k: nan_in_steps(loss, first, last) for k, loss in method.losses.items()
         }
-        return method._replace(losses=losses)
+        return dataclasses.replace(method, losses=losses)
 
     experiment.make_method = make
     sys.argv = [str(ROOT / "train.py"), *sys.argv[3:]]

@@ -26,11 +26,11 @@ PUBLISHED = GOLDEN / "published"
 # ml_collections itself uses what it warns of; users do not see that warning.
 WARNINGS = "error,ignore:the load_module() method:DeprecationWarning"
 
-# Compiled programs are kept for the next session. JAX does not write them atomically,
-# so each worker of pytest-xdist has a folder of its own.
+# Compiled programs are kept for the next session. The workers of pytest-xdist share
+# them: JAX locks the folder, which it does only where the size has a limit.
 QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
-CACHE = Path(tempfile.gettempdir()) / f"colorjax-tests-{os.getuid()}" / WORKER
+CACHE = Path(tempfile.gettempdir()) / f"colorjax-tests-{os.getuid()}"
+CACHE_BYTES = 2_000_000_000
 
 
 def scene(seed: int, side: int = 32) -> np.ndarray:
@@ -135,6 +135,7 @@ def environment(devices: int = 1, **changes: str) -> dict[str, str]:
         "JAX_PLATFORMS": "cpu",
         "XLA_FLAGS": f"{QUICK} --xla_force_host_platform_device_count={devices}",
         "JAX_COMPILATION_CACHE_DIR": str(CACHE),
+        "JAX_COMPILATION_CACHE_MAX_SIZE": str(CACHE_BYTES),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         **changes,
     }

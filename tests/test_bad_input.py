@@ -216,7 +216,7 @@ def test_bad_files_among_good_ones(trained, folder):
     assert "Traceback" not in result.err
     listed = ", ".join(str(folder / name) for name in BAD)
     assert f"3 unreadable images ({listed})" in result.out.splitlines()
-    assert f"1 unreadable images ({folder / BAD_TEST})" in result.err.splitlines()
+    assert f"1 unreadable image ({folder / BAD_TEST})" in result.err.splitlines()
     assert (
         json.loads((workdir / "metrics.json").read_text())["protocol"]["pictures"] == 3
     )
@@ -292,12 +292,12 @@ def test_colorize_with_a_run_that_saved_nothing(trained, mixed, tmp_path):
 class Grey(Colorizer):
     """A colorizer that predicts grey."""
 
-    has_logits = False
+    has_logits = stochastic = False
 
     def __init__(self):
         """It has no networks."""
 
-    def predict(self, pictures, batch):
+    def predict(self, pictures, batch, seed):
         plane = np.zeros((8, 8), np.float32)
         ab = np.zeros((8, 8, 2), np.float32)
         return [Distribution(p.shape[:2], plane, ab, source="x") for p in pictures]
@@ -396,7 +396,10 @@ def test_colorize_on_a_full_disk(mixed, colorize, tmp_path):
         (["--from-distribution", "y"], "either --run"),
         (["--device", "tpu"], "--device tpu: JAX finds no such device"),
         (["--temperature", "0.3"], "x: this method gives one color per pixel"),
-        (["--samples", "2"], "x: this method gives one color per pixel"),
+        (
+            ["--samples", "2"],
+            "x: this method gives one color per pixel and uses no noise",
+        ),
         (["--uncertainty"], "x: this method gives one color per pixel"),
         (["--save-distribution"], "x: this method gives one color per pixel"),
     ],

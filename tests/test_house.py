@@ -21,6 +21,7 @@ FLOORS = (  # low to high: a folder imports only from those before it
     "quantize",
     "method",
     "config",
+    "command_line",
     "distributed",
     "progress",
     "runtime",

@@ -5,6 +5,7 @@ import copy
 import io
 import os
 import pickle
+import queue
 import signal
 import time
 from dataclasses import replace
@@ -21,7 +22,7 @@ from helpers import encode, scene, write_folder
 from PIL import Image
 
 import colorjax
-from colorjax import cli, images, methods
+from colorjax import cli, command_line, images, methods
 from colorjax import config as configs
 from colorjax.apps import options
 from colorjax.apps.colorize.jobs import Wanted
@@ -34,7 +35,7 @@ from colorjax.evaluation.overlap import count_overlap
 from colorjax.evaluation.protocol import Evaluation, common_dataset
 from colorjax.evaluation.results import Protocol, record_to_json
 from colorjax.inference import decode
-from colorjax.train import optim
+from colorjax.train import optim, stopping
 from colorjax.train.checkpoint import Checkpoints
 from colorjax.train.step import StepOptions
 from colorjax.train.stopping import StopSignals
@@ -102,7 +103,9 @@ def test_home_directory(inside):
     assert options.path("~/in") == str(inside / "home/in")
     for name in ("~", "a~b", "~/x"):
         assert "~" not in options.path(name) or name == "a~b"
-    flags = configs.expand_flags(["--workdir=~/run", "--config.data.root=~/in", "-x"])
+    flags = command_line.expand_flags(
+        ["--workdir=~/run", "--config.data.root=~/in", "-x"]
+    )
     home = str(inside / "home")
     assert flags == [f"--workdir={home}/run", f"--config.data.root={home}/in", "-x"]
     assert len(ImageDataset(root="~/in", holdout="sorted").source("all")) == 2
@@ -251,7 +254,9 @@ def test_grey_images_are_no_training_data(inside):
     assert (colors.images, colors.colored) == (4, 1)
 
 
-def test_the_first_ctrl_c_asks_to_stop(capsys):
+def test_the_first_ctrl_c_asks_to_stop(monkeypatch):
+    messages = queue.SimpleQueue()
+    monkeypatch.setattr(stopping, "report", messages.put)
     with StopSignals() as stop:
         assert not stop.requested(1)
         with stop.interruptible():
@@ -259,10 +264,8 @@ def test_the_first_ctrl_c_asks_to_stop(capsys):
             time.sleep(5)
             raise AssertionError("the block goes on")
         assert stop.requested(2) and stop.exit_code == 130
-        told, deadline = "", time.monotonic() + 5
-        while "\n" not in told and time.monotonic() < deadline:
-            told += capsys.readouterr().err
-        assert told == "stopping after this step; Ctrl-C again ends the run now\n"
+        message = messages.get(timeout=5)
+        assert message == "stopping after this step; Ctrl-C again ends the run now"
 
 
 # ---- Evaluation.

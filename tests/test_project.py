@@ -10,7 +10,7 @@ import pytest
 from helpers import ROOT, WARNINGS, encode, environment, scene
 
 import colorjax
-from colorjax.config import locate_config
+from colorjax.command_line import locate_config
 from colorjax.errors import UserError
 from colorjax.train.workdir import STARTER, load_run, locate_run
 

@@ -8,7 +8,7 @@ from typing import Any
 from etils import epath
 
 from colorjax.apps import options
-from colorjax.errors import UserError
+from colorjax.errors import UserError, counted
 
 CARD = "README.md"  # the model card of a published run
 
@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the workdir of a run (default: the one that comes with colorjax)",
     )
     parser.add_argument(
-        "--step", type=options.index, help="step of the checkpoint (default: the last)"
+        "--step",
+        type=options.checkpoint,
+        help="step of the checkpoint, or best (default: the last)",
     )
 
 
@@ -67,7 +69,10 @@ def _settings(section: dict[str, Any]) -> str:
 def _training(config: dict[str, Any]) -> str:
     start = f" from {config['init_from']}" if config["init_from"] else ""
     optimizer = _settings(config["optimizer"])
-    return f"{config['steps']} steps of {config['batch']} pictures{start}; {optimizer}"
+    steps = (
+        f"{counted(config['steps'], 'step')} of {counted(config['batch'], 'picture')}"
+    )
+    return f"{steps}{start}; {optimizer}"
 
 
 def _figures(workdir: epath.Path) -> str:
@@ -92,4 +97,4 @@ def _figures(workdir: epath.Path) -> str:
         ]
     except KeyError as error:
         raise UserError(f"{path}: has no metrics of training ({error!r})") from error
-    return f"{', '.join(metrics)} on {results.protocol.pictures} pictures"
+    return f"{', '.join(metrics)} on {counted(results.protocol.pictures, 'picture')}"

@@ -1,11 +1,11 @@
 """Kinds of values that options take, each with its range, as types for argparse.
 
 `count`, `index`, `seed`, `factor`, `temperature`, `palette`, `picture_format`, `path`,
-`levels` and `root_path` read one value each; `whole` and `number` make such functions
-for other ranges. A value outside of its range raises `argparse.ArgumentTypeError`,
-which the command prints as one line with the name of the option. `add_decoding`
-declares the options that several commands share. `need_extra` checks for the packages
-that a command needs beyond those of colorjax.
+`levels`, `root_path`, `checkpoint` and `setting` read one value each; `whole` and
+`number` make such functions for other ranges. A value outside of its range raises
+`argparse.ArgumentTypeError`, which the command prints as one line with the name of the
+option. `add_decoding` and `add_setting` declare options that several commands share.
+`need_extra` checks for the packages that a command needs beyond those of colorjax.
 """
 
 import argparse
@@ -14,8 +14,10 @@ import math
 import os
 import re
 from collections.abc import Callable
+from typing import Any, Literal
 
 from colorjax import images
+from colorjax.command_line import parse_setting
 from colorjax.errors import UserError, install_hint
 
 MULTIPLES = {"k": 10**3, "M": 10**6, "G": 10**9}
@@ -70,7 +72,7 @@ def _check_range(text: str, value: float, least: float, most: float) -> None:
 
 
 count = whole(1, 10**12)
-index = whole(0, 2**31 - 1)  # of a step, for example
+index = whole(0, 2**31 - 1)  # of a step
 seed = whole(0, 2**31 - 1)
 factor = number(0.0, 100.0)  # of saturation
 temperature = number(0.001, 1000.0)
@@ -123,6 +125,33 @@ def root_path(text: str) -> str:
             "its end"
         )
     return text
+
+
+def checkpoint(text: str) -> int | Literal["best"]:
+    """The step of a checkpoint, or `best`."""
+    return "best" if text == "best" else index(text)
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """The key and the value of an option of a method, such as method.steps=8."""
+    try:
+        return parse_setting(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("--set: ")) from error
+
+
+def add_setting(add: Callable[..., object]) -> None:
+    """Declare, with `add`, the option that changes options of a run's method."""
+    add(
+        "--set",
+        dest="settings",
+        type=setting,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an option of the method that may change, as in method.steps=8; repeat "
+        "the option for others",
+    )
 
 
 def add_decoding(add: Callable[..., object]) -> None:

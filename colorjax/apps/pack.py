@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a new directory for the copy",
     )
     parser.add_argument(
-        "--step", type=options.index, help="step of the checkpoint (default: the last)"
+        "--step",
+        type=options.checkpoint,
+        help="step of the checkpoint, or best (default: the last)",
     )
 
 
@@ -43,9 +45,8 @@ def run(args: argparse.Namespace) -> int:
     from colorjax.train.workdir import load_run, locate_run
 
     loaded = load_run(args.workdir, args.step)
-    nets = {name: loaded.nets[name] for name in loaded.method.serves}
     with files.new_directory(args.out) as part:
-        save_nets(part, jax.tree.map(to_half, nets), loaded.step)
+        save_nets(part, jax.tree.map(to_half, loaded.nets), loaded.step)
         for note in part.rglob("commit_success.txt"):  # it names our directories
             note.unlink()
         checksums.write_checksums(part / "checkpoints" / str(loaded.step))

@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-from colorjax.config import SCRIPTS
+from colorjax.command_line import SCRIPTS
 
 SUMMARIES = {
     "evaluate": "Measure runs beside baselines, on the same images.",

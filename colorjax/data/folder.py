@@ -9,7 +9,7 @@ from etils import epath
 
 from colorjax import files, images
 from colorjax.data.sources import EncodedImage
-from colorjax.errors import UserError, install_hint, printable
+from colorjax.errors import UserError, counted, install_hint, printable
 from colorjax.files import files_below
 
 
@@ -102,9 +102,10 @@ class Folder:
         changes = []
         if gone:
             names = ", ".join(gone[:3]) + (", ..." if len(gone) > 3 else "")
-            changes.append(f"{len(gone)} images are gone, unreadable now ({names})")
+            images = counted(len(gone), "image")
+            changes.append(f"gone or unreadable now: {images} ({names})")
         if new:
-            changes.append(f"{new} new images are left out")
+            changes.append(f"left out: {counted(new, 'new image')}")
         return "; ".join(changes)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from colorjax.data.sources import Source
-from colorjax.errors import UserError
+from colorjax.errors import UserError, counted
 
 
 class UnreadableCounter:
@@ -40,4 +40,4 @@ class UnreadableCounter:
         names = [self.source.name(i) for i in sorted(self.indices)[:10]]
         more = len(self.indices) - len(names)
         listed = ", ".join(names) + (f" and {more} more" if more else "")
-        return f"{len(self.indices)} unreadable images ({listed})"
+        return f"{counted(len(self.indices), 'unreadable image')} ({listed})"

@@ -11,9 +11,9 @@ from colorjax.evaluation.engine import Predictor
 from colorjax.method import Prediction
 
 NAMES = ("grey", "random", "mean", "original")
-GREY = Predictor(lambda nets, e, key: Prediction(jnp.zeros_like(e["ab"])), {})
-RANDOM = Predictor(lambda nets, e, key: Prediction(e["other_ab"]), {})
-ORIGINAL = Predictor(lambda nets, e, key: Prediction(e["ab"]), {})
+GREY = Predictor(lambda nets, e, keys: Prediction(jnp.zeros_like(e["ab"])), {})
+RANDOM = Predictor(lambda nets, e, keys: Prediction(e["other_ab"]), {})
+ORIGINAL = Predictor(lambda nets, e, keys: Prediction(e["ab"]), {})
 
 
 def baselines(
@@ -36,5 +36,5 @@ def baselines(
     return {name: predictors[name] for name in NAMES if name in names}
 
 
-def _mean(nets, examples, key):
+def _mean(nets, examples, keys):
     return Prediction(jnp.broadcast_to(nets["ab"], examples["ab"].shape))

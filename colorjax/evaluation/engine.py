@@ -4,6 +4,9 @@ A `Metric` is a sum over images and a function of that sum. `stats` gives the te
 each image in a batch. `evaluate` adds them up under the batch's mask, over all devices
 and batches, so that no value depends on batch size, padding or the number of devices.
 
+A stochastic method gets one key for each image, which depends only on the index of the
+image in its data set and on the seed.
+
 Each sum is computed once plainly and once for each bootstrap replicate. A replicate
 weighs each image by a Poisson count that depends only on the index of the image. A
 metric that is not a function of a sum (FID) gets the stats of every image instead.
@@ -22,8 +25,16 @@ from jaxtyping import Array, Float, Int
 from colorjax.data.statistics import add_sums, weighted_sums
 from colorjax.distributed import batch_sharding, replicated, shard_batch
 from colorjax.errors import UserError
-from colorjax.method import Examples, Prediction, to_examples
+from colorjax.method import (
+    Examples,
+    Keys,
+    Method,
+    Prediction,
+    image_keys,
+    to_examples,
+)
 
+VISIBLE = frozenset({"lightness"})  # entries of the examples that methods may see
 Stats = dict[str, Array]
 Sums = dict[str, np.ndarray]
 
@@ -45,12 +56,12 @@ class Metric(NamedTuple):
 
 
 class Predictor(NamedTuple):
-    """A model or a baseline: `predict(nets, examples, key)`, and its `nets`.
+    """A model or a baseline: `predict(nets, examples, keys)`, and its `nets`.
 
-    A model reads only L of the examples; a baseline may read more.
+    A model reads only `VISIBLE` entries of the examples; a baseline may read more.
     """
 
-    predict: Callable[[Any, Examples, Array], Prediction]
+    predict: Callable[[Any, Examples, Keys], Prediction]
     nets: Any
 
 
@@ -72,9 +83,22 @@ class Evaluated(NamedTuple):
     stats: dict[str, Sums]
 
 
-def method_predictor(predict: Callable, nets: Any) -> Predictor:
-    """The predictor of a method, `predict(nets, lightness, key)`: it sees only L."""
-    return Predictor(lambda nets, e, key: predict(nets, e["lightness"], key), nets)
+def method_predictor(method: Method, nets: Any) -> Predictor:
+    """The predictor of a method. It sees only the inputs that the method names.
+
+    Raises `UserError` where one of these is not among `VISIBLE`.
+    """
+    if hidden := sorted(method.inputs - VISIBLE):
+        raise UserError(
+            f"evaluation: the method takes the input '{hidden[0]}', and an evaluation "
+            f"shows a method only {', '.join(sorted(VISIBLE))}"
+        )
+
+    def predict(nets, examples, keys):
+        inputs = {name: examples[name] for name in method.inputs}
+        return method.predict(nets, inputs, keys)
+
+    return Predictor(predict, nets)
 
 
 def bootstrap_weights(
@@ -97,9 +121,11 @@ def evaluate(
     batches: Iterable[dict[str, np.ndarray]],
     mesh: Mesh,
     replicates: int = 200,
+    seed: int = 0,
 ) -> dict[str, Evaluated]:
     """Every metric of every predictor, in one pass over the batches.
 
+    `seed` is that of the noise of stochastic methods.
     The names of the values are those that the metrics' `finalize` returns. Raises
     `UserError` where no image of the batches can be read.
     """
@@ -107,11 +133,14 @@ def evaluate(
 
     def prepare(batch):
         weights = bootstrap_weights(batch["index"], replicates) * batch["mask"]
-        return to_examples(batch), weights, (batch["index"], batch["mask"])
+        keys = image_keys(seed, batch["index"])
+        return to_examples(batch), keys, weights, (batch["index"], batch["mask"])
 
-    prepare = jax.jit(prepare, in_shardings=split, out_shardings=(split, None, whole))
+    prepare = jax.jit(
+        prepare, in_shardings=split, out_shardings=(split, split, None, whole)
+    )
     predict = {
-        name: jax.jit(x.predict, in_shardings=(whole, split, None))
+        name: jax.jit(x.predict, in_shardings=(whole, split, split))
         for name, x in predictors.items()
     }
     # All predictors share one program; the weights of a metric's network are arguments.
@@ -123,11 +152,11 @@ def evaluate(
     parts: dict[str, list[Any]] = {name: [] for name in predictors}
     indices = []
     for batch in batches:
-        examples, weights, (index, mask) = prepare(shard_batch(batch, mesh))
+        examples, keys, weights, (index, mask) = prepare(shard_batch(batch, mesh))
         valid = np.asarray(mask) > 0
         indices.append(np.asarray(index)[valid])
         for name in predictors:
-            prediction = predict[name](nets[name], examples, jax.random.key(0))
+            prediction = predict[name](nets[name], examples, keys)
             batch_sums, part = measure(
                 stats, weights, prediction, examples, per_image=per_image
             )

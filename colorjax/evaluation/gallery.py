@@ -15,13 +15,14 @@ from jaxtyping import Array, Float, UInt8
 
 from colorjax.data.pipeline import ImageDataset
 from colorjax.data.sources import Source
+from colorjax.errors import counted
 from colorjax.evaluation.engine import Evaluated, Predictor, Sums
 from colorjax.evaluation.metrics import HISTOGRAM, SCORES, columns
 from colorjax.evaluation.metrics.image import recolor
 from colorjax.evaluation.report import FAR, render
 from colorjax.evaluation.results import Results
 from colorjax.evaluation.tables import cells
-from colorjax.method import to_examples
+from colorjax.method import image_keys, to_examples
 
 SPREAD = 8  # images on the page that are spread over the split
 EXTREME = 4  # worst images on the page for each model, and as many best ones
@@ -42,12 +43,13 @@ def gallery(
     results: Results,
     dataset: ImageDataset,
     source: Source,
+    seed: int = 0,
 ) -> tuple[str, str, list[str]]:
     """The page, the scores of all images as CSV, and a message for each predictor that
     predicts NaN or infinity.
 
     `evaluated` are the predictors' metrics on `source`, a split of `dataset`; `results`
-    may contain more models.
+    may contain more models. `seed` is that of the evaluation.
     """
     scores = {name: x.stats[SCORES] for name, x in evaluated.items()}
     index = next(iter(scores.values()))["index"]
@@ -59,7 +61,8 @@ def gallery(
         sections[f"Worst of {name}"] = order[:EXTREME]
         sections[f"Best of {name}"] = order[::-1][:EXTREME]
     shown = sorted({int(i) for indices in sections.values() for i in indices})
-    strips = _strips({name: predictors[name] for name in runs}, dataset, source, shown)
+    models = {name: predictors[name] for name in runs}
+    strips = _strips(models, dataset, source, shown, seed)
     table = _table(scores, index, source)
     rows = cells(results, intervals=True)
     titles = next(iter(rows.values()))
@@ -83,13 +86,15 @@ def _strips(
     dataset: ImageDataset,
     source: Source,
     indices: list[int],
+    seed: int,
 ) -> dict[int, Strip]:
     """By index of an image: grey, what each predictor makes of it, and the original."""
     examples = jax.jit(to_examples)(dataset.batch_of(source, indices))
+    keys = image_keys(seed, examples["index"])
     ab = {"grey": jnp.zeros_like(examples["ab"])}
     for name, predictor in predictors.items():
         predict = jax.jit(predictor.predict)
-        ab[name] = predict(predictor.nets, examples, jax.random.key(0)).ab
+        ab[name] = predict(predictor.nets, examples, keys).ab
     images = {
         name: _to_uint8(recolor(examples, colors))
         for name, colors in {**ab, "original": examples["ab"]}.items()
@@ -144,8 +149,9 @@ def _not_finite(
         names = [source.name(int(i)) for i in index[stats["nan"] > 0]]
         if names:
             listed = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+            images = counted(len(names), "image")
             messages.append(
-                f"{predictor}: the prediction of {len(names)} images is not finite "
-                f"({listed}); metrics that need them are left empty"
+                f"{predictor}: the prediction of {images} is not finite ({listed}); "
+                "metrics that need them are left empty"
             )
     return messages

@@ -38,6 +38,7 @@ class Evaluation:
     - `every`: steps between evaluations during training; 0: only after the last step;
     - `batch`: images in a batch;
     - `replicates`: bootstrap samples of the images, for the intervals;
+    - `limit`: how many images, spread evenly over the split; None: all;
     - `grids`: how many of the evaluations before the last one write a grid of images,
       at most; these are spread evenly.
     """
@@ -46,12 +47,15 @@ class Evaluation:
     batch: int = 100
     replicates: int = 200
     grids: int = 10
+    limit: int | None = None
 
     def __post_init__(self):
         if self.batch < 1:
             raise UserError(f"evaluation.batch is {self.batch}, less than 1")
         if self.grids < 0:
             raise UserError(f"evaluation.grids is {self.grids}, less than 0")
+        if self.limit is not None and self.limit < 1:
+            raise UserError(f"evaluation.limit is {self.limit}, less than 1")
 
     def due(self, step: int) -> bool:
         """Whether training evaluates after `step`."""
@@ -71,6 +75,10 @@ class Evaluation:
         """
         return math.ceil(self.batch / mesh.size) * mesh.size
 
+    def chosen(self, source: Source) -> Source:
+        """The images of a split that are evaluated."""
+        return source if self.limit is None else Evenly(source, self.limit)
+
     def __call__(
         self,
         predictors: dict[str, Predictor],
@@ -79,17 +87,23 @@ class Evaluation:
         split: str,
         mesh: Mesh,
         others: Source | None = None,
+        seed: int = 0,
     ) -> tuple[Protocol, dict[str, Evaluated]]:
         """Evaluate predictors on a split; the protocol, and by name what they achieve.
 
-        The baseline `random` draws its images from `others`.
+        The baseline `random` draws its images from `others`. `seed` is that of
+        stochastic methods. The index of an image is its place in the split, whatever
+        the limit is.
         """
-        source = dataset.source(split)
+        source = self.chosen(dataset.source(split))
         batch = self.whole_batch(mesh)
         unreadable, fingerprint = UnreadableCounter(source, 1.0), Fingerprint()
         batches = dataset.single_pass(source, batch, f"evaluating {split}", others)
-        batches = fingerprint.update(unreadable.count(batches))
-        evaluated = evaluate(predictors, metrics, batches, mesh, self.replicates)
+        batches = unreadable.count(batches)
+        if isinstance(source, Evenly):
+            batches = source.number(batches)
+        batches = fingerprint.update(batches)
+        evaluated = evaluate(predictors, metrics, batches, mesh, self.replicates, seed)
         if unreadable.indices:
             print(unreadable, file=sys.stderr)
         settings: dict[str, Any] = {}
@@ -107,6 +121,22 @@ class Evaluation:
             metrics=settings,
         )
         return protocol, evaluated
+
+
+class Evenly(Subset):
+    """At most `count` images, spread evenly over a source."""
+
+    def __init__(self, source: Source, count: int):
+        count = min(count, len(source))
+        places = np.linspace(0, len(source) - 1, count, dtype=int)
+        super().__init__(source, places.tolist())
+
+    def number(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The batches, with the index that each image has in the source."""
+        for batch in batches:
+            last = len(self.indices) - 1  # what is beyond it is padding
+            places = np.minimum(batch["index"], last)
+            yield batch | {"index": np.asarray(self.indices, np.int32)[places]}
 
 
 def make_evaluation(section: dict[str, Any]) -> Evaluation:
@@ -176,7 +206,7 @@ def _common_prior(runs: dict[str, Run]) -> Float[np.ndarray, "313"] | None:
     return expected
 
 
-def disjoint(dataset: ImageDataset, split: str, count: int) -> Source:
+def disjoint(dataset: ImageDataset, split: str, count: int) -> Evenly:
     """At most `count` images, spread evenly over the training split.
 
     Raises `UserError` where `split` may contain images of the training split.
@@ -188,9 +218,7 @@ def disjoint(dataset: ImageDataset, split: str, count: int) -> Source:
             f"fid: the disjoint set is the training split '{dataset.train_split}', and "
             f"'{split}' may contain some of its images; choose another --split"
         )
-    source = dataset.source(dataset.train_split)
-    count = min(count, len(source))
-    return Subset(source, np.linspace(0, len(source) - 1, count, dtype=int).tolist())
+    return Evenly(dataset.source(dataset.train_split), count)
 
 
 class Fingerprint:

@@ -18,7 +18,6 @@ from etils import epath
 from colorjax import files
 from colorjax.errors import UserError
 from colorjax.evaluation.engine import Evaluated, Value
-from colorjax.train.checkpoint import BEST
 from colorjax.train.checksums import hash_nets
 from colorjax.train.workdir import Run
 
@@ -50,7 +49,8 @@ class Protocol:
 class RunProvenance:
     """What a model from a run is: its weights, method, training data and software.
 
-    `sha256` is the hash of the weights, `source` the source.json of a converted run.
+    `sha256` is the hash of the weights, `source` the source.json of a converted run,
+    `seed` that of a stochastic method.
     """
 
     step: int
@@ -62,13 +62,14 @@ class RunProvenance:
     versions: dict[str, str]
     device: str
     source: dict[str, Any] | None = None
+    seed: int | None = None
 
     def __post_init__(self):
         if not isinstance(self.parameters, int):  # a file may hold anything
             raise TypeError(f"parameters is {self.parameters!r}")
 
     @classmethod
-    def of(cls, run: Run) -> "RunProvenance":
+    def of(cls, run: Run, seed: int) -> "RunProvenance":
         """The provenance of a run that is evaluated by this process."""
         digest, parameters = hash_nets(run.nets)
         return cls(
@@ -81,14 +82,8 @@ class RunProvenance:
             versions={name: importlib.metadata.version(name) for name in PACKAGES},
             device=jax.devices()[0].device_kind,
             source=run.source,
+            seed=seed if run.method.stochastic else None,
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """The content of a file; `source` is left out where it is None."""
-        content = dataclasses.asdict(self)
-        if self.source is None:
-            del content["source"]
-        return content
 
 
 @dataclass(frozen=True)
@@ -112,9 +107,13 @@ class Results:
         protocol: Protocol,
         evaluated: Mapping[str, Evaluated],
         runs: Mapping[str, Run],
+        seed: int = 0,
     ) -> "Results":
-        """The results of predictors; those that are not among `runs` are baselines."""
-        provenance = {name: RunProvenance.of(run) for name, run in runs.items()}
+        """The results of predictors; those that are not among `runs` are baselines.
+
+        `seed` is that of stochastic methods.
+        """
+        provenance = {name: RunProvenance.of(run, seed) for name, run in runs.items()}
         models = {
             name: ModelResults(x.metrics, provenance.get(name))
             for name, x in evaluated.items()
@@ -227,10 +226,11 @@ def _differences(before: Any, now: Any, name: str = "") -> list[str]:
     return [] if before == now else [f"{name.removeprefix('.')}: {before} / {now}"]
 
 
-def best_metric(results: Results) -> dict[str, float] | None:
-    """The metric that chooses the best checkpoint of this run, by name.
+def best_metric(results: Results, name: str) -> dict[str, float] | None:
+    """The metric `name`, which chooses the best checkpoint of this run.
 
-    None where it is undefined, because no class has enough pixels.
+    None where it is undefined, because no class has enough pixels, or because the
+    method gives no distribution.
     """
-    value = results.models[THIS_RUN].metrics[BEST].value
-    return {BEST: value} if math.isfinite(value) else None
+    metric = results.models[THIS_RUN].metrics.get(name)
+    return {name: metric.value} if metric and math.isfinite(metric.value) else None

@@ -1,12 +1,16 @@
 """Settings of Pillow and of the loggers that hold only while a picture file is read."""
 
 import contextlib
+import ctypes
+import functools
 import logging
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 
+import PIL
 from PIL import Image
 
 LOGGERS = ("PIL", "imagecodecs", "tifffile")
@@ -42,6 +46,7 @@ def _quiet() -> Iterator[None]:
 
     Also without Pillow's own limit on pixels; `io` checks a limit of ours.
     """
+    _silence_libtiff()
     loggers = [logging.getLogger(name) for name in LOGGERS]
     levels, limit = [logger.level for logger in loggers], Image.MAX_IMAGE_PIXELS
     # Not `catch_warnings`: one in another thread may be left first, and undo ours.
@@ -57,6 +62,19 @@ def _quiet() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = limit
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@functools.cache
+def _silence_libtiff() -> None:
+    """Turn off the lines that libtiff prints on stderr itself.
+
+    Pillow has no setting for them. Pillow's wheels bring a copy of libtiff, which only
+    Pillow uses. The copy of a system is left as it is.
+    """
+    folder = Path(PIL.__file__).parent
+    linux, mac = folder.parent / "pillow.libs", folder / ".dylibs"
+    for path in (*linux.glob("libtiff-*"), *mac.glob("libtiff.*")):
+        ctypes.CDLL(str(path)).TIFFSetErrorHandler(None)
 
 
 QUIET = SharedContext(_quiet)

@@ -68,6 +68,8 @@ def opened(data: bytes) -> Iterator[list[Page]]:
 
     big = data[:4] in MAGIC[2:]
     with tifffile.TiffFile(io.BytesIO(data)) as file:
+        if len(file.pages) == 0:
+            raise ValueError("it ends before its first page")
         if len(file.pages) > MAX_PAGES:
             raise ValueError(f"it has more than {MAX_PAGES:,} pages")
         records = [file.pages[i] for i in range(len(file.pages))]

@@ -4,8 +4,9 @@ The L of a picture is kept. ab is predicted from L at working size (the run's sh
 side), upsampled to the size of the picture, and combined with the original L.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Unpack, overload
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any, TypedDict, Unpack, overload
 
 import jax
 import jax.numpy as jnp
@@ -15,20 +16,33 @@ from jaxtyping import UInt8
 
 from colorjax import images
 from colorjax.color import rgb_to_lab
-from colorjax.data.pipeline import ImageDataset
 from colorjax.images import Picture
 from colorjax.inference import decode
-from colorjax.inference.compose import replace_ab
+from colorjax.inference.batching import (
+    ASPECTS,
+    STRIDE,
+    batches,
+    number,
+    padded_size,
+    stack,
+)
 from colorjax.inference.decode import Options
 from colorjax.inference.distribution import Distribution
 from colorjax.inference.pictures import ACCEPTED, Source, read_picture
-from colorjax.method import Method, Nets
+from colorjax.method import Method, Nets, image_keys
 from colorjax.train.experiment import make_method
+from colorjax.train.storage import Step
 from colorjax.train.workdir import STARTER, check_trained, load_run
 
-ASPECTS = (1.0, 4 / 3, 3 / 2, 2.0, 4.0)  # images are padded to one of these aspects
-STRIDE = 8  # and to a multiple of the networks' stride
 BATCH = 8  # images of a sequence that go through the network together
+
+
+class Running(TypedDict, total=False):
+    """The keyword arguments of `Colorizer.predict`; the seed None is 0."""
+
+    batch: int
+    seed: int | None
+    same_noise: bool
 
 
 class Colorizer:
@@ -60,26 +74,29 @@ class Colorizer:
         of the config that made the method; without it the colorizer cannot be pickled.
         """
 
-        def predict(nets, rgb):
+        def predict(nets, rgb, seed, numbers):
             lightness = rgb_to_lab(rgb.astype(jnp.float32) / 255)[..., :1]
-            prediction = method.predict(nets, lightness, jax.random.key(0))
+            keys = image_keys(seed, numbers)
+            prediction = method.predict(nets, {"lightness": lightness}, keys)
             return lightness[..., 0], prediction.ab, prediction.logits
 
         self.nets, self.side, self.source = nets, side, source
         self._section = section
-        self.temperature = method.temperature
+        self.temperature, self.stochastic = method.temperature, method.stochastic
         self._predict = jax.jit(predict)
 
     @classmethod
     def load(
-        cls, workdir: epath.PathLike = STARTER, step: int | None = None
+        cls,
+        workdir: epath.PathLike = STARTER,
+        step: Step = None,
+        options: Mapping[str, Any] | None = None,
     ) -> "Colorizer":
         """The colorizer of a run, by default the one that comes with colorjax.
 
-        It uses the checkpoint of `step`, by default the last one. Raises `UserError` if
-        there is no such run or checkpoint.
+        The arguments and the errors are those of `load_run`.
         """
-        run = load_run(workdir, step)
+        run = load_run(workdir, step, options)
         source = f"{epath.Path(workdir).name}, step {run.step}"
         check_trained(run, workdir)
         section = run.config["method"]
@@ -94,11 +111,23 @@ class Colorizer:
         nets = jax.device_get(self.nets)
         return _rebuild, (self._section, nets, self.side, self.source)
 
-    @property
+    @cached_property
     def has_logits(self) -> bool:
         """Whether the method predicts a distribution, not only one color per pixel."""
         rgb = jax.ShapeDtypeStruct((1, STRIDE, STRIDE, 3), jnp.uint8)
-        return jax.eval_shape(self._predict, self.nets, rgb)[2] is not None
+        numbers = jax.ShapeDtypeStruct((1,), jnp.uint32)
+        shapes = jax.eval_shape(self._predict, self.nets, rgb, 0, numbers)
+        return shapes[2] is not None
+
+    @property
+    def draws_noise(self) -> bool:
+        """Whether another sample is another prediction, not another decoding."""
+        return self.stochastic and not self.has_logits
+
+    @property
+    def has_samples(self) -> bool:
+        """Whether a picture has more than one coloring."""
+        return self.stochastic or self.has_logits
 
     # A file name, as every str, is also a sequence of str: the first overload wins.
     @overload
@@ -122,53 +151,65 @@ class Colorizer:
         """
         if isinstance(picture, Source):
             pixels = read_picture(picture)
-            return self.decode(self.predict(pixels), pixels, **options)
+            prediction = self.predict(pixels, seed=options.get("seed"))
+            return self.decode(prediction, pixels, **options)
         pictures = [read_picture(source) for source in _sequence(picture)]
-        pairs = zip(self.predict(pictures), pictures, strict=True)
-        return [self.decode(*pair, **options) for pair in pairs]
+        predictions = self.predict(pictures, seed=options.get("seed"))
+        return list(map(partial(self.decode, **options), predictions, pictures))
 
     decode = staticmethod(decode.decode)
 
     @overload
     def predict(  # pyright: ignore[reportOverlappingOverload]
-        self, picture: Source, batch: int = ...
+        self, picture: Source, **how: Unpack[Running]
     ) -> Distribution: ...
 
     @overload
     def predict(
-        self, picture: Iterable[Source], batch: int = ...
+        self, picture: Iterable[Source], **how: Unpack[Running]
     ) -> list[Distribution]: ...
 
     def predict(
-        self, picture: Any, batch: int = BATCH
+        self, picture: Any, **how: Unpack[Running]
     ) -> Distribution | list[Distribution]:
         """The predicted distribution of a picture, or of each one of a sequence.
 
         The pictures of a sequence may have any sizes. Those of the same padded size go
-        through the network `batch` at a time. The last batch of a size is filled up
-        with black images, so that one program per size is compiled, nine at most.
-        """
-        if isinstance(picture, Source):
-            return self._predict_all([picture], batch=1)[0]
-        return self._predict_all(_sequence(picture), batch)
+        through the network `batch` at a time. Black images fill up the last batch of a
+        size, so that one program per size is compiled, nine at most.
 
-    def _predict_all(self, sources: Sequence[Any], batch: int) -> list[Distribution]:
-        sizes, working, groups = [], [], {}
-        for index, source in enumerate(sources):
+        A stochastic method predicts another result for another `seed`. Its noise also
+        depends on the picture's pixels at working size, not on other pictures. With
+        `same_noise`, which is for films, it is the same for all pictures of one size.
+        """
+        noise = how.get("seed") or 0, how.get("same_noise", False)
+        if isinstance(picture, Source):
+            return self._predict_all([picture], 1, *noise)[0]
+        return self._predict_all(_sequence(picture), how.get("batch", BATCH), *noise)
+
+    def _predict_all(
+        self, sources: Sequence[Any], batch: int, seed: int, same_noise: bool
+    ) -> list[Distribution]:
+        sizes, working = [], []
+        for source in sources:
             pixels = read_picture(source)
             sizes.append(pixels.shape[:2])
             working.append(self._to_working_size(pixels))
-            groups.setdefault(self._padded_size(*working[-1].shape[:2]), []).append(
-                index
-            )
+        padded = [
+            padded_size(len(image), image.shape[1], self.side) for image in working
+        ]
         predictions = {}
-        for size, members in groups.items():
-            for start in range(0, len(members), batch):
-                part = members[start : start + batch]
-                outputs = self._run(size, [working[i] for i in part], batch)
-                for row, i in enumerate(part):
-                    own = (None if x is None else x[row] for x in outputs)
-                    predictions[i] = self._crop(sizes[i], working[i].shape[:2], *own)
+        for size, members in batches(padded, batch):
+            stacked = stack([working[i] for i in members], size, batch)
+            numbers = np.zeros(batch, np.uint32)
+            if not same_noise:
+                numbers[: len(members)] = [number(working[i]) for i in members]
+            outputs = self._predict(self.nets, stacked, np.uint32(seed), numbers)
+            outputs = jax.device_get(outputs)
+            for row, i in enumerate(members):
+                own = (None if x is None else x[row] for x in outputs)
+                shape = working[i].shape[:2]
+                predictions[i] = self._crop(sizes[i], shape, seed, *own)
         return [predictions[index] for index in range(len(working))]
 
     def _to_working_size(self, picture: Picture) -> UInt8[np.ndarray, "h2 w2 3"]:
@@ -177,15 +218,7 @@ class Colorizer:
         small = images.resize_short(images.to_8_bits(picture), self.side, longest)
         return images.on_white(small)
 
-    def _run(self, size, pictures, batch):
-        """L, ab and logits of a batch of images at working size, padded to `size`."""
-        stacked = np.zeros((batch, *size, 3), np.uint8)
-        for padded, image in zip(stacked, pictures, strict=False):
-            missing = [(0, n - m) for n, m in zip(size, image.shape[:2], strict=True)]
-            padded[:] = np.pad(image, [*missing, (0, 0)], mode="edge")
-        return jax.device_get(self._predict(self.nets, stacked))
-
-    def _crop(self, size, working, lightness, ab, logits):
+    def _crop(self, size, working, seed, lightness, ab, logits):
         """The distribution of one image, without the padding."""
         height, width = working
         stride = 1
@@ -201,14 +234,8 @@ class Colorizer:
             stride,
             self.temperature,
             self.source,
+            seed if self.draws_noise else None,
         )
-
-    def _padded_size(self, height: int, width: int) -> tuple[int, int]:
-        """The size that an image is padded to, one of nine."""
-        longer = max(height, width)
-        sides = [-(-round(self.side * a) // STRIDE) * STRIDE for a in ASPECTS]
-        long = next(side for side in sides if side >= longer)
-        return (long, sides[0]) if height > width else (sides[0], long)
 
 
 def _rebuild(section: dict[str, Any], nets: Nets, side: int, source: str) -> Colorizer:
@@ -221,26 +248,3 @@ def _sequence(pictures: Any) -> list[Any]:
     if not isinstance(pictures, Iterable):
         raise TypeError(f"{ACCEPTED}, or a sequence of them, not {pictures!r:.100}")
     return list(pictures)
-
-
-def image_grid(
-    colorizer: Colorizer, dataset: ImageDataset, split: str, count: int = 24
-) -> UInt8[np.ndarray, "h w 3"]:
-    """A table of images of a split: grey input, colorized and original.
-
-    It shows `count` images, spread evenly over the split, in two halves side by side.
-    """
-    source = dataset.source(split)
-    indices = np.linspace(0, len(source) - 1, min(count, len(source)), dtype=int)
-    table = []
-    for half in np.array_split(indices, 2) if len(indices) > 1 else [indices]:
-        columns = {"grey input": [], "colorized": [], "original": []}
-        for index in half:
-            original = dataset.image(source, int(index))
-            grey = replace_ab(original, np.zeros((*original.shape[:2], 2), np.float32))
-            triple = (grey, colorizer(original), original)
-            for column, picture in zip(columns.values(), triple, strict=True):
-                side = max(128, dataset.resize)
-                column.append(images.resize(picture, (side, side)))
-        table += columns.items()
-    return images.grid(table)

@@ -28,7 +28,9 @@ class Distribution:
     - `logits`: over the bins of `quantize.ab_bins`, at every `stride`-th working pixel,
       the first at pixel 0; None for a method that predicts one color per pixel;
     - `temperature`: the softmax temperature that decodes `logits` to `ab`;
-    - `source`: a name of the run, for messages.
+    - `source`: a name of the run, for messages;
+    - `seed`: that of the noise with which a stochastic method predicted `ab`; None for
+      other methods and where there are logits.
     """
 
     size: tuple[int, int]
@@ -38,6 +40,7 @@ class Distribution:
     stride: int = 4
     temperature: float = 1.0
     source: str = ""
+    seed: int | None = None
 
     def __repr__(self) -> str:
         bins = "no logits" if self.logits is None else f"logits {self.logits.shape}"
@@ -57,10 +60,14 @@ class Distribution:
         Without options, the method's own `ab`. With a `palette` such as
         "#aa5533,#224488", each bin is replaced by the nearest of these colors in ab, so
         that the result mixes only their hues and chromas, at the image's own L. With a
-        `seed`, the result is one of many plausible colorings (`sampling.sample`).
-        Raises `UserError` for an option out of range, or if an option needs logits and
-        there are none.
+        `seed`, the result is one of many plausible colorings (`sampling.sample`). A
+        prediction of a stochastic method is such a coloring itself; `seed` must be that
+        of the prediction. Raises `UserError` for an option out of range, or if an
+        option needs logits and there are none.
         """
+        if seed is not None and self.logits is None:
+            self._check_seed(seed)
+            seed = None
         if temperature is None and palette is None and seed is None:
             return self.ab
         temperature = self.temperature if temperature is None else temperature
@@ -71,6 +78,16 @@ class Distribution:
         if seed is None:
             return self._spread(softmax(logits, axis=-1) @ centers)
         return sample(logits, centers, seed, self._spread)
+
+    def _check_seed(self, seed: int) -> None:
+        """Raise `UserError` unless the noise of the prediction had this seed."""
+        if self.seed is None:
+            raise no_samples_error(self.source)
+        if seed != self.seed:
+            raise UserError(
+                f"{self.source}: this prediction has the seed {self.seed}, not {seed}; "
+                "predict again with that seed"
+            )
 
     def entropy(self) -> Float[np.ndarray, "h w"]:
         """The entropy at each working pixel, in nats: 0 to log 313 = 5.75.
@@ -129,8 +146,17 @@ def no_logits_error(source: str) -> UserError:
     """The error of an option that needs logits, for a run whose method has none."""
     return UserError(
         f"{source}: this method gives one color per pixel; temperature, palette, "
-        "samples, uncertainty and saved distributions need a method that gives a "
-        "distribution, such as zhang2016"
+        "uncertainty and saved distributions need a method that gives a distribution, "
+        "such as zhang2016"
+    )
+
+
+def no_samples_error(source: str) -> UserError:
+    """The error of a seed or of samples, for a run that has one result per picture."""
+    return UserError(
+        f"{source}: this method gives one color per pixel and uses no noise; samples "
+        "and seeds need a method that gives a distribution, such as zhang2016, or one "
+        "that draws noise"
     )
 
 

@@ -112,7 +112,7 @@ def build(
             )
         check_side(critic, side)
 
-    return Method(partial(_init, model), losses, partial(_predict, model), check=check)
+    return Method(partial(_init, model), losses, partial(_infer, model), check=check)
 
 
 def _init(model: CycleGAN, key, examples):
@@ -186,7 +186,8 @@ def _generator_loss(model: CycleGAN, params, nets, examples, key):
     return total, ({}, metrics)
 
 
-def _predict(model: CycleGAN, nets, lightness, key):
+def _infer(model: CycleGAN, nets, inputs, keys):
+    lightness = inputs["lightness"]
     grey = to_unit(lightness, jnp.zeros((*lightness.shape[:3], 2)))
     output = _translate(model, nets["G"]["params"], "colour", grey)
     return Prediction(AB_UNIT * output[..., 1:])

@@ -8,12 +8,11 @@ its ab stays near the original. The discriminator sees Lab, so L is its conditio
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Float
 
 from colorjax.errors import UserError
@@ -60,7 +59,6 @@ class Pix2Pix(NamedTuple):
     criterion: Criterion
     l1: float
     r1: float
-    ema: float
 
 
 def build(
@@ -94,8 +92,8 @@ def build(
     Options that are newer than the paper, all off by default: `gan_loss` "lsgan" (Mao
     et al., 2017) or "hinge" (Lim and Ye, 2017); `spectral` normalization of the
     discriminator (Miyato et al., 2018); `r1`, the gamma of its gradient penalty
-    (Mescheder et al., 2018); `ema`, the decay of the mean of the generator's parameters
-    that predicts (Karras et al., 2018).
+    (Mescheder et al., 2018); `ema`, the decay of the average of the generator's
+    parameters that predicts (Karras et al., 2018).
 
     Raises `UserError` where a value is out of range.
     """
@@ -115,11 +113,11 @@ def build(
         vgg = VGGDilated(Q, width, affine, head_scale=0.1, dtype=jnp.dtype(dtype))
         net = _vgg_dilated(vgg, temperature)
     critic = PatchGAN(width, patch_layers, norm, spectral, jnp.dtype(dtype))
-    model = Pix2Pix(net, critic, CRITERIA[gan_loss], l1, r1, ema)
-    return _method(model, temperature)
+    model = Pix2Pix(net, critic, CRITERIA[gan_loss], l1, r1)
+    return _method(model, temperature, {"G": ema} if ema else {})
 
 
-def _method(model: Pix2Pix, temperature: float) -> Method:
+def _method(model: Pix2Pix, temperature: float, ema: dict[str, float]) -> Method:
     losses = {
         "D": partial(_discriminator_loss, model),
         "G": partial(_generator_loss, model),
@@ -127,9 +125,10 @@ def _method(model: Pix2Pix, temperature: float) -> Method:
     return Method(
         partial(_init, model),
         losses,
-        partial(_predict, model),
+        partial(_infer, model),
         temperature,
         check=lambda side, unpaired: check_side(model.discriminator, side),
+        ema=ema,
     )
 
 
@@ -137,9 +136,6 @@ def _init(model: Pix2Pix, key, examples):
     lightness, ab = examples["lightness"], examples["ab"]
     g_key, d_key = jax.random.split(key)
     g = model.generator.init(g_key, lightness)
-    if model.ema:
-        mean: Any = optax.ema(model.ema).init(g["params"])
-        g = {**g, "ema": mean._asdict()}
     d = model.discriminator.init(d_key, to_unit(lightness, ab), train=True)
     return {"D": d, "G": g}
 
@@ -175,19 +171,11 @@ def _generator_loss(model: Pix2Pix, params, nets, examples, key):
         "loss_GAN": loss_and_mean(adversarial, counted)[1],
         "loss_L1": loss_and_mean(distance, counted)[1],
     }
-    if model.ema:  # one step late: this step's parameters do not exist yet
-        before = optax.EmaState(**nets["G"]["ema"])
-        after: Any = optax.ema(model.ema).update(nets["G"]["params"], before)[1]
-        updates = {**updates, "ema": after._asdict()}
     return loss, ({"G": updates}, metrics)
 
 
-def _predict(model: Pix2Pix, nets, lightness, key):
-    variables = dict(nets["G"])
-    if model.ema:
-        mean = variables.pop("ema")
-        variables["params"] = _debiased(mean, model.ema, variables["params"])
-    return model.generator.apply(variables, lightness, None)[0]
+def _infer(model: Pix2Pix, nets, inputs, keys):
+    return model.generator.apply(nets["G"], inputs["lightness"], None)[0]
 
 
 def _generate(model: Pix2Pix, params, nets, examples, key):
@@ -238,10 +226,3 @@ def _apply(net, variables, x, key):
         return apply_eval(net, variables, x), {}
     output, updates = apply_train(net, variables, x, key)
     return output.astype(jnp.float32), updates
-
-
-def _debiased(mean, decay, params):
-    """The mean of the parameters of all steps, or `params` before the first step."""
-    count = jnp.maximum(mean["count"], 1)
-    average = optax.tree.bias_correction(mean["ema"], decay, count)
-    return optax.tree.where(mean["count"] > 0, average, params)

@@ -47,8 +47,8 @@ def build(
         metrics = {"loss": total / jnp.maximum(pixels, 1)}
         return total / len(counted), ({"G": updates}, metrics)
 
-    def predict(nets, lightness, key):
-        output = apply_eval(net, nets["G"], lightness)
+    def infer(nets, inputs, keys):
+        output = apply_eval(net, nets["G"], inputs["lightness"])
         return Prediction(upsample(AB_UNIT * output, SCALE))
 
-    return Method(init, {"G": loss}, predict)
+    return Method(init, {"G": loss}, infer)

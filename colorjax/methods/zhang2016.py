@@ -86,11 +86,11 @@ def build(
         value, mean = rebalanced_loss(logits, examples, weights, neighbors, sigma)
         return value, ({"G": updates}, {"loss": mean})
 
-    def predict(nets, lightness, key):
-        logits = apply_eval(model, nets["G"], lightness)
+    def infer(nets, inputs, keys):
+        logits = apply_eval(model, nets["G"], inputs["lightness"])
         return Prediction(upsample(annealed_mean(logits, temperature), SCALE), logits)
 
-    return Method(init, {"G": loss}, predict, temperature)
+    return Method(init, {"G": loss}, infer, temperature)
 
 
 def _make_net(name, width, affine, remat, frozen, dropout, dtype) -> nn.Module:

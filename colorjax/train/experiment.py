@@ -1,7 +1,7 @@
 """What a config describes: `Experiment`, made of `make_method`, `make_dataset`,
 `make_adam`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,9 +16,11 @@ from colorjax import config as configs
 from colorjax import methods
 from colorjax.data.pipeline import ImageDataset
 from colorjax.distributed import check_batch_size
+from colorjax.errors import UserError
 from colorjax.method import Method, abstract_batch
 from colorjax.train.checkpoint import Checkpoints
 from colorjax.train.optim import Adam
+from colorjax.train.placement import Placement
 from colorjax.train.step import StepOptions, TrainState, make_init, make_step
 from colorjax.train.training_data import TrainingData
 
@@ -38,6 +40,22 @@ def make_method(
     return build(prior=prior, **section)
 
 
+def set_options(section: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The `method` section of a run's config, with other `options` of its use.
+
+    Raises `UserError` where the method does not let an option change.
+    """
+    allowed = make_method(section).options
+    for key in options:
+        if key not in allowed:
+            others = ", ".join(f"method.{x}" for x in sorted(allowed)) or "none"
+            raise UserError(
+                f"method.{key} of {section['name']} cannot change when a run is used; "
+                f"what can: {others}"
+            )
+    return {**section, **options}
+
+
 def make_dataset(section: dict[str, Any]) -> ImageDataset:
     """The images that the `data` section of a config describes."""
     return ImageDataset(**configs.check_section("data", ImageDataset, section))
@@ -54,7 +72,7 @@ class Experiment:
 
     `method` has no prior: it initializes and predicts, but its losses cannot run.
     `abstract_batch` and `abstract_state` are the shapes of a global batch and of the
-    state.
+    state, this with its shardings.
     """
 
     config: dict[str, Any]
@@ -86,9 +104,15 @@ class Experiment:
         configs.check_section(
             "checkpoint", Checkpoints, config["checkpoint"], ["workdir"]
         )
-        init = make_init(method, optimizer, config["seed"], mesh)
+        init = make_init(method, optimizer, config["seed"], mesh, step_options)
         batch = abstract_batch(config["batch"], dataset.crop, dataset.unpaired)
-        state = jax.eval_shape(init, batch)
+        shapes = jax.eval_shape(init, batch)
+        shardings = shapes.shardings(Placement(mesh, step_options.shard))
+        state = jax.tree.map(
+            lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
+            shapes,
+            shardings,
+        )
         return cls(
             config,
             mesh,

@@ -1,5 +1,5 @@
 """The training step of every method: `TrainState`, `StepOptions`, `make_init`,
-`make_step`, `initialize_from`.
+`make_step`.
 
 A run is two pure functions, `batch = data(seed, step)` and `state = step(state,
 batch)`. All randomness of a step comes from `fold_in(key(seed), step)`. Arrays are
@@ -21,6 +21,13 @@ from jaxtyping import Array, Int
 from colorjax.distributed import batch_sharding, replicated
 from colorjax.errors import UserError
 from colorjax.method import Method, Nets, to_examples
+from colorjax.train.averages import (
+    Averages,
+    averaged,
+    start_averages,
+    update_averages,
+)
+from colorjax.train.placement import Placement
 
 
 class TrainState(NamedTuple):
@@ -28,6 +35,7 @@ class TrainState(NamedTuple):
 
     `skipped` counts the steps that changed no net because a loss or a gradient was not
     finite; `skipped_in_row` counts those since the last step that changed the nets.
+    `averages` are those of `Method.ema`, of the params by net.
     """
 
     step: Int[Array, ""]
@@ -35,6 +43,25 @@ class TrainState(NamedTuple):
     optimizers: dict[str, Any]
     skipped: Int[Array, ""]
     skipped_in_row: Int[Array, ""]
+    averages: Averages
+
+    @property
+    def predicting_nets(self) -> Nets:
+        """The nets with their averages as params, where there is one."""
+        return averaged(self.nets, self.averages)
+
+    def shardings(self, placement: Placement) -> "TrainState":
+        """The sharding of each array of the state, which may be abstract."""
+        whole = jax.tree.map(lambda _: replicated(placement.mesh), self)
+        nets = {
+            name: {**collections, "params": placement.parts(self.nets[name]["params"])}
+            for name, collections in whole.nets.items()
+        }
+        return whole._replace(
+            nets=nets,
+            optimizers=placement.parts(self.optimizers),
+            averages=placement.parts(self.averages),
+        )
 
 
 @dataclass(frozen=True)
@@ -42,14 +69,16 @@ class StepOptions:
     """The `step` section of a config.
 
     `accumulate` trades time for memory: the gradient is the mean over this number of
-    micro-batches, each with its own BatchNorm statistics and randomness. A run ends
-    after `patience` skipped steps in a row. `profile`, "FIRST:LAST", names steps to
-    trace.
+    micro-batches, each with its own BatchNorm statistics and randomness. With `shard`
+    each device holds a part of the state instead of all (`train/placement.py`). A run
+    ends after `patience` skipped steps in a row. `profile`, "FIRST:LAST", names steps
+    to trace.
     """
 
     accumulate: int = 1
     patience: int = 20
     profile: str = ""
+    shard: bool = False
 
     def __post_init__(self):
         if self.patience < 1:
@@ -70,13 +99,18 @@ class StepOptions:
 
 
 def make_init(
-    method: Method, optimizer: optax.GradientTransformation, seed: int, mesh: Mesh
+    method: Method,
+    optimizer: optax.GradientTransformation,
+    seed: int,
+    mesh: Mesh,
+    options: StepOptions = StepOptions(),
 ) -> Callable[[dict[str, Array]], TrainState]:
     """A compiled function that makes the state of step 0 from the first batch."""
+    placement = Placement(mesh, options.shard)
 
     def init(batch):
         nets = method.init(jax.random.key(seed), to_examples(batch))
-        return TrainState(
+        state = TrainState(
             step=jnp.zeros((), jnp.int32),
             nets=nets,
             optimizers={
@@ -84,9 +118,11 @@ def make_init(
             },
             skipped=jnp.zeros((), jnp.int32),
             skipped_in_row=jnp.zeros((), jnp.int32),
+            averages=start_averages(nets, method.ema),
         )
+        return placement.constrain(state, state.shardings(placement))
 
-    return jax.jit(init, out_shardings=replicated(mesh))
+    return jax.jit(init, out_shardings=None if options.shard else replicated(mesh))
 
 
 def make_step(
@@ -107,6 +143,7 @@ def make_step(
     steps that may be skipped in a row; of each trained net the global norms of gradient
     and update; and `learning_rate`, if the schedule of the optimizer is given.
     """
+    placement = Placement(mesh, options.shard)
 
     def step(state, batch):
         examples = to_examples(batch)
@@ -117,7 +154,7 @@ def make_step(
         for name, loss in method.losses.items():
             params = nets[name]["params"]
             value, gradient, nets, scalars = _gradient(
-                loss, params, nets, examples, key, options.accumulate
+                loss, name, nets, examples, key, options.accumulate, placement
             )
             # Test the squared norm: Adam squares gradients, which may overflow, too.
             squared_norm = optax.tree.norm(gradient, squared=True)
@@ -132,34 +169,45 @@ def make_step(
                 f"update_norm_{name}": optax.tree.norm(updates),
             }
         finite &= _statistics_are_finite(nets)
+        good_steps = state.step - state.skipped  # before this one
+        averages = update_averages(state.averages, nets, method.ema, good_steps + 1)
         # XLA fuses a select into the update, in place; a branch would copy the state.
-        nets, optimizers = optax.tree.where(
-            finite, (nets, optimizers), (state.nets, state.optimizers)
+        before = state.nets, state.optimizers, state.averages
+        nets, optimizers, averages = optax.tree.where(
+            finite, (nets, optimizers, averages), before
         )
         in_row = jnp.where(finite, 0, state.skipped_in_row + 1)
         skipped = state.skipped + ~finite
         metrics |= {"skipped": skipped, "patience": options.patience - in_row}
         if learning_rate is not None:  # skipped steps do not advance the schedule
-            metrics["learning_rate"] = learning_rate(state.step - state.skipped)
-        return TrainState(state.step + 1, nets, optimizers, skipped, in_row), metrics
+            metrics["learning_rate"] = learning_rate(good_steps)
+        after = TrainState(state.step + 1, nets, optimizers, skipped, in_row, averages)
+        return placement.constrain(after, after.shardings(placement)), metrics
+
+    whole = replicated(mesh)
+    of_state = None if options.shard else whole  # else it is that of the arrays
 
     return jax.jit(
         step,
         donate_argnums=0,
-        in_shardings=(replicated(mesh), batch_sharding(mesh)),
-        out_shardings=replicated(mesh),
+        in_shardings=(of_state, batch_sharding(mesh)),
+        out_shardings=(of_state, whole),
     )
 
 
-def _gradient(loss, params, nets, examples, key, accumulate):
-    """Returns (loss, gradient, updated nets, metrics), averaged over micro-batches."""
+def _gradient(loss, name, nets, examples, key, accumulate, placement):
+    """The loss of a net, its gradient, all nets after it, and its metrics.
+
+    Loss, gradient and metrics are averaged over micro-batches.
+    """
 
     def micro_step(nets, examples, key):
+        whole = placement.gather(nets)
         (value, (collections, scalars)), gradient = jax.value_and_grad(
             loss, has_aux=True
-        )(params, nets, examples, key)
+        )(whole[name]["params"], whole, examples, key)
         changed = {net: {**nets[net], **c} for net, c in collections.items()}
-        return {**nets, **changed}, (value, gradient, scalars)
+        return {**nets, **changed}, (value, placement.split(gradient), scalars)
 
     if accumulate == 1:
         nets, (value, gradient, scalars) = micro_step(nets, examples, key)
@@ -194,34 +242,3 @@ def _statistics_are_finite(nets):
     ]
     finite = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(others)]
     return jnp.array(finite, bool).all()
-
-
-def initialize_from(
-    state: TrainState, nets: Nets
-) -> tuple[TrainState, list[str], list[str]]:
-    """Copy arrays of another run's nets to a new state if name and shape agree.
-
-    Returns the state, the names of its arrays that were not replaced (of the head, if
-    the methods differ), and the names of the other run's unused arrays (the scales of
-    BatchNorm, if the new run has none). Raises `UserError` if no array agrees.
-    """
-    unused = dict(jax.tree_util.tree_leaves_with_path(nets))
-    fresh = []
-
-    def name(path):
-        return jax.tree_util.keystr(path, simple=True, separator="/")
-
-    def choose(path, leaf):
-        array = unused.get(path)
-        if array is None or array.shape != leaf.shape:
-            fresh.append(name(path))
-            return leaf
-        del unused[path]
-        return jax.device_put(array.astype(leaf.dtype), leaf.sharding)
-
-    merged = jax.tree_util.tree_map_with_path(choose, state.nets)
-    if len(fresh) == len(jax.tree.leaves(merged)):
-        raise UserError(
-            "init_from: that run has no parameter of the same name and shape"
-        )
-    return state._replace(nets=merged), fresh, [name(path) for path in unused]

@@ -4,7 +4,7 @@ reads back."""
 import contextlib
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -24,7 +24,12 @@ from colorjax.method import Method, Nets
 from colorjax.pretrained import efficientnet_lite
 from colorjax.progress import report
 from colorjax.train.checkpoint import Checkpoints, load_nets
-from colorjax.train.experiment import Experiment, make_dataset, make_method
+from colorjax.train.experiment import (
+    Experiment,
+    make_dataset,
+    make_method,
+    set_options,
+)
 from colorjax.train.lock import Lock
 from colorjax.train.records import (
     read_config,
@@ -33,6 +38,7 @@ from colorjax.train.records import (
     write_manifests,
     write_prior,
 )
+from colorjax.train.storage import Step
 
 # The run that comes with colorjax
 STARTER = epath.Path(__file__).parent.parent / "starter"
@@ -139,7 +145,8 @@ def _remove_empty(path: epath.Path) -> None:
 
 
 class Run(NamedTuple):
-    """A run: its config, its parts, and the nets of one of its checkpoints.
+    """A run: its config, its parts, and the nets of one of its checkpoints that
+    predict (`Method.serves`).
 
     `source` describes the origin of a run that `colorjax convert` made. Such a run has
     no `prior`, because the frequencies of the colors in its training data are unknown.
@@ -162,11 +169,17 @@ def locate_run(workdir: epath.PathLike) -> epath.Path:
     return STARTER if named else path
 
 
-def load_run(workdir: epath.PathLike = STARTER, step: int | None = None) -> Run:
-    """Read a run, or the one that comes with colorjax, with its checkpoint of `step` or
-    its last one.
+def load_run(
+    workdir: epath.PathLike = STARTER,
+    step: Step = None,
+    options: Mapping[str, Any] | None = None,
+) -> Run:
+    """Read a run, or the one that comes with colorjax, with its checkpoint of `step`,
+    its "best" one, or its last one.
 
-    Raises `UserError` if the directory has no run or its files are damaged.
+    `options` change those of its method that may change (`Method.options`), by key.
+    Raises `UserError` if the directory has no run or its files are damaged, or if an
+    option cannot change.
     """
     workdir = locate_run(workdir)
     config, prior = read_config(workdir), read_prior(workdir)
@@ -177,8 +190,10 @@ def load_run(workdir: epath.PathLike = STARTER, step: int | None = None) -> Run:
             f"{workdir}: no config.json and prior.npy here; give the workdir of a run "
             "that train.py or colorjax convert made"
         )
-    step, nets = load_nets(workdir, step)
+    if options:
+        config = config | {"method": set_options(config["method"], options)}
     method = make_method(config["method"])
+    step, nets = load_nets(workdir, step, method.serves)
     dataset = make_dataset(config["data"])
     return Run(config, dataset, prior, method, nets, step, source)
 

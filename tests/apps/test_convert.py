@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from colorizers import UNIFORM
+from examples import predict
 from golden.caffemodel import encode
 from golden.published import (
     NARROW,
@@ -53,7 +54,7 @@ def files(tmp_path_factory):
 
 def ab(method, nets):
     """Predicted where the net does, before any upsampling."""
-    found = jax.jit(method.predict)(nets, lightness(), jax.random.key(0))
+    found = predict(method, nets, lightness())
     return found.ab[:, ::4, ::4]
 
 
@@ -295,7 +296,7 @@ def test_evaluate_and_train_from_a_converted_run(runs, tmp_path, capsys):
 
     assert cli.main(["info", str(tuned)]) == 0
     out = capsys.readouterr().out
-    assert f"1 steps of 4 pictures from {workdir}" in out and "step 1" in out
+    assert f"1 step of 4 pictures from {workdir}" in out and "step 1" in out
     assert "AuC bal." in out and "grey" in out and "licence" in out
 
 
@@ -333,12 +334,13 @@ def test_train_from_a_converted_classifier(tmp_path, capsys):
 
 
 def test_weights_that_a_new_run_has_no_place_for_are_told(runs):
-    from colorjax.train.step import TrainState, initialize_from
+    from colorjax.train.initialize import initialize_from
+    from colorjax.train.step import TrainState
 
     nets = load_run(runs[0] / "pytorch").nets
     net = {key: dict(x) for key, x in nets["G"].items()}
     net["params"] = {k: x for k, x in net["params"].items() if "norm" not in k}
-    state = TrainState(0, jax.tree.map(jax.numpy.asarray, {"G": net}), {}, 0, 0)
+    state = TrainState(0, jax.tree.map(jax.numpy.asarray, {"G": net}), {}, 0, 0, {})
     _, fresh, left = initialize_from(state, nets)
     assert fresh == [] and len(left) == 14 and "G/params/norm1/scale" in left
 

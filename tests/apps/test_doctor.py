@@ -224,7 +224,7 @@ def test_names_that_are_no_text(tmp_path):
     assert "Traceback" not in result.err and "\x1b" not in result.err + result.out
     listed = (tmp_path / "list").read_bytes().split(b"\n")
     assert names[0] in listed and names[2] in listed and b"line.png" not in listed
-    assert "1 names have line breaks" in result.err
+    assert "not listed: 1 name with line breaks" in result.err
     assert r"bad\udcff\n.png" in (tmp_path / "out/doctor.csv").read_text()
     pictures = ImageDataset(root=str(folder), list=str(tmp_path / "list"))
     source = pictures.source("all")

@@ -43,7 +43,13 @@ def add(sessions, page, data, name="a.png"):
     """Drop a picture on a page: the session, the picture, and its prediction."""
     session = sessions.enter(page)
     sessions.add(session, name, data, PLAIN)
-    return session, session.chosen, sessions.predict(session, session.chosen, "x")
+    return session, session.chosen, sessions.predict(session, session.chosen, PLAIN)
+
+
+def variations(prediction, settings):
+    """A prediction with the settings of five samples."""
+    seeds = [None, 5, 6, 7, 8]
+    return [(prediction, settings._replace(seed=seed)) for seed in seeds]
 
 
 def deep(seed):
@@ -92,12 +98,12 @@ def test_no_control_runs_the_network(sessions, monkeypatch):
     for temperature in (0.1, 1.0):
         settings = Settings("x", temperature, 1.0, 5)
         assert sessions.get("me") == (session, photo)
-        prediction = sessions.predict(session, photo, "x")
+        prediction = sessions.predict(session, photo, settings)
         for comparison in ("grey", "original", "uncertainty"):
             pair = photo.write_pair(prediction, comparison, settings)
             shown = [images.read(path.read_bytes()) for path in pair]
             assert shown[0].shape == shown[1].shape == (60, 80, 3)
-        paths = photo.write_samples(prediction, settings, [None, 5, 6, 7, 8])
+        paths = photo.write_samples(variations(prediction, settings))
         assert len({path.read_bytes() for path in paths}) == 5
         photo.write_full(prediction, settings, ".png", MAX_PIXELS)
 
@@ -105,10 +111,10 @@ def test_no_control_runs_the_network(sessions, monkeypatch):
 def test_another_run_predicts_once(sessions):
     session, photo, _ = add(sessions, "me", picture(1))
     before = session.nbytes
-    prediction = sessions.predict(session, photo, "y")
-    assert set(photo.predictions) == {"x", "y"}
+    prediction = sessions.predict(session, photo, Settings("y"))
+    assert set(photo.predictions) == {("x", None), ("y", None)}
     assert session.nbytes > before
-    assert sessions.predict(session, photo, "y") is prediction
+    assert sessions.predict(session, photo, Settings("y")) is prediction
     assert prediction.temperature == 0.9
 
 
@@ -242,7 +248,7 @@ def test_the_number_of_files_of_a_picture_is_bounded(sessions):
         settings = Settings("x", float(temperature), 1.0, 0)
         shown = [
             *photo.write_pair(prediction, "grey", settings),
-            *photo.write_samples(prediction, settings, [None, 5, 6, 7, 8]),
+            *photo.write_samples(variations(prediction, settings)),
             photo.write_full(prediction, settings, ".png", MAX_PIXELS),
         ]
         assert all(path.exists() for path in shown)

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 from colorizers import UNIFORM
+from examples import predict
 from helpers import TINY, encode, run_colorjax, scene
 from orbax.checkpoint import v1 as ocp
 
@@ -102,26 +103,22 @@ def test_packed_run_colors_as_the_run_does(workdir, capsys):
     assert small.step == 7 and small.config == whole.config
     assert {x.dtype for x in jax.tree.leaves(small.nets)} == {np.dtype(np.float32)}
     lightness = to_examples({"image": scene(1, 64)[None]})["lightness"]
-    predict = jax.jit(whole.method.predict)
-    ab = [predict(x.nets, lightness, None).ab for x in (whole, small)]
+    ab = [predict(whole.method, x.nets, lightness).ab for x in (whole, small)]
     assert np.ptp(ab[0]) > 1  # ab unit
     np.testing.assert_allclose(*ab, atol=0.2)
 
 
 @pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
 def test_only_the_nets_that_predict_are_packed(name, tmp_path):
-    """Without discriminators and their pools; a counter stays the integer it is."""
+    """Without discriminators and their pools."""
     section = dict(name=name, width=1 / 16, patch_layers=1)
-    section |= dict(depth=4, ema=0.5) if name == "pix2pix" else dict(blocks=1, pool=2)
+    section |= dict(depth=4) if name == "pix2pix" else dict(blocks=1, pool=2)
     method = make_method(section, UNIFORM)
     batch = {"image": np.stack([scene(i) for i in range(2)])}
     batch["mask"] = np.ones(2, np.float32)
     if name == "cyclegan":
         batch |= {"other": batch["image"], "other_mask": batch["mask"]}
     nets = jax.device_get(method.init(jax.random.key(0), to_examples(batch)))
-    if name == "pix2pix":
-        count = np.array(100_000, np.int32)
-        nets["G"]["ema"] = {"count": count, "ema": nets["G"]["params"]}
     workdir, out = tmp_path / "run", tmp_path / "small"
     workdir.mkdir()
     save_nets(workdir, nets)
@@ -131,8 +128,6 @@ def test_only_the_nets_that_predict_are_packed(name, tmp_path):
     assert cli.main(["pack", str(workdir), "--out", str(out)]) == 0
     small = load_run(out)
     assert set(small.nets) == {"G"} < set(nets)
-    if name == "pix2pix":
-        assert small.nets["G"]["ema"]["count"] == 100_000
     whole, packed = (
         Colorizer(method, x, 32).predict(scene(1)).ab for x in (nets, small.nets)
     )

@@ -10,7 +10,7 @@ from absl import flags
 from absl.testing import flagsaver
 from helpers import FIXTURES, Result, run_train, write_config
 
-from colorjax import config as configs
+from colorjax import command_line
 from colorjax.data.pipeline import ImageDataset
 from colorjax.errors import UserError
 from colorjax.evaluation.engine import Predictor
@@ -49,7 +49,7 @@ def constant():
     """`constant(ab)` predicts ab for every pixel."""
 
     def predictor(ab):
-        def predict(nets, examples, key):
+        def predict(nets, examples, keys):
             return Prediction(jnp.broadcast_to(jnp.array(ab), examples["ab"].shape))
 
         return Predictor(predict, {})
@@ -88,7 +88,7 @@ def evaluate(capsys):
             for name in flags.FLAGS.flags_by_module_dict()[program.__name__]:
                 name.unparse()
             try:
-                configs.parse_flags(["evaluate.py", *map(str, args)])
+                command_line.parse_flags(["evaluate.py", *map(str, args)])
                 code = program.main()
             except UserError as error:
                 print(f"evaluate.py: {error}", file=sys.stderr)

@@ -54,7 +54,7 @@ def expected(standard, passed, prior, mesh_of):
     """The predictors net and grey, and their metrics in batches of 3 on one device."""
     method = methods.builder("zhang2016")(width=1 / 16)
     nets = jax.jit(method.init)(jax.random.key(0), to_examples(next(passed(4))))
-    net = method_predictor(method.predict, nets)
+    net = method_predictor(method, nets)
     predictors = {"net": net, "grey": GREY}
     return predictors, values(predictors, standard, passed(3), mesh_of(1), 20)
 

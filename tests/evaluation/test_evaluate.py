@@ -1,13 +1,20 @@
 """evaluate.py: several runs, other images, mistakes."""
 
 import csv
+import dataclasses
 import hashlib
 import json
 import re
 
+import noisy
 import numpy as np
 import pytest
-from helpers import FIXTURES, ROOT, python, write_folder
+from helpers import FIXTURES, ROOT, TINY, python, write_folder
+
+from colorjax.errors import UserError
+from colorjax.evaluation.engine import method_predictor
+
+DRAWINGS = dict(name="drawings", data_dir=str(FIXTURES), resize=16, crop=16)
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +172,58 @@ def test_a_network_that_predicts_nan_is_reported(runs, train, evaluate, tmp_path
     results = json.loads((tmp_path / "evaluation.json").read_text())
     assert results["rows"]["blown"]["auc"]["value"] is None
     assert results["rows"]["first"]["auc"]["value"] > 0.5
+
+
+def test_seed_and_options_of_a_stochastic_method(monkeypatch, tmp_path, evaluate):
+    """They change the metrics, and the provenance states them; so does a limit."""
+    noisy.register(monkeypatch)
+    run = noisy.write_run(tmp_path / "run", TINY | {"data": DRAWINGS})
+
+    def results(*flags):
+        flags = [f"--workdir={run}", "--baselines=grey", *flags]
+        result = evaluate(*flags)
+        assert result.code == 0, result.err
+        return json.loads((run / "evaluation.json").read_text())
+
+    first, again, other = results(), results(), results("--seed=1")
+    auc, same, second = (
+        x["rows"]["run"]["auc"]["value"] for x in (first, again, other)
+    )
+    assert auc == same != second
+    assert [x["provenance"]["run"]["seed"] for x in (first, other)] == [0, 1]
+    assert "seed" not in first["provenance"]["grey"]
+    still = results("--set=method.amount=0", "--limit=5")
+    assert still["provenance"]["run"]["method"]["amount"] == 0
+    assert still["protocol"]["pictures"] == 5
+    scores = (run / "evaluation.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in scores[1:]] == ["0", "2", "5", "8", "11"]
+    for flag, message in (
+        ("--set=method.ema=0.5", "method.ema of noisy cannot change"),
+        ("--limit=0", "limit"),
+        ("--set=steps=3", "method.KEY=VALUE"),
+    ):
+        result = evaluate(f"--workdir={run}", flag)
+        assert result.code == 2 and message in result.err, result.err
+
+
+def test_a_limit_changes_no_prediction(monkeypatch, tmp_path, evaluate):
+    """The noise of an image depends on its place in the split, not on the limit."""
+    noisy.register(monkeypatch)
+    run = noisy.write_run(tmp_path / "run", TINY | {"data": DRAWINGS})
+    scores = {}
+    for flags in ([], ["--limit=3"]):
+        assert evaluate(f"--workdir={run}", "--baselines=grey", *flags).code == 0
+        rows = list(csv.DictReader((run / "evaluation.csv").read_text().splitlines()))
+        scores[len(rows)] = {row["index"]: row["run auc"] for row in rows}
+    few = min(scores)
+    assert few == 3 < max(scores)
+    for index, score in scores[few].items():
+        assert scores[max(scores)][index] == score
+
+
+def test_inputs_that_an_evaluation_does_not_show():
+    method = dataclasses.replace(noisy.build(), inputs=frozenset({"lightness", "ab"}))
+    with pytest.raises(
+        UserError, match="takes the input 'ab', and an evaluation shows"
+    ):
+        method_predictor(method, {})

@@ -119,7 +119,7 @@ def test_colorfulness_against_numpy(values, constant):
 def test_calibration_against_scikit_learn(values):
     logits = np.random.default_rng(0).normal(size=(313,)) * 3
 
-    def predict(nets, examples, key):
+    def predict(nets, examples, keys):
         # The confidence differs between pixels.
         sure = examples["lightness"][:, ::4, ::4] / 50
         return Prediction(examples["ab"], sure * jnp.asarray(logits, jnp.float32))
@@ -337,7 +337,7 @@ def test_metrics_that_cannot_be_computed_are_reported_and_do_not_stop_others(pri
 
 
 def test_predictions_that_are_nan(constant, mesh_of):
-    def predict(nets, examples, key):
+    def predict(nets, examples, keys):
         bad = (examples["index"] == 2)[:, None, None, None]
         ab = jnp.where(bad, jnp.nan, examples["ab"])
         return Prediction(ab, jnp.zeros((*ab[:, ::4, ::4, 0].shape, 313)))

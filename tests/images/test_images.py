@@ -295,6 +295,18 @@ def test_reading_in_many_threads_changes_nothing_either():
     assert state() == before and Image.MAX_IMAGE_PIXELS is not None
 
 
+def test_libtiff_prints_nothing_of_its_own(capfd):
+    """It writes to the file descriptor, where Python cannot turn it off."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 80), np.uint8)
+    data = bytearray(encode(noise, "TIFF", compression="tiff_deflate"))
+    data[1500] ^= 255
+    with pytest.raises(UserError, match="decoder error"):
+        images.read(bytes(data))
+    with pytest.raises(UserError, match="it ends before its first page"):
+        images.read(bytes(data[:1000]))
+    assert capfd.readouterr().err == ""
+
+
 # ---- Writing.
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import optax
 import pytest
 from chex import assert_trees_all_close
+from examples import predict
 from helpers import scene
 
 from colorjax.distributed import shard_batch
@@ -18,7 +19,8 @@ from colorjax.method import to_examples
 from colorjax.methods import cyclegan, pix2pix, zhang2016
 from colorjax.methods._gan import empty_pool, exchange, r1_penalty
 from colorjax.nets.patchgan import PatchGAN
-from colorjax.train.step import TrainState, initialize_from, make_init, make_step
+from colorjax.train.initialize import initialize_from
+from colorjax.train.step import TrainState, make_init, make_step
 
 SMALL = dict(width=1 / 16, depth=3, patch_layers=2)
 VGG = dict(generator="vgg_dilated", width=1 / 16, patch_layers=2)
@@ -245,25 +247,6 @@ def test_spectral_norm_bounds_the_kernels():
         np.testing.assert_allclose(sigma, largest, rtol=0.02)
 
 
-def test_mean_of_the_generator_predicts():
-    """The debiased mean of the parameters before each step; at first the parameters."""
-    method, plain = METHODS["options"](), pix2pix.build(norm="batch", **SMALL)
-    states = trained("options").states
-    lightness = to_examples(batch())["lightness"]
-
-    def ab(method, params, **others):
-        g = {**states[2].nets["G"], **others, "params": params}
-        return method.predict({"G": g}, lightness, jax.random.key(0)).ab
-
-    first, second, last = (state.nets["G"]["params"] for state in states)
-    none_yet = states[0].nets["G"]["ema"]
-    np.testing.assert_array_equal(ab(method, first, ema=none_yet), ab(plain, first))
-    mean = jax.tree.map(lambda x, y: (0.9 * x + y) / 1.9, first, second)
-    found = ab(method, last)
-    np.testing.assert_allclose(found, ab(plain, mean), atol=1e-3)
-    assert jnp.abs(found - ab(plain, last)).max() > 0.01
-
-
 def test_fine_tuning_begins_as_the_classification_run():
     """From its nets, the first prediction is the same, though a mean was asked for."""
     source = zhang2016.build(width=1 / 16, temperature=0.5)
@@ -271,12 +254,10 @@ def test_fine_tuning_begins_as_the_classification_run():
     method = pix2pix.build(ema=0.99, temperature=0.5, **VGG)
     state = make_init(method, optax.sgd(0.1), 0, mesh(1))(shard_batch(batch(), mesh(1)))
     state, fresh, left = initialize_from(state, nets)
-    assert not left and all(x.startswith(("D/", "G/ema/")) for x in fresh)
+    assert not left and all(x.startswith("D/") for x in fresh)
     lightness = to_examples(batch())["lightness"]
-    ours, theirs = (
-        m.predict(n, lightness, jax.random.key(0))
-        for m, n in ((method, state.nets), (source, nets))
-    )
+    ours = predict(method, state.predicting_nets, lightness)
+    theirs = predict(source, nets, lightness)
     np.testing.assert_array_equal(ours.ab, theirs.ab)
     np.testing.assert_array_equal(ours.logits, theirs.logits)
     assert method.temperature == source.temperature
@@ -287,9 +268,9 @@ def test_u_net_takes_any_size(size):
     """Padded inside to its stride by the last row and column."""
     method, _, nets = initialized("pix2pix")
     lightness = jax.random.uniform(jax.random.key(1), (1, *size, 1), maxval=100.0)
-    ab = method.predict(nets, lightness, jax.random.key(0)).ab
+    ab = predict(method, nets, lightness).ab
     assert ab.shape == (1, *size, 2)
     missing = [(0, -n % 8) for n in size]
     padded = jnp.pad(lightness, ((0, 0), *missing, (0, 0)), mode="edge")
-    whole = method.predict(nets, padded, jax.random.key(0)).ab
+    whole = predict(method, nets, padded).ab
     np.testing.assert_array_equal(ab, whole[:, : size[0], : size[1]])

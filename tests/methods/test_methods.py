@@ -1,19 +1,22 @@
 """The contract that every method in colorjax/methods keeps."""
 
 import functools
+from functools import partial
 
 import chex
 import jax
 import jax.numpy as jnp
+import noisy
 import numpy as np
 import optax
 import pytest
+from examples import predict
 from helpers import scene
 
 from colorjax import methods
 from colorjax.distributed import make_mesh
 from colorjax.errors import UserError
-from colorjax.method import to_examples
+from colorjax.method import image_keys, to_examples
 from colorjax.methods import zhang2016
 from colorjax.nets.layers import upsample
 from colorjax.nets.vgg_dilated import VGGDilated
@@ -39,11 +42,12 @@ def batch(size=4, side=32):
 @functools.cache
 def initialized(name):
     """A small method and its nets."""
-    method = methods.builder(name)(prior=PRIOR, width=1 / 16)
+    build = noisy.build if name == "noisy" else methods.builder(name)
+    method = build(prior=PRIOR, width=1 / 16)
     return method, jax.jit(method.init)(jax.random.key(0), to_examples(batch()))
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=[*NAMES, "noisy"])
 def built(request):
     return initialized(request.param)
 
@@ -88,17 +92,53 @@ def test_masked_and_grey_images_teach_nothing(built):
 
 def test_predict_is_of_each_image_by_itself(built):
     method, nets = built
-    predict = jax.jit(method.predict)
     lightness = to_examples(batch(3))["lightness"]
-    prediction = predict(nets, lightness, jax.random.key(0))
+    prediction = predict(method, nets, lightness)
     assert prediction.ab.shape == (3, 32, 32, 2)
     if prediction.logits is not None:
         assert prediction.logits.shape == (3, 8, 8, Q)
         assert prediction.logits.dtype == jnp.float32
-    alone = predict(nets, lightness[1:2], jax.random.key(0))
+    alone = predict(method, nets, lightness[1:2], first=1)
     np.testing.assert_allclose(prediction.ab[1], alone.ab[0], atol=1e-3)
-    wide = predict(nets, jnp.concatenate([lightness] * 2, axis=2), jax.random.key(0))
+    wide = predict(method, nets, jnp.concatenate([lightness] * 2, axis=2))
     assert wide.ab.shape == (3, 32, 64, 2)
+
+
+def test_prediction_is_of_the_inputs_and_the_keys(built):
+    """Equal ones give equal predictions. The key of an image changes its own alone, and
+    that only where the method says that it is stochastic."""
+    method, nets = built
+    compiled = jax.jit(method.predict)
+    inputs = {"lightness": to_examples(batch(3))["lightness"]}
+
+    def ab(*numbers):
+        return compiled(nets, inputs, image_keys(0, jnp.array(numbers))).ab
+
+    first = ab(0, 1, 2)
+    np.testing.assert_array_equal(first, ab(0, 1, 2))
+    other = ab(0, 7, 2)
+    np.testing.assert_array_equal(first[::2], other[::2])
+    assert bool((first[1] != other[1]).any()) == method.stochastic
+
+
+def test_inputs_are_those_that_the_method_names(built):
+    method, nets = built
+    examples, keys = to_examples(batch(3)), image_keys(0, jnp.arange(3))
+    inputs = {name: examples[name] for name in method.inputs}
+    with pytest.raises(
+        UserError, match="^this method does not take the input 'ab'; it"
+    ):
+        method.predict(nets, {**inputs, "ab": examples["ab"]}, keys)
+    del inputs["lightness"]
+    with pytest.raises(UserError, match="^this method needs the input 'lightness'$"):
+        method.predict(nets, inputs, keys)
+
+
+def test_nets_that_predict_are_those_it_serves(built):
+    method, nets = built
+    served = {name: nets[name] for name in method.serves}
+    assert set(method.ema) <= set(method.losses) & set(method.serves)
+    predict(method, served, to_examples(batch(1))["lightness"])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -110,7 +150,8 @@ def test_bfloat16_keeps_float32_parameters(name):
     assert {kind for kind in kinds if jnp.issubdtype(kind, jnp.floating)} == {
         jnp.dtype("float32")
     }
-    text = str(jax.make_jaxpr(method.predict)(nets, examples["lightness"], None))
+    inputs, keys = {"lightness": examples["lightness"]}, image_keys(0, jnp.arange(4))
+    text = str(jax.make_jaxpr(method.predict)(nets, inputs, keys))
     assert "bf16" in text
 
 
@@ -193,7 +234,7 @@ def test_frozen_stages_are_not_trained_and_the_rest_is():
         assert np.any(gradient[layer]["kernel"]), layer
     for side in (40, 64):  # 40 is no multiple of 32, the encoder's stride
         lightness = jnp.zeros((1, side, 48, 1))
-        found = jax.eval_shape(method.predict, nets, lightness, jax.random.key(0))
+        found = jax.eval_shape(partial(predict, method), nets, lightness)
         assert found.ab.shape == (1, side, 48, 2)
         assert found.logits.shape == (1, side // 4, 12, Q)
 
@@ -223,8 +264,5 @@ def test_randomness_is_the_key_s_and_training_s_alone(section):
 
     assert loss(jax.random.key(1)) == loss(jax.random.key(1))
     assert loss(jax.random.key(1)) != loss(jax.random.key(2))
-    one, two = (
-        m.predict(nets, examples["lightness"], jax.random.key(0)).ab
-        for m in (plain, method)
-    )
+    one, two = (predict(m, nets, examples["lightness"]).ab for m in (plain, method))
     np.testing.assert_array_equal(one, two)

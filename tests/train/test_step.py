@@ -108,7 +108,7 @@ def faulty_method(factors):
         value = factor * (mean * params["w"]).sum() * nets["D"]["params"]["w"]
         return value, ({"G": {"batch_stats": spoilt * mean}}, {"loss": value})
 
-    return Method(init, {"D": first, "G": second}, None)
+    return Method(init, {"D": first, "G": second}, first)
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])

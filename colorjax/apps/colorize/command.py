@@ -43,7 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder, or, for one picture, a file or - (standard output); default: "
         "NAME-colorized.EXT beside the picture, FOLDER-colorized beside a folder",
     )
-    add("--step", type=options.index, help="step of the checkpoint (default: the last)")
+    add(
+        "--step",
+        type=options.checkpoint,
+        help="step of the checkpoint, or best (default: the last)",
+    )
     add("--overwrite", action="store_true", help="replace existing results")
     add(
         "--format",
@@ -70,14 +74,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_colors(parser: argparse.ArgumentParser) -> None:
-    colors = parser.add_argument_group("colors; the method must predict a distribution")
+    colors = parser.add_argument_group(
+        "colors; most need a method that predicts a distribution"
+    )
     add = colors.add_argument
     options.add_decoding(add)
+    options.add_setting(add)
     add(
         "--samples",
         type=options.whole(1, 1000),
         metavar="N",
-        help="write N different colorings: NAME-1, ...",
+        help="write N different colorings: NAME-1, ...; works with any method that "
+        "predicts a distribution or draws noise",
     )
     add("--seed", type=options.seed, help="seed of the first sample (0)")
     add("--uncertainty", action="store_true", help=f"also write NAME{UNCERTAINTY}")
@@ -173,6 +181,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError("give either --save-distribution or --from-distribution")
     if args.from_distribution and args.out is None:
         raise UserError("--from-distribution needs --out")
+    if args.from_distribution and args.settings:
+        raise UserError("--set changes a run; --from-distribution does not use one")
     if args.seed is None and args.samples is not None:
         args.seed = 0
 
@@ -192,19 +202,24 @@ def _predict(args: argparse.Namespace, batch: int) -> "Predict":
     """The pipeline's second stage: saved distributions, or the network of the run."""
     from colorjax.apps.colorize import pipeline
     from colorjax.inference.colorizer import Colorizer
-    from colorjax.inference.distribution import no_logits_error
+    from colorjax.inference.distribution import no_logits_error, no_samples_error
     from colorjax.train.workdir import STARTER
 
     if args.from_distribution:
         path, out = Path(args.from_distribution), Path(args.out)
         return partial(pipeline.load_saved, path=path, out=out)
     workdir = args.workdir or STARTER
-    colorizer = Colorizer.load(workdir, args.step)
-    decoding = (args.temperature, args.palette, args.samples, args.seed)
+    colorizer = Colorizer.load(workdir, args.step, dict(args.settings))
+    decoding = (args.temperature, args.palette) != (None, None)
     files = args.uncertainty or args.save_distribution
-    if (files or decoding != (None,) * 4) and not colorizer.has_logits:
+    if (files or decoding) and not colorizer.has_logits:
         raise no_logits_error(str(workdir))
-    return partial(pipeline.predict_with, colorizer=colorizer, batch=batch)
+    seeds = [args.seed]
+    if args.seed is not None and not colorizer.has_logits:
+        if not colorizer.stochastic:
+            raise no_samples_error(str(workdir))
+        seeds = range(args.seed, args.seed + (args.samples or 1))
+    return partial(pipeline.predict_with, colorizer=colorizer, batch=batch, seeds=seeds)
 
 
 def _choose_device(name: str | None) -> None:

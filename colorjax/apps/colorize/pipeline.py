@@ -6,7 +6,7 @@ over many pictures. An error is a value, too, `Failed`, which the later stages p
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -53,7 +53,8 @@ def colorize(
     of `decode`; `seed` is that of the first sample; `settings` are those of the files
     that are written. Pictures are processed in windows:
     threads read those of a window, then the network predicts them, then threads decode
-    and write them. A window has at most `MAX_WINDOW` pixels and `BATCHES` batches.
+    and write them. A window has at most `MAX_WINDOW` pixels and `BATCHES` batches of
+    samples.
     """
 
     def finish(pages: list[Predicted | Failed]) -> Written | Failed:
@@ -74,7 +75,8 @@ def colorize(
 
     read = partial(_read, reading=reading, wanted=wanted)
     with ThreadPoolExecutor(THREADS) as pool:
-        for window in _windows(map(_fetch, jobs), BATCHES * batch):
+        most = max(1, BATCHES * batch // (wanted.samples or 1))
+        for window in _windows(map(_fetch, jobs), most):
             photographs = [x for file in pool.map(read, _drain(window)) for x in file]
             jobs_pages = _by_job(_predict_all(predict, photographs))
             del photographs
@@ -151,12 +153,16 @@ def _predict_all(
 
 
 def predict_with(
-    photographs: list[Photograph], colorizer: Colorizer, batch: int
+    photographs: list[Photograph],
+    colorizer: Colorizer,
+    batch: int,
+    seeds: Sequence[int | None] = (None,),
 ) -> list[Predicted | Failed]:
-    """The predictions of a network."""
+    """The predictions of a network, one for each seed of its noise."""
     pictures = [photograph.page.picture for photograph in photographs]
-    distributions = colorizer.predict(pictures, batch)
-    return [Predicted(*x, y) for x, y in zip(photographs, distributions, strict=True)]
+    samples = [colorizer.predict(pictures, batch=batch, seed=seed) for seed in seeds]
+    own = zip(*samples, strict=True)
+    return [Predicted(*x, list(y)) for x, y in zip(photographs, own, strict=True)]
 
 
 def load_saved(
@@ -175,7 +181,7 @@ def load_saved(
             below = out != job.base and name.is_relative_to(out)
             file = path / (name.relative_to(out) if below else name.name)
         try:
-            results.append(Predicted(job, page, archive.load(file)))
+            results.append(Predicted(job, page, [archive.load(file)]))
         except UserError as error:
             results.append(Failed(job, str(error)))
     return results
@@ -193,19 +199,20 @@ def _decode(
     """
     job = predicted[0].job
     targets = job.results(wanted.samples)
-    distributions = [page.distribution for page in predicted]
+    samples = [page.distributions for page in predicted]
     # One list for each result: the last one to be used frees the pixels.
     pages = [[item.page for item in predicted] for _ in targets]
     predicted.clear()
     if wanted.distribution:
-        yield Output(job, job.beside(DISTRIBUTION), distributions[0])
+        yield Output(job, job.beside(DISTRIBUTION), samples[0][0])
     if wanted.uncertainty:
-        entropy_map = decode.with_legend(decode.uncertainty(distributions[0]))
+        entropy_map = decode.with_legend(decode.uncertainty(samples[0][0]))
         yield Output(job, job.beside(UNCERTAINTY), entropy_map)
     for i, target in enumerate(targets):
         own = options | decode.Options(seed=None if seed is None else seed + i)
         colored = []
-        for distribution, page in zip(distributions, _drain(pages.pop()), strict=True):
+        for own_samples, page in zip(samples, _drain(pages.pop()), strict=True):
+            distribution = own_samples[i % len(own_samples)]
             *rest, picture = page[1:], page.picture
             del page
             try:

@@ -23,11 +23,14 @@ class Photograph(NamedTuple):
 
 
 class Predicted(NamedTuple):
-    """A page of a picture file and its predicted distribution."""
+    """A page of a picture file and what was predicted for it.
+
+    `distributions` are one for each sample where a sample is a prediction, else one.
+    """
 
     job: Job
     page: images.Page
-    distribution: Distribution
+    distributions: list[Distribution]
 
 
 class Output(NamedTuple):

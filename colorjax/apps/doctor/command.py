@@ -213,5 +213,6 @@ def _listable(source: Source, indices: list[int]) -> list[str]:
     keys = [source.key(index) for index in indices]
     broken = sum("\n" in key for key in keys)
     if broken:
-        print(f"colorjax: {broken} names have line breaks: not listed", file=sys.stderr)
+        names = counted(broken, "name")
+        print(f"colorjax: not listed: {names} with line breaks", file=sys.stderr)
     return [key for key in keys if "\n" not in key]

@@ -30,12 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("workdir", metavar="RUN", type=options.path, help="the workdir of a run")
     add("--format", choices=FORMATS, required=True)
     add("--out", type=options.path, required=True, metavar="FILE", help="a new file")
-    add("--step", type=options.index, help="step of the checkpoint (default: the last)")
+    add(
+        "--step",
+        type=options.checkpoint,
+        help="step of the checkpoint, or best (default: the last)",
+    )
     add(
         "--temperature",
         type=options.temperature,
         help="lower is bolder and patchier (default: the run's)",
     )
+    options.add_setting(add)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from colorjax.train.workdir import check_trained, load_run
 
     enable_compilation_cache()
-    loaded = load_run(args.workdir, args.step)
+    loaded = load_run(args.workdir, args.step, dict(args.settings))
     check_trained(loaded, args.workdir)
     section = _method(args, loaded.config["method"])
     method = make_method(section)

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from colorjax.color import into_gamut, lab_to_rgb, rgb_to_lab
-from colorjax.inference.colorizer import STRIDE
-from colorjax.method import Method, Nets
+from colorjax.inference.batching import STRIDE
+from colorjax.method import Method, Nets, image_keys
 from colorjax.nets.layers import upsample
 from colorjax.quantize import annealed_mean
 
@@ -23,7 +23,8 @@ def make_colorize(method: Method, nets: Nets) -> Colorize:
 
     Input and output are sRGB in [0, 1], float32 [b h w 3]; height and width may be
     symbolic. The function repeats the edge up to a multiple of the network's stride, so
-    that any size is valid. L is kept. Colors outside the sRGB gamut lose chroma.
+    that any size is valid. L is kept. Colors outside the sRGB gamut lose chroma. A
+    stochastic method uses the same noise for every picture.
     """
     nets = jax.tree.map(jnp.asarray, nets)
 
@@ -33,7 +34,9 @@ def make_colorize(method: Method, nets: Nets) -> Colorize:
         rows, columns = (jnp.arange(-(-n // STRIDE) * STRIDE) for n in (height, width))
         padded = lightness[:, jnp.minimum(rows, height - 1)]
         padded = padded[:, :, jnp.minimum(columns, width - 1)]
-        ab, logits = method.predict(nets, padded, jax.random.key(0))
+        # Every picture has the same noise, so its neighbors do not matter.
+        keys = image_keys(0, jnp.zeros(rgb.shape[:1], jnp.uint32))
+        ab, logits = method.predict(nets, {"lightness": padded}, keys)
         if logits is not None:
             stride = ab.shape[1] // logits.shape[1]
             ab = upsample(annealed_mean(logits, temperature), stride)

@@ -14,7 +14,7 @@ from colorjax.apps.export.onnx_graph import (
     lab_to_rgb,
     rgb_to_lightness,
 )
-from colorjax.inference.colorizer import STRIDE
+from colorjax.inference.batching import STRIDE
 
 SHAPE = ["batch", "height", "width", 3]
 

@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the workdir of a run (default: the model that comes with colorjax); "
         "repeat the option to offer several",
     )
+    options.add_setting(add)
     add("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     add(
         "--port",
@@ -110,10 +111,13 @@ def _serve(args: argparse.Namespace, port: int, folder: Path) -> None:
 
     enable_compilation_cache()
     names = name_runs(args.workdirs or [str(STARTER)])
-    colorizers = {name: Colorizer.load(path) for name, path in names.items()}
+    settings = dict(args.settings)
+    colorizers = {
+        name: Colorizer.load(path, options=settings) for name, path in names.items()
+    }
     sessions = Sessions(colorizers, folder, args.max_pixels)
     max_bytes = int(args.max_upload * 2**20)
-    page = build(Events(sessions, Views(sessions, names), max_bytes))
+    page = build(Events(sessions, Views(sessions, names, settings), max_bytes))
     launch(page, args.host, port, max_bytes, args.root_path)
     try:
         _print_address(str(page.local_url), args.host, port)

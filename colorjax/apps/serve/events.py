@@ -140,7 +140,7 @@ class Events:
         """The visitor asked for the picture at full size: write its file."""
         session, picture = self.sessions.get(_key(request))
         settings = self.views.settings(run, temperature, saturation, seed)
-        prediction = self.sessions.predict(session, picture, run)
+        prediction = self.sessions.predict(session, picture, settings)
         limit = self.sessions.max_pixels
         return str(picture.write_full(prediction, settings, suffix, limit))
 

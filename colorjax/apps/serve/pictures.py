@@ -8,6 +8,7 @@ not depend on Gradio.
 
 import shutil
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -48,7 +49,7 @@ class Picture:
     """An uploaded picture, and the folder of the files that the page shows of it.
 
     `settings` are those with which the page showed the picture last. `predictions`
-    holds one distribution per run.
+    holds one distribution per run, or, of a run that draws noise, one per seed.
     """
 
     name: str
@@ -56,7 +57,9 @@ class Picture:
     preview: Image
     folder: Path
     settings: Settings
-    predictions: dict[str, Distribution] = field(default_factory=dict)
+    predictions: dict[tuple[str, int | None], Distribution] = field(
+        default_factory=dict
+    )
     _fixed: dict[str, Path] = field(default_factory=dict)
     _recent: dict[str, deque[Path]] = field(default_factory=lambda: defaultdict(deque))
     _numbers: count = field(default_factory=count)
@@ -88,15 +91,13 @@ class Picture:
         return self._fixed["thumbnail"]
 
     def write_samples(
-        self, prediction: Distribution, settings: Settings, seeds: list[int | None]
+        self, samples: Sequence[tuple[Distribution, Settings]]
     ) -> list[Path]:
-        """Thumbnail files in color, one for each seed."""
+        """Thumbnail files in color, one for each prediction with its settings."""
         small = limited(self.preview, THUMBNAIL)
         return [
-            self._write_jpeg(
-                f"sample {i}", _decode(small, prediction, settings._replace(seed=seed))
-            )
-            for i, seed in enumerate(seeds)
+            self._write_jpeg(f"sample {i}", _decode(small, *sample))
+            for i, sample in enumerate(samples)
         ]
 
     def write_pair(

@@ -17,10 +17,20 @@ VIEW = 14  # values that describe the whole page
 
 
 class Views:
-    """Values of the components for a session. `workdirs` are the paths of the runs."""
+    """Values of the components for a session.
 
-    def __init__(self, sessions: Sessions, workdirs: Mapping[str, str]):
+    `workdirs` are the paths of the runs, `settings` the options with which all runs
+    were loaded.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        workdirs: Mapping[str, str],
+        settings: Mapping[str, Any] | None = None,
+    ):
         self.sessions, self.workdirs = sessions, workdirs
+        self.options = [f"method.{key}={x}" for key, x in (settings or {}).items()]
         self.colorizers = sessions.colorizers
 
     def page(self, session: Session, comparison: str = COMPARISONS[0]) -> list[Any]:
@@ -28,16 +38,17 @@ class Views:
         picture = session.chosen
         assert picture is not None
         settings = picture.settings
-        logits = self.colorizers[settings.run].has_logits
+        colorizer = self.colorizers[settings.run]
+        logits = colorizer.has_logits
         choices = COMPARISONS if logits else COMPARISONS[:2]
         comparison = comparison if comparison in choices else COMPARISONS[0]
         seeds = FIRST_SEEDS
         if settings.seed is not None and settings.seed not in seeds:
             seeds = [settings.seed, *seeds[1:]]
         temperature = settings.temperature or self.temperature(settings.run)
-        variations = gr.update(visible=logits)
+        variations = gr.update(visible=colorizer.has_samples)
         if settings.seed is not None:
-            variations = gr.update(visible=logits, open=True)
+            variations = gr.update(visible=colorizer.has_samples, open=True)
         several = len(session.pictures) > 1
         return [
             gr.update(visible=True),
@@ -60,7 +71,7 @@ class Views:
     ) -> tuple[dict[str, Any], str]:
         """The pair of images and the command for a picture with its settings."""
         settings = picture.settings
-        prediction = self.sessions.predict(session, picture, settings.run)
+        prediction = self.sessions.predict(session, picture, settings)
         other, colored = picture.write_pair(prediction, comparison, settings)
         pair = {
             "name": picture.name,
@@ -74,12 +85,15 @@ class Views:
         self, session: Session, picture: Picture, settings: Settings, seeds: list[int]
     ) -> dict[str, Any]:
         """The variations of a picture: the best guess, and one for each seed."""
-        prediction = self.sessions.predict(session, picture, settings.run)
-        if prediction.logits is None:
+        colorizer = self.colorizers[settings.run]
+        if not colorizer.has_samples:
             return thumbnails([], [])
         every = [None, *seeds]
-        paths = picture.write_samples(prediction, settings, every)
-        names = ["best guess", *(f"variation {seed}" for seed in seeds)]
+        own = [settings._replace(seed=seed) for seed in every]
+        samples = [(self.sessions.predict(session, picture, x), x) for x in own]
+        paths = picture.write_samples(samples)
+        first = "best guess" if colorizer.has_logits else "first guess"
+        names = [first, *(f"variation {seed}" for seed in seeds)]
         selected = every.index(settings.seed) if settings.seed in every else None
         return thumbnails(map(file_data, paths), names, selected)
 
@@ -101,6 +115,8 @@ class Views:
         """The command that writes the same file."""
         workdir = self.workdirs[settings.run]
         command = ["colorjax", "colorize", name, "--run", workdir]
+        for option in self.options:
+            command += ["--set", option]
         for key, value in settings.options.items():
             if value is not None and (key, value) != ("saturation", 1):
                 command += [f"--{key}", f"{value:g}"]

@@ -54,7 +54,10 @@ class VideoColorizer:
         while batch := list(itertools.islice(frames, self.options.batch)):
             greys = [self._grey(frame) for frame in batch]
             inputs = [np.repeat(grey[..., None], 3, axis=2) for grey in greys]
-            predictions = self.colorizer.predict(inputs, self.options.batch)
+            # With noise of their own the frames of a stochastic method would flicker.
+            predictions = self.colorizer.predict(
+                inputs, batch=self.options.batch, same_noise=True
+            )
             for frame, grey, one in zip(batch, greys, predictions, strict=True):
                 large = _for_flow(grey, one)
                 self.state = smooth(self.state, large, one, self._decode)

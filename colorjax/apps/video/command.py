@@ -30,7 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="the result: .mp4, .mov, .mkv or .webm",
     )
-    add("--step", type=options.index, help="the checkpoint (default: the last)")
+    add(
+        "--step",
+        type=options.checkpoint,
+        help="step of the checkpoint, or best (default: the last)",
+    )
     add("--overwrite", action="store_true", help="replace a result that exists")
     add(
         "--batch",
@@ -45,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="0: lossless, 51: smallest file (18)",
     )
     options.add_decoding(add)
+    options.add_setting(add)
     add(
         "--audio",
         choices=("copy", "encode", "none"),

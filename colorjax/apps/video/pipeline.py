@@ -20,7 +20,7 @@ from colorjax.apps.video.reader import Video
 from colorjax.apps.video.segments import Segments
 from colorjax.apps.video.temporal import Flicker, Smoothed
 from colorjax.apps.video.writer import ColoredFrame, encode, join
-from colorjax.errors import UserError
+from colorjax.errors import UserError, counted
 from colorjax.inference.colorizer import Colorizer
 from colorjax.progress import Progress
 from colorjax.train.checksums import hash_nets
@@ -34,7 +34,8 @@ def colorize(video: Video, target: Path, plan: Plan, args: argparse.Namespace) -
 
     `plan` is for the other streams; `args` are those of the command.
     """
-    model = Colorizer.load(args.workdir or STARTER, args.step)
+    settings = dict(args.settings)
+    model = Colorizer.load(args.workdir or STARTER, args.step, settings)
     options = Options(args.batch, args.temperature, args.saturation, args.palette)
     colorizer = VideoColorizer(model, video, options)
     segments = Segments(target, _job(args, hash_nets(model.nets)[0], video.deinterlace))
@@ -108,6 +109,7 @@ def _job(args: argparse.Namespace, digest: str, deinterlace: bool) -> dict[str, 
         "nets": digest,
         "segment": SEGMENT,
         "deinterlace": deinterlace,
+        "settings": dict(args.settings),
         **{name: getattr(args, name) for name in options},
         **{name: importlib.metadata.version(name) for name in packages},
     }
@@ -115,9 +117,8 @@ def _job(args: argparse.Namespace, digest: str, deinterlace: bool) -> dict[str, 
 
 def _summary(target: Path, frames: int, flicker: Flicker) -> str:
     smoothed, unsmoothed = flicker.means()
-    shots = f"{flicker.shots} shot{'s' if flicker.shots > 1 else ''}"
     return (
-        f"{target}: {frames} frames, {shots}\n"
+        f"{target}: {counted(frames, 'frame')}, {counted(flicker.shots, 'shot')}\n"
         f"flicker: ab changes by {smoothed:.3f} units per frame along optical flow; "
         f"without temporal smoothing by {unsmoothed:.3f}"
     )
