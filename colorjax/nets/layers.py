@@ -168,8 +168,11 @@ class TransposedConv(nn.Module):
 def to_stride(x: Float[Array, "b h w c"], stride: int) -> Float[Array, "b h2 w2 c"]:
     """Pad height and width to multiples of `stride` by repeating the last row and
     column."""
-    missing = [(0, -length % stride) for length in x.shape[1:3]]
-    return jnp.pad(x, ((0, 0), *missing, (0, 0)), mode="edge")
+    for axis in (1, 2):
+        # For `colorjax export`: JAX knows that such a symbolic size is a multiple.
+        length = -(-x.shape[axis] // stride) * stride
+        x = jnp.take(x, jnp.arange(length), axis, mode="clip")
+    return x
 
 
 def upsample(x: Float[Array, "b h w c"], factor: int) -> Float[Array, "b h2 w2 c"]:

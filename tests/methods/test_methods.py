@@ -25,6 +25,8 @@ from colorjax.train.step import make_init, make_step
 
 NAMES = methods.NAMES
 PRIOR = np.full(Q, 1 / Q, np.float32)
+# Further options that make a method small.
+SMALL = {"palette": dict(net="transformer", net_options=dict(depth=1), steps=3)}
 
 
 def batch(size=4, side=32):
@@ -43,7 +45,7 @@ def batch(size=4, side=32):
 def initialized(name):
     """A small method and its nets."""
     build = noisy.build if name == "noisy" else methods.builder(name)
-    method = build(prior=PRIOR, width=1 / 16)
+    method = build(prior=PRIOR, width=1 / 16, **SMALL.get(name, {}))
     return method, jax.jit(method.init)(jax.random.key(0), to_examples(batch()))
 
 
@@ -143,7 +145,8 @@ def test_nets_that_predict_are_those_it_serves(built):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_bfloat16_keeps_float32_parameters(name):
-    method = methods.builder(name)(prior=PRIOR, width=1 / 16, dtype="bfloat16")
+    build = functools.partial(methods.builder(name), **SMALL.get(name, {}))
+    method = build(prior=PRIOR, width=1 / 16, dtype="bfloat16")
     examples = to_examples(batch())
     nets = jax.eval_shape(method.init, jax.random.key(0), examples)
     kinds = {leaf.dtype for leaf in jax.tree.leaves(nets)}
