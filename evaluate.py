@@ -13,6 +13,7 @@ By default only metrics that need no network are computed. Name others with thei
 import dataclasses
 import functools
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from absl import flags
@@ -27,7 +28,7 @@ from colorjax.distributed import make_mesh
 from colorjax.errors import UserError, counted
 from colorjax.evaluation import protocol
 from colorjax.evaluation.baselines import NAMES, baselines
-from colorjax.evaluation.engine import method_predictor
+from colorjax.evaluation.engine import Evaluated, method_predictor
 from colorjax.evaluation.gallery import gallery
 from colorjax.evaluation.metrics import Context, make_metrics, page_metrics
 from colorjax.evaluation.metrics.fid import Moments, original_moments
@@ -35,7 +36,7 @@ from colorjax.evaluation.overlap import count_overlap
 from colorjax.evaluation.results import Results, merge, write_results
 from colorjax.evaluation.tables import markdown_table, text_table
 from colorjax.train.storage import Step
-from colorjax.train.workdir import load_run, name_runs
+from colorjax.train.workdir import Run, load_run, name_runs
 
 WORKDIR = flags.DEFINE_multi_string(
     "workdir", [], "The directory of a run; repeatable."
@@ -80,9 +81,7 @@ def main() -> int:
     # ---- The runs, and the data set to compare them on.
     check_flags()
     paths = name_runs(WORKDIR.value)
-    options = dict(map(parse_setting, SET.value))
-    step = parse_step(STEP.value)
-    runs = {name: load_run(path, step, options) for name, path in paths.items()}
+    runs = load_runs(paths)
     overrides = {key: x.value for key, x in DATA.items() if x.value is not None}
     dataset, prior = protocol.common_dataset(runs, overrides)
     split = SPLIT.value or dataset.test_split
@@ -116,16 +115,12 @@ def main() -> int:
     conditions, evaluated = evaluation(
         predictors, metrics | page_metrics(), dataset, split, mesh, others, SEED.value
     )
-    labelled = any("top1" in x.metrics for x in evaluated.values())
-    if "classification" in metrics and not labelled:
-        problems.append("classification: left out; the images have no labels")
-        warn(problems[-1:])
+    warn(unlabelled := missing_labels(metrics, evaluated))
 
     # ---- The results.
     evaluated_images = evaluation.chosen(source)
     overlap = count_overlap(runs, paths, dataset, evaluated_images)
-    total = counted(len(evaluated_images), "image")
-    warn([f"{name} has trained on {n} of {total}" for name, n in overlap.items()])
+    warn_of_overlap(overlap, len(evaluated_images))
     conditions = dataclasses.replace(conditions, overlap=overlap or None)
     results = Results.of(conditions, evaluated, runs, SEED.value)
     results = merge(results, ADD.value) if ADD.value else results
@@ -134,7 +129,7 @@ def main() -> int:
     )
     warn(not_finite)
     write(epath.Path(OUT.value or WORKDIR.value[0]), results, page, scores)
-    return 1 if problems or not_finite else 0
+    return 1 if problems or unlabelled or not_finite else 0
 
 
 def check_flags() -> None:
@@ -143,6 +138,12 @@ def check_flags() -> None:
         raise UserError("--metrics names no family; leave it out, or name one")
     if not WORKDIR.value:
         raise UserError("give the directory of a run: --workdir=runs/quick")
+
+
+def load_runs(paths: Mapping[str, str]) -> dict[str, Run]:
+    """The runs by name, at the step and with the settings that the flags give."""
+    step, settings = parse_step(STEP.value), dict(map(parse_setting, SET.value))
+    return {name: load_run(path, step, settings) for name, path in paths.items()}
 
 
 def parse_step(text: str | None) -> Step:
@@ -181,6 +182,22 @@ def write(out: epath.Path, results: Results, page: str, scores: str) -> None:
     files.write_bytes(out / "evaluation.csv", scores.encode())
     print(text_table(results))
     print(f"metrics: {out}/evaluation.json, .md and .csv; page: {out}/evaluation.html")
+
+
+def missing_labels(
+    metrics: Mapping[str, Any], evaluated: Mapping[str, Evaluated]
+) -> list[str]:
+    """A message where classification is asked for and the images have no labels."""
+    labelled = any("top1" in x.metrics for x in evaluated.values())
+    if "classification" in metrics and not labelled:
+        return ["classification: left out; the images have no labels"]
+    return []
+
+
+def warn_of_overlap(overlap: Mapping[str, int], count: int) -> None:
+    """Say which runs have trained on some of the `count` images."""
+    total = counted(count, "image")
+    warn([f"{name} has trained on {n} of {total}" for name, n in overlap.items()])
 
 
 def warn(messages: list[str]) -> None:

@@ -7,8 +7,8 @@ No TPU is needed: the real training step is compiled ahead of time for each topo
 this machine's CPU, with `jax[tpu]` installed, one to several minutes each. `--batch` is
 a chip's (weak scaling), `--global-batch` that of all (strong scaling). Exits with 1 if
 the devices exchange anything but gradients and BatchNorm's moments. With `--shard` each
-device holds a part of the state (`step.shard`), and they exchange parameters, too, which
-is not checked.
+device holds a part of the state (`step.shard`). Then they exchange parameters, too, and
+nothing is checked.
 
 The times are predictions, never measured: all rates are the chip's peak, nothing
 overlaps, and no collective has a latency.

@@ -1,7 +1,7 @@
 """Convert published weights to a run.
 
-The weights are those of the paper's authors, or those of a classifier, from which a
-colorizer can be trained.
+The weights are those of a colorizer, or those of a classifier, from which a colorizer
+can be trained.
 
 The run has the networks as the checkpoint of step 0, a config that decodes as the
 authors do, and source.json: file, licence, conventions, and hashes of the file and of
@@ -27,8 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "file",
         metavar="FILE",
         type=options.path,
-        help="colorization_release_v2, PyTorch's .pth or Caffe's .caffemodel; or "
-        "efficientnet-lite0's .pth",
+        help="colorization_release_v2, .pth or .caffemodel; a file of "
+        "DDColor or DeOldify, .bin, .pt, .pth or .safetensors; or, to train from, "
+        "efficientnet-lite0's or ConvNeXt's .pth",
     )
     parser.add_argument(
         "--out",
@@ -77,12 +78,24 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _published(weights):
-    """The network in a file, of any known kind."""
-    from colorjax.pretrained import efficientnet_lite, zhang2016
+    """The network in a file; raises `UserError` where it is of no known kind."""
+    from colorjax.pretrained import ddcolor, deoldify, efficientnet_lite, zhang2016
 
-    if efficientnet_lite.FIRST in weights.tensors:
-        return efficientnet_lite.load_efficientnet_lite0(weights)
-    return zhang2016.load_zhang2016(weights)
+    loaders = (
+        (zhang2016.MARK, zhang2016.load_zhang2016),
+        (ddcolor.MARK, ddcolor.load_ddcolor),
+        (deoldify.MARK, deoldify.load_deoldify),
+        (efficientnet_lite.MARK, efficientnet_lite.load_efficientnet_lite0),
+        (ddcolor.ENCODER_MARK, ddcolor.load_convnext),
+    )
+    for mark, load in loaders:
+        if any(re.match(mark, key) for key in weights.tensors):
+            return load(weights)
+    raise UserError(
+        f"{weights.path}: not the weights of a known network: Zhang et al. 2016, "
+        "DDColor, DeOldify, EfficientNet-Lite0 or ConvNeXt; its first tensor is "
+        f"'{next(iter(weights.tensors))}'"
+    )
 
 
 def _config(published) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from colorjax.nets.layers import Conv, dilated_conv, upsample
+from colorjax.nets.layers import Conv, depthwise_conv, dilated_conv, upsample
 
 STEM = 32  # output channels of the first convolution
 
@@ -42,23 +42,6 @@ STAGES = (
 )
 LEVELS = (1, 2, 4, 6)  # stages that the decoder joins: 1/4, 1/8, 1/16, 1/32
 CHANNELS = 128  # of the decoder
-
-
-def depthwise_conv(x, kernel, stride=1):
-    """A depthwise convolution with a kernel [k k 1 c], as a sum over its taps.
-
-    On the CPU, XLA's grouped convolution takes 10 to 50 times as long, forward and
-    backward. The padding is that of `dilated_conv`, so output i lies on input
-    i * stride.
-    """
-    size, (height, width) = len(kernel), x.shape[1:3]
-    pad = (size // 2, size // 2)
-    x = jnp.pad(x, ((0, 0), pad, pad, (0, 0)))
-    return sum(
-        x[:, i : i + height : stride, j : j + width : stride] * kernel[i, j, 0]
-        for i in range(size)
-        for j in range(size)
-    )
 
 
 class EfficientNetLite(nn.Module):

@@ -57,6 +57,23 @@ def dilated_conv(x, kernel, stride=1, dilation=1):
     )
 
 
+def depthwise_conv(x, kernel, stride=1):
+    """A depthwise convolution with a kernel [k k 1 c], as a sum over its taps.
+
+    On the CPU, XLA's grouped convolution takes 10 to 50 times as long, forward and
+    backward. The padding is that of `dilated_conv`, so output i lies on input
+    i * stride.
+    """
+    size, (height, width) = len(kernel), x.shape[1:3]
+    pad = (size // 2, size // 2)
+    x = jnp.pad(x, ((0, 0), pad, pad, (0, 0)))
+    return sum(
+        x[:, i : i + height : stride, j : j + width : stride] * kernel[i, j, 0]
+        for i in range(size)
+        for j in range(size)
+    )
+
+
 def transposed_conv(
     x: Float[Array, "b h w i"], kernel: Float[Array, "4 4 i o"]
 ) -> Float[Array, "b h*2 w*2 o"]:

@@ -1,6 +1,7 @@
-"""Normalizations that the nets share: `normalize`, `instance_norm` and `BatchNorm`.
+"""Normalizations that the nets share: `normalize`, `instance_norm`, `BatchNorm`, and
+`spectral`.
 
-They are ours because of the gradient of Flax's; see `standardize`.
+The norms of features are ours because of the gradient of Flax's; see `standardize`.
 """
 
 import flax.linen as nn
@@ -68,6 +69,21 @@ class BatchNorm(nn.Module):
             y *= self.param("scale", ones, shape)
             y += self.param("bias", zeros, shape)
         return y.astype(x.dtype)
+
+
+def spectral(
+    layer: nn.Conv, x: Float[Array, "b h w i"], train: bool
+) -> Float[Array, "b h2 w2 o"]:
+    """Inside a module: the output of `layer` with its kernel divided by its largest
+    singular value.
+
+    In training one step of the power iteration updates the value, whose vectors are in
+    "batch_stats".
+
+    Source: Miyato et al., ICLR 2018.
+    """
+    normed = nn.SpectralNorm(layer, dtype=layer.dtype, name=f"{layer.name}_sn")
+    return normed(x, update_stats=train)
 
 
 def standardize(

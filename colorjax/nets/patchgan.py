@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from colorjax.nets.layers import plain_conv
-from colorjax.nets.normalization import normalize
+from colorjax.nets.normalization import normalize, spectral
 
 
 class PatchGAN(nn.Module):
@@ -44,10 +44,7 @@ class PatchGAN(nn.Module):
             layer = plain_conv(
                 features, 4, stride, 1, use_bias=bias, dtype=self.dtype, name=name
             )
-            if self.spectral:
-                normed = nn.SpectralNorm(layer, dtype=self.dtype, name=f"{name}_sn")
-                return normed(x, update_stats=train)
-            return layer(x)
+            return spectral(layer, x, train) if self.spectral else layer(x)
 
         x = x.astype(self.dtype)
         for i in range(self.layers + 1):

@@ -20,7 +20,7 @@ LICENSE = (
     "Illustrated"
 )
 EPSILON = 1e-3  # of its BatchNorm
-FIRST = "_conv_stem.weight"  # identifies such a file
+MARK = r"_conv_stem\."  # a name begins so in such a file
 HEAD = ("_conv_head.", "_bn1.", "_fc.")  # layers that only classification needs
 
 

@@ -6,6 +6,7 @@ No code from a file runs (see `unpickle`).
 
 import hashlib
 import io
+import math
 import zipfile
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -102,6 +103,18 @@ class Reader:
         self.weights, self.net = weights, net
         self.left = dict(weights.tensors)
 
+    def shape(self, key: str) -> tuple[int, ...]:
+        """The shape of the tensor `key`, of one dimension or more.
+
+        Raises `UserError` where it is missing.
+        """
+        if key not in self.left:
+            raise self.refusal(key, "is missing")
+        shape = self.left[key].shape
+        if not math.prod(shape) or not shape:
+            raise self.refusal(key, f"has shape {shape}")
+        return shape
+
     def take(self, key: str, shape: tuple[int, ...]) -> np.ndarray:
         """The tensor `key` as float32.
 
@@ -116,14 +129,38 @@ class Reader:
             raise self.refusal(key, "holds NaN or infinity")
         return tensor
 
-    def kernel(self, key: str, shape: tuple[int, int, int, int]) -> np.ndarray:
-        """The kernel `key` of a convolution, of `shape` [height width inputs outputs].
+    def kernel(self, key: str, shape: tuple[int, ...]) -> np.ndarray:
+        """The kernel `key` of a convolution, of `shape` [... inputs outputs].
 
-        Files have it as [outputs inputs height width].
+        Files have it as [outputs inputs ...].
         """
-        height, width, inputs, outputs = shape
-        stored = self.take(key, (outputs, inputs, height, width))
-        return stored.transpose(2, 3, 1, 0)
+        *sides, inputs, outputs = shape
+        stored = self.weight(key, (outputs, inputs, *sides))
+        return np.moveaxis(stored, (0, 1), (-1, -2))
+
+    def weight(self, key: str, shape: tuple[int, ...]) -> np.ndarray:
+        """The weight `key` of a layer as it is applied, of `shape` [outputs ...].
+
+        PyTorch stores a weight with spectral normalization (Miyato et al., ICLR 2018)
+        as `key`_orig and two vectors, and one with weight normalization (Salimans and
+        Kingma, NIPS 2016) as lengths `key`_g and directions `key`_v.
+        """
+        outputs, inputs = shape[0], math.prod(shape[1:])
+        if f"{key}_orig" in self.left:
+            weight = self.take(f"{key}_orig", shape)
+            u, v = self.take(f"{key}_u", (outputs,)), self.take(f"{key}_v", (inputs,))
+            largest = u.astype(np.float64) @ weight.reshape(outputs, inputs) @ v
+            if not largest > 0:
+                raise self.refusal(f"{key}_orig", "has no positive singular value")
+            return weight / np.float32(largest)
+        if f"{key}_g" in self.left:
+            lengths = self.take(f"{key}_g", (outputs, *(1 for _ in shape[1:])))
+            weight = self.take(f"{key}_v", shape)
+            norms = np.linalg.norm(weight.reshape(outputs, inputs), axis=1)
+            if not norms.all():
+                raise self.refusal(f"{key}_v", "holds a direction of length 0")
+            return weight * (lengths / norms.reshape(lengths.shape))
+        return self.take(key, shape)
 
     def norm(self, key: str, size: int) -> tuple[Tensors, Tensors]:
         """The scale and bias of PyTorch's BatchNorm `key`, and its mean and var."""

@@ -24,6 +24,7 @@ LICENSE = (
     "of the authors' own file: BSD 2-Clause, (c) 2016 Richard Zhang, Phillip Isola, "
     "Alexei A. Efros"
 )
+MARK = r"model\d\.|model_out\.|(bw_)?conv1_1\."  # a name begins so in such a file
 AB_UNIT = 110  # ab units that are 1 in the output of the PyTorch net
 REHEAT = 2.606  # factor of the Caffe net's logits, unless the file has another
 TARGETS = ("data_l_meansub.", "data_ab_ss.")  # Caffe layers that only training needs

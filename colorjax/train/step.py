@@ -152,16 +152,14 @@ def make_step(
         nets, optimizers, metrics = dict(state.nets), dict(state.optimizers), {}
         finite = jnp.bool(True)
         for name, loss in method.losses.items():
-            params = nets[name]["params"]
+            params, moments = nets[name]["params"], optimizers[name]
             value, gradient, nets, scalars = _gradient(
                 loss, name, nets, examples, key, options.accumulate, placement
             )
             # Test the squared norm: Adam squares gradients, which may overflow, too.
             squared_norm = optax.tree.norm(gradient, squared=True)
             finite &= jnp.isfinite(value + squared_norm)
-            updates, optimizers[name] = optimizer.update(
-                gradient, optimizers[name], params
-            )
+            updates, optimizers[name] = optimizer.update(gradient, moments, params)
             params = optax.apply_updates(params, updates)
             nets[name] = {**nets[name], "params": params}
             metrics |= scalars | {
@@ -172,10 +170,9 @@ def make_step(
         good_steps = state.step - state.skipped  # before this one
         averages = update_averages(state.averages, nets, method.ema, good_steps + 1)
         # XLA fuses a select into the update, in place; a branch would copy the state.
-        before = state.nets, state.optimizers, state.averages
-        nets, optimizers, averages = optax.tree.where(
-            finite, (nets, optimizers, averages), before
-        )
+        old = state.nets, state.optimizers, state.averages
+        new = nets, optimizers, averages
+        nets, optimizers, averages = optax.tree.where(finite, new, old)
         in_row = jnp.where(finite, 0, state.skipped_in_row + 1)
         skipped = state.skipped + ~finite
         metrics |= {"skipped": skipped, "patience": options.patience - in_row}
@@ -185,14 +182,9 @@ def make_step(
         return placement.constrain(after, after.shardings(placement)), metrics
 
     whole = replicated(mesh)
-    of_state = None if options.shard else whole  # else it is that of the arrays
-
-    return jax.jit(
-        step,
-        donate_argnums=0,
-        in_shardings=(of_state, batch_sharding(mesh)),
-        out_shardings=(of_state, whole),
-    )
+    of_state = None if options.shard else whole  # None: that of the arrays
+    inputs, outputs = (of_state, batch_sharding(mesh)), (of_state, whole)
+    return jax.jit(step, donate_argnums=0, in_shardings=inputs, out_shardings=outputs)
 
 
 def _gradient(loss, name, nets, examples, key, accumulate, placement):

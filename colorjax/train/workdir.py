@@ -21,7 +21,7 @@ from colorjax.data.pipeline import ImageDataset
 from colorjax.data.statistics import color_statistics
 from colorjax.errors import UserError, counted
 from colorjax.method import Method, Nets
-from colorjax.pretrained import efficientnet_lite
+from colorjax.pretrained import ddcolor, efficientnet_lite
 from colorjax.progress import report
 from colorjax.train.checkpoint import Checkpoints, load_nets
 from colorjax.train.experiment import (
@@ -43,6 +43,10 @@ from colorjax.train.storage import Step
 # The run that comes with colorjax
 STARTER = epath.Path(__file__).parent.parent / "starter"
 SOURCE = "source.json"  # beside the config.json of a converted run
+CLASSIFIERS = {  # the layouts of such sources, and the configs that train from them
+    efficientnet_lite.LAYOUT: "configs/starter.py",
+    ddcolor.ENCODER_LAYOUT: "configs/ddcolor.py",
+}
 
 
 @dataclass(frozen=True)
@@ -201,12 +205,13 @@ def load_run(
 def check_trained(run: Run, workdir: epath.PathLike) -> None:
     """Raise `UserError` for a run that `colorjax convert` made of a classifier.
 
-    Its decoder, which makes the colors, has random weights.
+    Its decoder, which makes the colors, has random weights or none.
     """
-    if (run.source or {}).get("layout") == efficientnet_lite.LAYOUT:
+    config = CLASSIFIERS.get((run.source or {}).get("layout", ""))
+    if config:
         raise UserError(
             f"{workdir}: the decoder of this run has not been trained, only its "
-            "classifier; train it: python train.py --config=configs/starter.py "
+            f"classifier; train it: python train.py --config={config} "
             f"--config.init_from={shlex.quote(str(workdir))}"
         )
 

@@ -382,7 +382,7 @@ def spoilt(folder):
         "narrow-0123abcd.pth": (data, "begins .*, not 0123abcd, .*; download it again"),
         "other.safetensors": (
             safetensors.numpy.save({"x": np.ones(3)}),
-            "not a net of Zhang",
+            "not the weights of a known network: .*; its first tensor is 'x'",
         ),
         "decoder.safetensors": (
             safetensors.numpy.save(changed),

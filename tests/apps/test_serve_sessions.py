@@ -5,6 +5,7 @@ import os
 import threading
 import zipfile
 
+import noisy
 import numpy as np
 import pytest
 from colorizers import random_colorizer
@@ -17,6 +18,7 @@ from colorjax.apps.serve import uploads
 from colorjax.apps.serve.pictures import Settings
 from colorjax.apps.serve.sessions import Sessions
 from colorjax.apps.serve.uploads import unpack
+from colorjax.apps.serve.views import Views
 from colorjax.errors import UserError
 from colorjax.inference.colorizer import Colorizer
 
@@ -116,6 +118,31 @@ def test_another_run_predicts_once(sessions):
     assert session.nbytes > before
     assert sessions.predict(session, photo, Settings("y")) is prediction
     assert prediction.temperature == 0.9
+
+
+def test_noise_is_predicted_once_for_each_seed(tmp_path, monkeypatch):
+    """Of a run that draws noise, each variation is a prediction of its own."""
+    nets = {"G": {"params": {"w": np.float32([1, -0.5])}}}
+    colorizer = Colorizer(noisy.build(), nets, 32, "noisy")
+    sessions = Sessions({"x": colorizer}, tmp_path, MAX_PIXELS)
+    session, photo, first = add(sessions, "me", picture(1))
+    views = Views(sessions, {"x": "runs/noisy"}, {"steps": 2})
+    variations = views.samples(session, photo, PLAIN._replace(seed=2), [1, 2])
+    captions = [item["caption"] for item in variations["items"]]
+    assert captions == ["first guess", "variation 1", "variation 2"]
+    assert variations["selected"] == 2
+    assert set(photo.predictions) == {("x", None), ("x", 1), ("x", 2)}
+    settings = PLAIN._replace(seed=2)
+    second = sessions.predict(session, photo, settings)
+    assert sessions.predict(session, photo, settings) is second is not first
+    _, data = photo.encode_full(second, settings, ".png", MAX_PIXELS)
+    expected = colorizer(images.read(photo.data), seed=2)
+    np.testing.assert_array_equal(images.read(data), expected)
+    _, command = views.shown(session, photo, "grey")
+    assert "--set method.steps=2" in command
+    monkeypatch.setattr("colorjax.apps.serve.sessions.MAX_PREDICTIONS", 3)
+    sessions.predict(session, photo, PLAIN._replace(seed=3))
+    assert set(photo.predictions) == {("x", 1), ("x", 2), ("x", 3)}
 
 
 def test_each_page_has_its_own_images(sessions):

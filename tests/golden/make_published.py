@@ -2,16 +2,19 @@
 
     PYTHONPATH=.:tests python tests/golden/make_published.py [DIRECTORY]
 
-These are files in PyTorch's formats, and the outputs of the colorizer, VGG-16,
+These are files in PyTorch's formats, and the outputs of the colorizers, VGG-16,
 Inception-v3 and EfficientNet-Lite0 in PyTorch for seeded weights and images.
 """
 
 import pathlib
 import sys
 
+import jax.numpy as jnp
 import numpy as np
 import safetensors.torch
 import torch
+from golden.ddcolor_tensors import ddcolor_tensors, grey
+from golden.deoldify_tensors import dark_and_light, deoldify_tensors
 from golden.published import (
     CIFAR,
     COLORIZER,
@@ -26,9 +29,12 @@ from golden.published import (
     lite0_tensors,
     pictures,
 )
+from golden.torch_ddcolor import ddcolor
+from golden.torch_deoldify import deoldify
 from torch import nn
 from torch.nn import functional
 
+from colorjax.color import lab_to_rgb
 from colorjax.quantize import ab_bins
 
 
@@ -47,6 +53,14 @@ def main(directory: pathlib.Path) -> None:
             found = inception(tensors, rgb, original)
             save(directory, f"inception_{name}", features=found)
         save(directory, "lite0", **lite0(to_torch(lite0_tensors()), lightness()))
+        rgb = channels_first(greys(grey())).double()
+        save(directory, "ddcolor", ab=ddcolor(doubles(ddcolor_tensors()), rgb).float())
+        rgb = channels_first(greys(dark_and_light())).double()
+        forms = {
+            form: deoldify(doubles(deoldify_tensors(form)), rgb, form).float()
+            for form in ("deep", "wide")
+        }
+        save(directory, "deoldify", **forms)
 
 
 def files(directory: pathlib.Path) -> None:
@@ -270,6 +284,16 @@ def inception(tensors, x, original):
 
 def to_torch(tensors):
     return {key: torch.tensor(x) for key, x in tensors.items()}
+
+
+def doubles(tensors):
+    return {key: torch.tensor(x).double() for key, x in tensors.items()}
+
+
+def greys(lightness) -> np.ndarray:
+    """sRGB in [0, 1]."""
+    lab = np.pad(lightness, ((0, 0), (0, 0), (0, 0), (0, 2)))
+    return np.array(lab_to_rgb(jnp.asarray(lab)))
 
 
 def channels_first(x):
