@@ -173,7 +173,7 @@ class Evaluator:
         self.metrics, problems = make_metrics(Context(workdir.prior, side))
         for problem in problems:
             report(f"train.py: {problem}")
-        self._colorizer = Colorizer(experiment.method, {}, side)
+        self._colorizer = Colorizer(experiment.method, {}, [side])
 
     def __call__(self, state: TrainState) -> Results:
         """The metrics after a step, as `metrics.json` has them.

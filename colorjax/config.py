@@ -28,6 +28,7 @@ KEYS = {
     "step": dict,
     "checkpoint": dict,
     "evaluation": dict,
+    "inference": dict,
 }
 POSITIVE = 1e-12  # the least value of a number that must not be 0
 BELOW_1 = 1 - 1e-6
@@ -90,9 +91,9 @@ MAY_CHANGE = (  # keys that may differ when a run is resumed
     "step.shard",
     "checkpoint",
     "evaluation",
+    "inference",
     "data.workers",
-    "data.max_unreadable",
-    "data.max_unmatched",
+    "data.max_",  # unreadable and unmatched
     "data.data_dir",
 )
 
@@ -108,7 +109,7 @@ def to_dict(config: ConfigDict) -> dict[str, Any]:
 def check_keys(config: dict[str, Any], optional: Sequence[str] = ()) -> None:
     """Raise `UserError` unless the top level has all `KEYS` and no others.
 
-    `optional` keys may be missing. Each value has its type and lies in its range.
+    `inference` and `optional` keys may be missing. Each value has its type and range.
     """
     for key in config:
         if key not in KEYS:
@@ -116,7 +117,7 @@ def check_keys(config: dict[str, Any], optional: Sequence[str] = ()) -> None:
     for key in KEYS:
         if key in config:
             check_type(f"config.{key}", config[key], KEYS[key])
-        elif key not in optional:
+        elif key not in ("inference", *optional):
             raise UserError(f"config.{key} is missing")
 
 

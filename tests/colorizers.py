@@ -23,7 +23,7 @@ def random_nets(method):
 def random_colorizer(name: str, **settings) -> Colorizer:
     """A colorizer that resizes images to 32 pixels; `settings` go to the method."""
     method = methods.builder(name)(width=1 / 16, **settings)
-    return Colorizer(method, random_nets(method), 32, "runs/x, step 1")
+    return Colorizer(method, random_nets(method), [32], "runs/x, step 1")
 
 
 def write_run(workdir: Path, name: str = "zhang2016", **settings) -> Path:

@@ -3,12 +3,15 @@
 import argparse
 import math
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etils import epath
 
 from colorjax.apps import options
 from colorjax.errors import UserError, counted
+
+if TYPE_CHECKING:
+    from colorjax.train.workdir import Run
 
 CARD = "README.md"  # the model card of a published run
 
@@ -41,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
     method = dict(config["method"])
     lines = {
         "method": f"{method.pop('name')}; {_settings(method)}",
+        "colors": _inference(loaded),
         "pictures": _settings(config["data"]),
         "training": _training(config),
         "checkpoint": f"step {loaded.step}",
@@ -64,6 +68,13 @@ def run(args: argparse.Namespace) -> int:
 def _settings(section: dict[str, Any]) -> str:
     settings = [f"{key} {x}" for key, x in section.items() if x is not None]
     return ", ".join(settings) or "defaults"
+
+
+def _inference(loaded: "Run") -> str:
+    """How the run colorizes by default."""
+    inference = loaded.inference
+    sizes = ", ".join(map(str, inference.sizes))
+    return f"short side {sizes} pixels, saturation {inference.saturation:g}"
 
 
 def _training(config: dict[str, Any]) -> str:

@@ -1,10 +1,11 @@
 """Kinds of values that options take, each with its range, as types for argparse.
 
-`count`, `index`, `seed`, `factor`, `temperature`, `palette`, `picture_format`, `path`,
-`levels`, `root_path`, `checkpoint` and `setting` read one value each; `whole` and
-`number` make such functions for other ranges. A value outside of its range raises
+`count`, `index`, `seed`, `factor`, `temperature`, `size`, `palette`, `picture_format`,
+`path`, `levels`, `root_path`, `checkpoint` and `setting` read one value each; `whole`
+and `number` make such functions for other ranges. A value outside of its range raises
 `argparse.ArgumentTypeError`, which the command prints as one line with the name of the
-option. `add_decoding` and `add_setting` declare options that several commands share.
+option. `add_size`, `add_decoding` and `add_setting` declare options that several
+commands share.
 `need_extra` checks for the packages that a command needs beyond those of colorjax.
 """
 
@@ -76,6 +77,7 @@ index = whole(0, 2**31 - 1)  # of a step
 seed = whole(0, 2**31 - 1)
 factor = number(0.0, 100.0)  # of saturation
 temperature = number(0.001, 1000.0)
+size = whole(8, 8192)
 
 
 def palette(text: str) -> str:
@@ -154,6 +156,17 @@ def add_setting(add: Callable[..., object]) -> None:
     )
 
 
+def add_size(add: Callable[..., object]) -> None:
+    """Declare, with `add`, the option for the size at which the network predicts."""
+    add(
+        "--size",
+        type=size,
+        metavar="N",
+        help="short side, in pixels, of the picture that the network sees (default: "
+        "the run's sizes)",
+    )
+
+
 def add_decoding(add: Callable[..., object]) -> None:
     """Declare, with `add`, the options that decode a prediction to colors."""
     add(
@@ -164,8 +177,7 @@ def add_decoding(add: Callable[..., object]) -> None:
     add(
         "--saturation",
         type=factor,
-        default=1.0,
-        help="multiplies the chroma; works with any method",
+        help="multiplies the chroma; works with any method (default: the run's)",
     )
     add(
         "--palette",

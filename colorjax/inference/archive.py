@@ -7,6 +7,7 @@ The file is a NumPy archive (.npz) with these arrays:
 - `lightness`: L, 0 to 100, at working size, float16 [h, w];
 - `size`: height and width of the picture;
 - `temperature`: the softmax temperature of the method;
+- `saturation`: the factor by which the run multiplies the chroma, 1 if missing;
 - `source`: a name of the run;
 - `version`: of this format.
 """
@@ -42,6 +43,7 @@ def save(path: epath.PathLike, distribution: Distribution) -> None:
         size=distribution.size,
         stride=distribution.stride,
         temperature=distribution.temperature,
+        saturation=distribution.saturation,
         source=distribution.source,
         lightness=distribution.lightness.astype(np.float16),
         logits=distribution.require_logits().astype(np.float16),
@@ -83,6 +85,7 @@ def _validated(content: dict[str, Any]) -> Distribution:
     logits, lightness = content["logits"], content["lightness"]
     height, width = (int(n) for n in content["size"].reshape(2))
     stride, temperature = int(content["stride"]), float(content["temperature"])
+    saturation = float(content.get("saturation", 1.0))
     consistent = (
         logits.dtype == lightness.dtype == np.float16
         and logits.ndim == 3
@@ -98,10 +101,19 @@ def _validated(content: dict[str, Any]) -> Distribution:
         raise ValueError("its arrays do not fit each other")
     if not 0 < temperature < np.inf:
         raise ValueError("its temperature is not positive")
+    if not 0 <= saturation < np.inf:
+        raise ValueError("its saturation is negative")
     lightness = lightness.astype(np.float32)
     ab = np.zeros((*lightness.shape, 2), np.float32)
     source = str(content["source"])[:200]
     distribution = Distribution(
-        (height, width), lightness, ab, logits, stride, temperature, source
+        (height, width),
+        lightness,
+        ab,
+        logits,
+        stride,
+        temperature,
+        source,
+        saturation=saturation,
     )
     return dataclasses.replace(distribution, ab=distribution.decode(temperature))

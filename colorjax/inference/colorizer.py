@@ -1,7 +1,7 @@
 """Color for images of any size with a trained run.
 
-The L of a picture is kept. ab is predicted from L at working size (the run's short
-side), upsampled to the size of the picture, and combined with the original L.
+The L of a picture is kept. ab is predicted from L at one or several working sizes (the
+run's short sides), upsampled to the picture's size, and combined with the original L.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,23 +12,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from etils import epath
-from jaxtyping import UInt8
 
-from colorjax import images
 from colorjax.color import rgb_to_lab
 from colorjax.images import Picture
 from colorjax.inference import decode
 from colorjax.inference.batching import (
-    ASPECTS,
     STRIDE,
     batches,
+    crop,
     number,
     padded_size,
     stack,
+    to_working_size,
 )
 from colorjax.inference.decode import Options
 from colorjax.inference.distribution import Distribution
-from colorjax.inference.pictures import ACCEPTED, Source, read_picture
+from colorjax.inference.pictures import Source, read_picture, sequence
+from colorjax.inference.scales import average
 from colorjax.method import Method, Nets, image_keys
 from colorjax.train.experiment import make_method
 from colorjax.train.storage import Step
@@ -64,14 +64,17 @@ class Colorizer:
         self,
         method: Method,
         nets: Nets,
-        side: int,
+        sizes: Sequence[int],
         source: str = "",
         section: dict[str, Any] | None = None,
+        saturation: float = 1.0,
     ):
-        """`side` is the short side, in pixels, of the images that the network sees.
+        """`sizes` are the short sides, in pixels, of the images that the network sees.
 
-        `source` is a name of the run, for messages. `section` is the `method` section
-        of the config that made the method; without it the colorizer cannot be pickled.
+        The prediction is the mean over all sizes (see `scales`). `saturation` is the
+        default of `decode`. `source` is a name of the run, for messages. `section` is
+        the `method` section of the config that made the method; without it the
+        colorizer cannot be pickled.
         """
 
         def predict(nets, rgb, seed, numbers):
@@ -80,8 +83,8 @@ class Colorizer:
             prediction = method.predict(nets, {"lightness": lightness}, keys)
             return lightness[..., 0], prediction.ab, prediction.logits
 
-        self.nets, self.side, self.source = nets, side, source
-        self._section = section
+        self.nets, self.sizes, self.source = nets, tuple(sizes), source
+        self._section, self.saturation = section, saturation
         self.temperature, self.stochastic = method.temperature, method.stochastic
         self._predict = jax.jit(predict)
 
@@ -91,25 +94,31 @@ class Colorizer:
         workdir: epath.PathLike = STARTER,
         step: Step = None,
         options: Mapping[str, Any] | None = None,
+        size: int | None = None,
     ) -> "Colorizer":
         """The colorizer of a run, by default the one that comes with colorjax.
 
-        The arguments and the errors are those of `load_run`.
+        `size` is the short side, in pixels, of the images that the network sees, by
+        default the sizes of the run. The other arguments and the errors are those of
+        `load_run`.
         """
         run = load_run(workdir, step, options)
         source = f"{epath.Path(workdir).name}, step {run.step}"
         check_trained(run, workdir)
-        section = run.config["method"]
-        return cls(run.method, run.nets, run.dataset.resize, source, section)
+        section, inference = run.config["method"], run.inference
+        sizes = [size] if size else inference.sizes
+        return cls(run.method, run.nets, sizes, source, section, inference.saturation)
 
     def __repr__(self) -> str:
-        return f"Colorizer({self.source!r}, side={self.side})"
+        sizes = "+".join(map(str, self.sizes))
+        return f"Colorizer({self.source!r}, sizes={sizes})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._section is None:
             raise TypeError("only a colorizer that Colorizer.load made can be copied")
         nets = jax.device_get(self.nets)
-        return _rebuild, (self._section, nets, self.side, self.source)
+        arguments = self._section, nets, self.sizes, self.source, self.saturation
+        return _rebuild, arguments
 
     @cached_property
     def has_logits(self) -> bool:
@@ -153,7 +162,7 @@ class Colorizer:
             pixels = read_picture(picture)
             prediction = self.predict(pixels, seed=options.get("seed"))
             return self.decode(prediction, pixels, **options)
-        pictures = [read_picture(source) for source in _sequence(picture)]
+        pictures = [read_picture(source) for source in sequence(picture)]
         predictions = self.predict(pictures, seed=options.get("seed"))
         return list(map(partial(self.decode, **options), predictions, pictures))
 
@@ -176,7 +185,8 @@ class Colorizer:
 
         The pictures of a sequence may have any sizes. Those of the same padded size go
         through the network `batch` at a time. Black images fill up the last batch of a
-        size, so that one program per size is compiled, nine at most.
+        size, so that one program per size is compiled, nine at most for each of the
+        run's `sizes`.
 
         A stochastic method predicts another result for another `seed`. Its noise also
         depends on the picture's pixels at working size, not on other pictures. With
@@ -185,19 +195,29 @@ class Colorizer:
         noise = how.get("seed") or 0, how.get("same_noise", False)
         if isinstance(picture, Source):
             return self._predict_all([picture], 1, *noise)[0]
-        return self._predict_all(_sequence(picture), how.get("batch", BATCH), *noise)
+        return self._predict_all(sequence(picture), how.get("batch", BATCH), *noise)
 
     def _predict_all(
         self, sources: Sequence[Any], batch: int, seed: int, same_noise: bool
     ) -> list[Distribution]:
-        sizes, working = [], []
+        sizes, working = [], {side: [] for side in self.sizes}
         for source in sources:
             pixels = read_picture(source)
             sizes.append(pixels.shape[:2])
-            working.append(self._to_working_size(pixels))
-        padded = [
-            padded_size(len(image), image.shape[1], self.side) for image in working
+            for side in self.sizes:
+                working[side].append(to_working_size(pixels, side))
+        scales = [
+            self._predict_at(*item, sizes, batch, seed, same_noise)
+            for item in working.items()
         ]
+        return [average(parts) for parts in zip(*scales, strict=True)]
+
+    def _predict_at(self, side, working, sizes, batch, seed, same_noise):
+        """The distributions of images at the working size of a short side `side`.
+
+        `sizes` are those of the pictures.
+        """
+        padded = [padded_size(len(image), image.shape[1], side) for image in working]
         predictions = {}
         for size, members in batches(padded, batch):
             stacked = stack([working[i] for i in members], size, batch)
@@ -207,44 +227,24 @@ class Colorizer:
             outputs = self._predict(self.nets, stacked, np.uint32(seed), numbers)
             outputs = jax.device_get(outputs)
             for row, i in enumerate(members):
-                own = (None if x is None else x[row] for x in outputs)
+                own = [None if x is None else x[row] for x in outputs]
                 shape = working[i].shape[:2]
-                predictions[i] = self._crop(sizes[i], shape, seed, *own)
+                predictions[i] = self._distribution(sizes[i], shape, seed, own)
         return [predictions[index] for index in range(len(working))]
 
-    def _to_working_size(self, picture: Picture) -> UInt8[np.ndarray, "h2 w2 3"]:
-        """The picture at working size, in 8 bits, laid on white."""
-        longest = round(self.side * ASPECTS[-1])
-        small = images.resize_short(images.to_8_bits(picture), self.side, longest)
-        return images.on_white(small)
-
-    def _crop(self, size, working, seed, lightness, ab, logits):
-        """The distribution of one image, without the padding."""
-        height, width = working
-        stride = 1
-        if logits is not None:
-            stride = len(ab) // len(logits)
-            # One sample beyond the last pixel, because colors are interpolated.
-            logits = logits[: (height - 1) // stride + 2, : (width - 1) // stride + 2]
-        return Distribution(
-            size,
-            lightness[:height, :width],
-            ab[:height, :width],
-            logits,
-            stride,
-            self.temperature,
-            self.source,
-            seed if self.draws_noise else None,
-        )
+    def _distribution(self, size, shape, seed, outputs) -> Distribution:
+        """The prediction for a picture of a `size` from the network's `outputs`."""
+        seed = seed if self.draws_noise else None
+        own = self.temperature, self.source, seed, self.saturation
+        return Distribution(size, *crop(shape, *outputs), *own)
 
 
-def _rebuild(section: dict[str, Any], nets: Nets, side: int, source: str) -> Colorizer:
+def _rebuild(
+    section: dict[str, Any],
+    nets: Nets,
+    sizes: Sequence[int],
+    source: str,
+    saturation: float,
+) -> Colorizer:
     """The colorizer that was pickled."""
-    return Colorizer(make_method(section), nets, side, source, section)
-
-
-def _sequence(pictures: Any) -> list[Any]:
-    """The pictures of a sequence or an iterator; raises `TypeError` for others."""
-    if not isinstance(pictures, Iterable):
-        raise TypeError(f"{ACCEPTED}, or a sequence of them, not {pictures!r:.100}")
-    return list(pictures)
+    return Colorizer(make_method(section), nets, sizes, source, section, saturation)

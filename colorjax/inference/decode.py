@@ -23,7 +23,7 @@ class Options(TypedDict, total=False):
     """The keyword arguments of `decode`."""
 
     temperature: float | None
-    saturation: float
+    saturation: float | None
     palette: str | None
     seed: int | None
 
@@ -33,7 +33,7 @@ def decode(
     picture: Source,
     *,
     temperature: float | None = None,
-    saturation: float = 1.0,
+    saturation: float | None = None,
     palette: str | None = None,
     seed: int | None = None,
 ) -> Picture:
@@ -42,9 +42,10 @@ def decode(
     `picture` is the one that the distribution was predicted from, in any form that
     `read_picture` reads. The result has three channels, or four with alpha. The colors
     of a `palette` give hue and chroma only: the lightness is that of the picture.
-    `saturation` multiplies the chroma; `Distribution.decode` explains the
-    other options. Raises `UserError` if the picture has another size, if an option is
-    out of range, or if an option needs logits and there are none.
+    `saturation` multiplies the chroma, by default by the run's factor;
+    `Distribution.decode` explains the other options. Raises `UserError` if the picture
+    has another size, if an option is out of range, or if an option needs logits and
+    there are none.
     """
     picture = read_picture(picture)
     if picture.shape[:2] != distribution.size:
@@ -53,6 +54,7 @@ def decode(
             f"the distribution is of a picture of {width}x{height} pixels, not of "
             f"{picture.shape[1]}x{picture.shape[0]}"
         )
+    saturation = distribution.saturation if saturation is None else saturation
     if not 0 <= saturation < math.inf:
         raise UserError(f"saturation is {saturation}, which must be 0 or more")
     ab = np.float32(saturation) * distribution.decode(temperature, palette, seed)

@@ -5,6 +5,7 @@ running the network again. It is NumPy, so that nothing is compiled for an image
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from scipy.special import softmax
 
 from colorjax.color import rgb_to_lab
 from colorjax.errors import UserError
-from colorjax.inference.sampling import sample
+from colorjax.inference.sampling import fingerprint, sample
 from colorjax.quantize import ab_bins
 
 
@@ -30,7 +31,8 @@ class Distribution:
     - `temperature`: the softmax temperature that decodes `logits` to `ab`;
     - `source`: a name of the run, for messages;
     - `seed`: that of the noise with which a stochastic method predicted `ab`; None for
-      other methods and where there are logits.
+      other methods and where there are logits;
+    - `saturation`: the factor by which the run multiplies the chroma of `ab`.
     """
 
     size: tuple[int, int]
@@ -41,6 +43,7 @@ class Distribution:
     temperature: float = 1.0
     source: str = ""
     seed: int | None = None
+    saturation: float = 1.0
 
     def __repr__(self) -> str:
         bins = "no logits" if self.logits is None else f"logits {self.logits.shape}"
@@ -77,7 +80,8 @@ class Distribution:
         centers = ab_bins() if palette is None else _snap(parse_palette(palette))
         if seed is None:
             return self._spread(softmax(logits, axis=-1) @ centers)
-        return sample(logits, centers, seed, self._spread)
+        seeds = [seed, *fingerprint(self.lightness)]
+        return sample(logits, centers, seeds, self._spread)
 
     def _check_seed(self, seed: int) -> None:
         """Raise `UserError` unless the noise of the prediction had this seed."""
@@ -132,14 +136,27 @@ class Distribution:
 
     def _spread(self, grid: np.ndarray) -> np.ndarray:
         """Values on the grid of the logits, interpolated to all working pixels."""
-        for axis, length in enumerate(self.ab.shape[:2]):
-            place = np.arange(length, dtype=np.float32) / self.stride
-            low = np.minimum(place.astype(int), grid.shape[axis] - 1)
-            high = np.minimum(low + 1, grid.shape[axis] - 1)
-            part = np.expand_dims(place - low, [i for i in range(3) if i != axis])
-            below, above = np.take(grid, low, axis), np.take(grid, high, axis)
-            grid = below + (above - below) * part
-        return grid
+        pixels = (np.arange(length) for length in self.ab.shape[:2])
+        return interpolate(grid, [pixel / self.stride for pixel in pixels])
+
+
+def interpolate(
+    grid: Float[np.ndarray, "h w c"], places: Sequence[np.ndarray]
+) -> Float[np.ndarray, "h2 w2 c"]:
+    """Bilinear interpolation at all pairs of a row and a column in `places`.
+
+    A place is a fractional index into the grid. Beyond the border it is moved there.
+    """
+    for axis, place in enumerate(places):
+        place = np.clip(place.astype(np.float32), 0, grid.shape[axis] - 1)
+        low = place.astype(int)
+        high = np.minimum(low + 1, grid.shape[axis] - 1)
+        part = np.expand_dims(
+            place - low.astype(np.float32), [i for i in range(3) if i != axis]
+        )
+        below, above = np.take(grid, low, axis), np.take(grid, high, axis)
+        grid = below + (above - below) * part
+    return grid
 
 
 def no_logits_error(source: str) -> UserError:

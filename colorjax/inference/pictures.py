@@ -1,7 +1,9 @@
-"""What a program may pass as a picture: `Source` and `read_picture`."""
+"""What a program may pass as a picture or as several: `Source`, `read_picture`,
+`sequence`."""
 
 import os
 import re
+from collections.abc import Iterable
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -64,6 +66,13 @@ def read_picture(source: object) -> Picture:
     if isinstance(source, BinaryFile) and isinstance(data := source.read(), bytes):
         return images.read_full(data, str(getattr(source, "name", "picture")))
     raise TypeError(f"{ACCEPTED}, not {type(source).__name__}")
+
+
+def sequence(pictures: Any) -> list[Any]:
+    """The pictures of a sequence or an iterator; raises `TypeError` for others."""
+    if not isinstance(pictures, Iterable):
+        raise TypeError(f"{ACCEPTED}, or a sequence of them, not {pictures!r:.100}")
+    return list(pictures)
 
 
 def as_picture(array: np.ndarray) -> Picture:

@@ -1,6 +1,6 @@
 """Samples of a predicted color distribution that are coherent over the image."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -11,49 +11,70 @@ from colorjax.quantize import GRID
 Spread = Callable[[np.ndarray], np.ndarray]
 
 BIN_VARIANCE = (GRID / 2) ** 2  # in ab; added so that a single bin has a covariance
-MAX_VARIATION = 1.5  # of a sample, in units of the total variation of the mean
+MAX_VARIATION = 1.25  # of a sample, in units of the total variation of the mean
 HALVINGS = 8  # in the bisection for the strength of the noise
-CORRELATION = 0.5  # length over which the noise is alike, in units of the long side
-WAVES = 4  # half-waves along a side; the next one has 3e-9 of the first one's variance
+WAVES = 256  # of the noise
+NEAR = 0.6  # length over which the noise is alike, in units of the long side
+ALIKE = 25.0  # the same for colors, in ab units
+SURE = 2.0  # power to which probabilities are raised to see where one color dominates
 
 
 def sample(
     logits: Float[np.ndarray, "h w q"],
     centers: Float[np.ndarray, "q 2"],
-    seed: int,
+    seeds: Sequence[int],
     spread: Spread,
 ) -> Float[np.ndarray, "h2 w2 2"]:
     """One of many plausible colorings: the mean of a tilted distribution.
 
     `centers` are the ab values of the bins; `spread` interpolates a grid of values to
-    the working size. With smooth noise e(x) of unit variance, and the covariance S(x)
-    of the distribution p(x), p is multiplied by exp(c . S^(-1/2) e) at each center c.
-    If p is Gaussian, its mean moves by S^(1/2) e, which is a draw from p. For bins the
-    mean stays among the colors that are probable. Colors move where the distribution is
-    wide, stay where it is narrow, and neighboring pixels move together.
+    the working size. With noise e(x) and the covariance S(x) of the distribution p(x),
+    p is multiplied by exp(c . S^(-1/2) e) at each center c. If p is Gaussian, its mean
+    moves by S^(1/2) e, which is a draw from p. For bins the mean stays among the colors
+    that are probable.
+
+    The noise is alike where positions, mean colors and deviations are alike (see
+    `regions`), so a thing moves as a whole, and another one differently. It is weaker
+    where one color dominates: there p squared is much narrower than p.
 
     The total variation of the result is at most `MAX_VARIATION` times that of the plain
-    mean. Where it would be larger, the noise is flattened towards its mean over the
-    image; if that is not enough, it is also reduced in strength.
+    mean. Where it would be larger, the noise is reduced in strength.
     """
-    root = _inverse_root(_covariance(softmax(logits, axis=-1), centers))
-    noise = smooth_noise(logits.shape[:2], 2, seed)
-    level = noise.mean((0, 1))
+    p = softmax(logits, axis=-1)
+    covariance = _covariance(p, centers)
+    dominant = _covariance(softmax(SURE * logits, axis=-1), centers)
+    sureness = np.trace(dominant, axis1=-2, axis2=-1) / np.trace(
+        covariance, axis1=-2, axis2=-1
+    )
+    noise = smooth_noise(regions(p @ centers, covariance), 2, seeds)
+    noise *= np.minimum(sureness, 1)[..., None]
+    tilt = (_inverse_root(covariance) @ noise[..., None])[..., 0] @ centers.T
 
     def tilted_mean(strength):
-        e = min(strength, 1) * level + max(strength - 1, 0) * (noise - level)
-        tilt = (root @ e[..., None])[..., 0] @ centers.T
-        return spread(softmax(logits + tilt.astype(np.float32), axis=-1) @ centers)
+        tilted = logits + np.float32(strength) * tilt.astype(np.float32)
+        return spread(softmax(tilted, axis=-1) @ centers)
 
     limit = MAX_VARIATION * total_variation(tilted_mean(0))
-    colors, strength = tilted_mean(2), 0.0
+    colors, strength = tilted_mean(1), 0.0
     if total_variation(colors) <= limit:
         return colors
-    for halving in range(HALVINGS):
+    for halving in range(1, HALVINGS):
         step = 0.5**halving
         if total_variation(tilted_mean(strength + step)) <= limit:
             strength += step
     return tilted_mean(strength)
+
+
+def fingerprint(lightness: Float[np.ndarray, "h w"]) -> list[int]:
+    """Whole numbers that tell pictures apart, to mix with a seed.
+
+    They are coarse, so that the rounding of a saved distribution changes none.
+    """
+    return [
+        *lightness.shape,
+        round(float(lightness.mean())),
+        round(float(lightness.std())),
+    ]
 
 
 def total_variation(ab: Float[np.ndarray, "h w c"]) -> float:
@@ -85,29 +106,36 @@ def _inverse_root(s: Float[np.ndarray, "h w 2 2"]) -> Float[np.ndarray, "h w 2 2
     return (np.trace(root, axis1=-2, axis2=-1)[..., None, None] * unit - root) / d
 
 
+def regions(
+    mean: Float[np.ndarray, "h w 2"], covariance: Float[np.ndarray, "h w 2 2"]
+) -> Float[np.ndarray, "h w 5"]:
+    """What tells regions apart: position, mean ab, and deviation of ab.
+
+    Each is in units of the length over which the noise is alike.
+    """
+    deviation = np.sqrt(np.trace(covariance, axis1=-2, axis2=-1))[..., None]
+    colors = np.concatenate([mean, deviation], axis=-1) / ALIKE
+    return np.concatenate([positions(mean.shape[:2]), colors], axis=-1)
+
+
+def positions(size: tuple[int, int]) -> Float[np.ndarray, "h w 2"]:
+    """Row and column, in units of `NEAR` long sides, of `size` = (height, width)."""
+    unit = NEAR * max(size)
+    down, across = ((np.arange(n) + 0.5) / unit for n in size)
+    return np.stack(np.meshgrid(down, across, indexing="ij"), axis=-1)
+
+
 def smooth_noise(
-    size: tuple[int, int], channels: int, seed: int
+    features: Float[np.ndarray, "h w f"], channels: int, seeds: Sequence[int]
 ) -> Float[np.ndarray, "h w c"]:
-    """Smooth Gaussian noise of unit variance, of `size` = (height, width).
+    """Gaussian noise of unit variance that is alike where `features` are alike.
 
-    It is a sum of cosines. Their amplitudes are normal, and the variances fall off like
-    a Gaussian of the frequency, so that values are correlated over half the long side.
-    The value at a relative position depends on the seed, not on the resolution.
+    Its correlation is about exp(-d^2 / 2) at a distance d of features. It is a sum of
+    random waves over the features (Rahimi and Recht, "Random Features for Large-Scale
+    Kernel Machines", NeurIPS 2007).
     """
-    amplitude = np.random.default_rng(seed).normal(size=(WAVES, WAVES, channels))
-    down, across = (
-        _waves(length, length / max(size)).astype(np.float32) for length in size
-    )
-    return np.einsum("yi,xj,ijc->yxc", down, across, amplitude.astype(np.float32))
-
-
-def _waves(length: int, side: float) -> Float[np.ndarray, "length waves"]:
-    """Cosines at `length` places of a side that is `side` times the long side.
-
-    They are scaled so that their squares sum to 1 at each place.
-    """
-    waves = np.arange(WAVES)
-    place = (np.arange(length) + 0.5) / length
-    deviation = np.exp(-((np.pi * waves * CORRELATION / side) ** 2) / 4)
-    curves = deviation * np.cos(np.pi * waves * place[:, None])
-    return curves / np.sqrt((curves**2).sum(1, keepdims=True))
+    random = np.random.default_rng(seeds)
+    phase = features @ random.normal(size=(features.shape[-1], WAVES))
+    waves = np.concatenate([np.cos(phase), np.sin(phase)], axis=-1)
+    amplitude = random.normal(size=(2 * WAVES, channels)) / np.sqrt(WAVES)
+    return (waves @ amplitude).astype(np.float32)

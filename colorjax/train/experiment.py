@@ -1,8 +1,8 @@
 """What a config describes: `Experiment`, made of `make_method`, `make_dataset`,
-`make_adam`."""
+`make_adam`, and `Inference`, made of `make_inference`."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ from optax import GradientTransformation, Schedule
 
 from colorjax import config as configs
 from colorjax import methods
-from colorjax.data.pipeline import ImageDataset
+from colorjax.data.pipeline import LARGEST, ImageDataset
 from colorjax.distributed import check_batch_size
 from colorjax.errors import UserError
 from colorjax.method import Method, abstract_batch
@@ -56,6 +56,40 @@ def set_options(section: dict[str, Any], options: Mapping[str, Any]) -> dict[str
     return {**section, **options}
 
 
+@dataclass(frozen=True)
+class Inference:
+    """How a trained run colorizes, the `inference` section of a config.
+
+    `sizes` are the short sides, in pixels, at which the network sees a picture, by
+    default `data.resize`. The colors are the mean over all sizes. `saturation`
+    multiplies the chroma. Both are defaults, which a user can change. Training and
+    evaluation use neither. Raises `UserError` where a value is out of range.
+    """
+
+    sizes: Sequence[int] = ()
+    saturation: float = 1.0
+
+    def __post_init__(self):
+        for side in self.sizes:
+            if not 8 <= side <= LARGEST:
+                raise UserError(
+                    f"config.inference.sizes: {side} is not within 8 to {LARGEST}"
+                )
+        if not 0 <= self.saturation <= 100:
+            raise UserError(
+                f"config.inference.saturation: {self.saturation} is not within 0 to 100"
+            )
+
+
+def make_inference(section: dict[str, Any], side: int) -> Inference:
+    """What the `inference` section of a config describes; `side` is the default."""
+    section = configs.check_section("inference", Inference, section)
+    for size in section.get("sizes", ()):
+        configs.check_type("config.inference.sizes", size, int)
+    inference = Inference(**section)
+    return inference if inference.sizes else replace(inference, sizes=(side,))
+
+
 def make_dataset(section: dict[str, Any]) -> ImageDataset:
     """The images that the `data` section of a config describes."""
     return ImageDataset(**configs.check_section("data", ImageDataset, section))
@@ -94,6 +128,7 @@ class Experiment:
         """
         configs.check_keys(config)
         dataset = make_dataset(config["data"])
+        make_inference(config.get("inference", {}), dataset.resize)
         adam = make_adam(config["optimizer"])
         optimizer = adam.transformation(config["steps"])
         method = make_method(config["method"])

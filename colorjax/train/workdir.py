@@ -26,7 +26,9 @@ from colorjax.progress import report
 from colorjax.train.checkpoint import Checkpoints, load_nets
 from colorjax.train.experiment import (
     Experiment,
+    Inference,
     make_dataset,
+    make_inference,
     make_method,
     set_options,
 )
@@ -164,6 +166,11 @@ class Run(NamedTuple):
     step: int
     source: dict[str, Any] | None = None
 
+    @property
+    def inference(self) -> Inference:
+        """How the run colorizes pictures."""
+        return make_inference(self.config.get("inference", {}), self.dataset.resize)
+
 
 def locate_run(workdir: epath.PathLike) -> epath.Path:
     """The path of a run; the name `starter` is the run that comes with colorjax,
@@ -199,6 +206,7 @@ def load_run(
     method = make_method(config["method"])
     step, nets = load_nets(workdir, step, method.serves)
     dataset = make_dataset(config["data"])
+    make_inference(config.get("inference", {}), dataset.resize)  # a mistake is reported
     return Run(config, dataset, prior, method, nets, step, source)
 
 

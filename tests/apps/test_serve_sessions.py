@@ -123,7 +123,7 @@ def test_another_run_predicts_once(sessions):
 def test_noise_is_predicted_once_for_each_seed(tmp_path, monkeypatch):
     """Of a run that draws noise, each variation is a prediction of its own."""
     nets = {"G": {"params": {"w": np.float32([1, -0.5])}}}
-    colorizer = Colorizer(noisy.build(), nets, 32, "noisy")
+    colorizer = Colorizer(noisy.build(), nets, [32], "noisy")
     sessions = Sessions({"x": colorizer}, tmp_path, MAX_PIXELS)
     session, photo, first = add(sessions, "me", picture(1))
     views = Views(sessions, {"x": "runs/noisy"}, {"steps": 2})

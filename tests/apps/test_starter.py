@@ -129,7 +129,7 @@ def test_only_the_nets_that_predict_are_packed(name, tmp_path):
     small = load_run(out)
     assert set(small.nets) == {"G"} < set(nets)
     whole, packed = (
-        Colorizer(method, x, 32).predict(scene(1)).ab for x in (nets, small.nets)
+        Colorizer(method, x, [32]).predict(scene(1)).ab for x in (nets, small.nets)
     )
     assert np.ptp(whole) > 0.1 and np.isfinite(packed).all()
     np.testing.assert_allclose(whole, packed, atol=0.5)

@@ -24,7 +24,7 @@ DATA = dict(name="drawings", data_dir=str(FIXTURES), resize=16, crop=16)
 
 @pytest.fixture
 def colorizer():
-    return Colorizer(noisy.build(), NETS, 32, "runs/noisy, step 0")
+    return Colorizer(noisy.build(), NETS, [32], "runs/noisy, step 0")
 
 
 @pytest.fixture

@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=options.checkpoint,
         help="step of the checkpoint, or best (default: the last)",
     )
+    options.add_size(add)
     add("--overwrite", action="store_true", help="replace existing results")
     add(
         "--format",
@@ -175,8 +176,9 @@ def _colorize(
 
 def _check(args: argparse.Namespace) -> None:
     """Set the default seed; raise `UserError` for options that do not go together."""
-    if args.workdir and args.from_distribution:
-        raise UserError("give either --run or --from-distribution, not both")
+    for option, value in (("--run", args.workdir), ("--size", args.size)):
+        if value and args.from_distribution:
+            raise UserError(f"give either {option} or --from-distribution, not both")
     if args.from_distribution and args.save_distribution:
         raise UserError("give either --save-distribution or --from-distribution")
     if args.from_distribution and args.out is None:
@@ -209,7 +211,8 @@ def _predict(args: argparse.Namespace, batch: int) -> "Predict":
         path, out = Path(args.from_distribution), Path(args.out)
         return partial(pipeline.load_saved, path=path, out=out)
     workdir = args.workdir or STARTER
-    colorizer = Colorizer.load(workdir, args.step, dict(args.settings))
+    settings = dict(args.settings)
+    colorizer = Colorizer.load(workdir, args.step, settings, args.size)
     decoding = (args.temperature, args.palette) != (None, None)
     files = args.uncertainty or args.save_distribution
     if (files or decoding) and not colorizer.has_logits:

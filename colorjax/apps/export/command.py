@@ -134,4 +134,6 @@ def _facts(loaded: "Run") -> dict[str, str]:
         "input": "sRGB in 0 to 1, float32 [batch height width 3], any sizes",
         "output": "the same in color, with the L of the input",
         "short side": f"{side} pixels are what the network was trained on",
+        "left out": "the run's sizes and saturation; the network runs once, at the "
+        "size of the input, and the chroma is not multiplied",
     }

@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "repeat the option to offer several",
     )
     options.add_setting(add)
+    options.add_size(add)
     add("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     add(
         "--port",
@@ -113,11 +114,13 @@ def _serve(args: argparse.Namespace, port: int, folder: Path) -> None:
     names = name_runs(args.workdirs or [str(STARTER)])
     settings = dict(args.settings)
     colorizers = {
-        name: Colorizer.load(path, options=settings) for name, path in names.items()
+        name: Colorizer.load(path, options=settings, size=args.size)
+        for name, path in names.items()
     }
     sessions = Sessions(colorizers, folder, args.max_pixels)
     max_bytes = int(args.max_upload * 2**20)
-    page = build(Events(sessions, Views(sessions, names, settings), max_bytes))
+    views = Views(sessions, names, settings, args.size)
+    page = build(Events(sessions, views, max_bytes))
     launch(page, args.host, port, max_bytes, args.root_path)
     try:
         _print_address(str(page.local_url), args.host, port)

@@ -78,10 +78,10 @@ class Events:
             return self.views.page(session, comparison)
         return [gr.update(visible=False), *[gr.skip()] * (VIEW - 1)]
 
-    def switch(self, comparison: str, run: str, saturation: float, request: gr.Request):
-        """The visitor chose a run: use its own temperature, and no sample."""
+    def switch(self, comparison: str, run: str, request: gr.Request):
+        """The visitor chose a run: use its own settings, and no sample."""
         session, picture = self.sessions.get(_key(request))
-        picture.settings = Settings(run, saturation=saturation)
+        picture.settings = Settings(run)
         return self.views.page(session, comparison)
 
     def show(

@@ -80,8 +80,11 @@ class Components(NamedTuple):
         ]
 
 
-def lay_out(runs: list[str], temperature: Callable[[str], float]) -> Components:
-    """Make the components. `temperature` is that of a run."""
+Setting = Callable[[str], float]  # of a run
+
+
+def lay_out(runs: list[str], temperature: Setting, saturation: Setting) -> Components:
+    """Make the components."""
     gr.Markdown(ABOUT, elem_id="about")
     drop = gr.File(elem_id="drop", file_count="multiple")
     with gr.Column(elem_id="hints"):
@@ -91,7 +94,7 @@ def lay_out(runs: list[str], temperature: Callable[[str], float]) -> Components:
         with gr.Column(scale=3, min_width=320):
             stage = _stage()
         with gr.Column(scale=1, min_width=300):
-            panel = _panel(runs, temperature)
+            panel = _panel(runs, temperature(runs[0]), saturation(runs[0]))
     tab = gr.Textbox(visible=False, elem_id="tab")
     states = gr.State(FIRST_SEEDS), gr.State(None)
     return Components(drop, examples, work, stage, panel, tab, *states)
@@ -132,7 +135,7 @@ def _stage() -> Stage:
     return Stage(album, pair, variations, gallery, others)
 
 
-def _panel(runs: list[str], temperature: Callable[[str], float]) -> Panel:
+def _panel(runs: list[str], temperature: float, saturation: float) -> Panel:
     return Panel(
         gr.Radio(
             runs,
@@ -153,13 +156,15 @@ def _panel(runs: list[str], temperature: Callable[[str], float]) -> Panel:
         gr.Slider(
             0.05,
             MAX_TEMPERATURE,
-            temperature(runs[0]),
+            temperature,
             step=0.01,
             label="Caution",
             info="Lower: bolder colors, in patches. Higher: paler, smoother.",
             elem_id="temperature",
         ),
-        gr.Slider(0, 2, 1, step=0.05, label="Saturation", elem_id="saturation"),
+        gr.Slider(
+            0, 2, saturation, step=0.05, label="Saturation", elem_id="saturation"
+        ),
         gr.Radio(
             [PNG], value=PNG, label="Save as", elem_id="suffix", elem_classes="choice"
         ),

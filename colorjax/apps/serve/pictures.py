@@ -31,11 +31,14 @@ Image = UInt8[np.ndarray, "h w 3"]
 
 
 class Settings(NamedTuple):
-    """The run that predicts the colors, and the keyword arguments of `decode`."""
+    """The run that predicts the colors, and the keyword arguments of `decode`.
+
+    None stands for the temperature and the saturation of the run.
+    """
 
     run: str
     temperature: float | None = None
-    saturation: float = 1.0
+    saturation: float | None = None
     seed: int | None = None
 
     @property

@@ -19,7 +19,9 @@ def build(events: Events) -> gr.Blocks:
     """The page. Gradio runs each handler in a thread of its own."""
     with gr.Blocks(title="colorjax", analytics_enabled=False) as page:
         views = events.views
-        components = lay_out(list(views.colorizers), views.temperature)
+        components = lay_out(
+            list(views.colorizers), views.temperature, views.saturation
+        )
         components.drop.async_move_resource_to_block_cache = _check_upload
         _connect_pictures(events, components)
         _connect_controls(events, components)
@@ -76,7 +78,8 @@ def _connect_pictures(events: Events, components: Components) -> None:
     comparison = panel.comparison
     stage.album.select(reports_errors(events.choose), comparison, view, **options)
     panel.remove.click(reports_errors(events.remove), comparison, view, **options)
-    panel.run.input(reports_errors(events.switch), [comparison, *new], view, **options)
+    chosen = [comparison, panel.run]
+    panel.run.input(reports_errors(events.switch), chosen, view, **options)
 
 
 def _connect_controls(events: Events, components: Components) -> None:

@@ -19,8 +19,8 @@ VIEW = 14  # values that describe the whole page
 class Views:
     """Values of the components for a session.
 
-    `workdirs` are the paths of the runs, `settings` the options with which all runs
-    were loaded.
+    `workdirs` are the paths of the runs; `settings` and `size` are the options with
+    which all runs were loaded.
     """
 
     def __init__(
@@ -28,8 +28,9 @@ class Views:
         sessions: Sessions,
         workdirs: Mapping[str, str],
         settings: Mapping[str, Any] | None = None,
+        size: int | None = None,
     ):
-        self.sessions, self.workdirs = sessions, workdirs
+        self.sessions, self.workdirs, self.size = sessions, workdirs, size
         self.options = [f"method.{key}={x}" for key, x in (settings or {}).items()]
         self.colorizers = sessions.colorizers
 
@@ -46,6 +47,9 @@ class Views:
         if settings.seed is not None and settings.seed not in seeds:
             seeds = [settings.seed, *seeds[1:]]
         temperature = settings.temperature or self.temperature(settings.run)
+        saturation = settings.saturation
+        if saturation is None:
+            saturation = self.saturation(settings.run)
         variations = gr.update(visible=colorizer.has_samples)
         if settings.seed is not None:
             variations = gr.update(visible=colorizer.has_samples, open=True)
@@ -57,7 +61,7 @@ class Views:
             settings.run,
             gr.update(choices=choices, value=comparison),
             gr.update(visible=logits, value=temperature),
-            settings.saturation,
+            saturation,
             gr.update(choices=picture.suffixes, value=picture.suffixes[0]),
             variations,
             seeds,
@@ -101,6 +105,10 @@ class Views:
         """The run's own temperature, rounded as the page shows it."""
         return round(self.colorizers[run].temperature, 2)
 
+    def saturation(self, run: str) -> float:
+        """The run's own saturation."""
+        return self.colorizers[run].saturation
+
     def settings(
         self, run: str, temperature: float, saturation: float, seed: int | None
     ) -> Settings:
@@ -117,8 +125,11 @@ class Views:
         command = ["colorjax", "colorize", name, "--run", workdir]
         for option in self.options:
             command += ["--set", option]
-        for key, value in settings.options.items():
-            if value is not None and (key, value) != ("saturation", 1):
+        options = {"size": self.size} | settings.options
+        if settings.saturation == self.saturation(settings.run):
+            del options["saturation"]
+        for key, value in options.items():
+            if value is not None:
                 command += [f"--{key}", f"{value:g}"]
         return shlex.join([*command, "--out", "colorized/"])
 

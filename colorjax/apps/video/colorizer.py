@@ -27,7 +27,7 @@ class Options:
 
     batch: int = 8
     temperature: float | None = None
-    saturation: float = 1.0
+    saturation: float | None = None
     palette: str | None = None
 
 
@@ -73,7 +73,10 @@ class VideoColorizer:
     def _colored(
         self, frame: Frame, prediction: Distribution, smoothed: Smoothed
     ) -> ColoredFrame:
-        ab = np.float32(self.options.saturation) * smoothed.ab
+        saturation = self.options.saturation
+        if saturation is None:
+            saturation = prediction.saturation
+        ab = np.float32(saturation) * smoothed.ab
         guide = upsample.fit(prediction.lightness, ab)
         options = guide, self.video.coding, is_subsampled(self.video)
         if not self.video.is_interlaced:

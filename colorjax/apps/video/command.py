@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=options.checkpoint,
         help="step of the checkpoint, or best (default: the last)",
     )
+    options.add_size(add)
     add("--overwrite", action="store_true", help="replace a result that exists")
     add(
         "--batch",

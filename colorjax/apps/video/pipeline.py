@@ -35,10 +35,10 @@ def colorize(video: Video, target: Path, plan: Plan, args: argparse.Namespace) -
     `plan` is for the other streams; `args` are those of the command.
     """
     settings = dict(args.settings)
-    model = Colorizer.load(args.workdir or STARTER, args.step, settings)
+    model = Colorizer.load(args.workdir or STARTER, args.step, settings, args.size)
     options = Options(args.batch, args.temperature, args.saturation, args.palette)
     colorizer = VideoColorizer(model, video, options)
-    segments = Segments(target, _job(args, hash_nets(model.nets)[0], video.deinterlace))
+    segments = Segments(target, _job(args, model, video.deinterlace))
     encoder = _Encoder(video, colorizer, segments, target.suffix.lower(), args.crf)
     encoder.encode_all()
     if colorizer.state is None:
@@ -96,7 +96,9 @@ class _Encoder:
             self.progress.update(min(self.frames, self.video.count - 1))
 
 
-def _job(args: argparse.Namespace, digest: str, deinterlace: bool) -> dict[str, Any]:
+def _job(
+    args: argparse.Namespace, model: Colorizer, deinterlace: bool
+) -> dict[str, Any]:
     """All that the segments depend on. The command does not reuse segments of a
     different job."""
     source = Path(args.video)
@@ -106,7 +108,8 @@ def _job(args: argparse.Namespace, digest: str, deinterlace: bool) -> dict[str, 
     return {
         "layout": 3,  # of the segments and saved states
         "source": [str(source.resolve()), facts.st_size, facts.st_mtime_ns],
-        "nets": digest,
+        "nets": hash_nets(model.nets)[0],
+        "inference": [list(model.sizes), model.saturation],
         "segment": SEGMENT,
         "deinterlace": deinterlace,
         "settings": dict(args.settings),
