@@ -96,8 +96,8 @@ a CPU of 2 cores, in float32, with one seed each.
 - CycleGAN is `configs/cifar10_cyclegan.py`, {steps["CycleGAN"]} steps of 4 images. It
   saw one half of the train split in grey only, and the other half in color. Its model
   size includes the discriminators.
-- Palette is `configs/cifar10_palette.py`, {steps["Palette"]} steps of 64 images. The row
-  is of one sample of each image, of 12 steps.
+- Palette is `configs/cifar10_palette.py`, {steps["Palette"]} steps of 64 images. Its
+  row is of one sample of each image, in 12 steps.
 
 The metrics are over {protocol["pictures"]} held-out images, split
 `{protocol["split"]}`, hash {protocol["sha256"]}. The classifier is a VGG-16 for

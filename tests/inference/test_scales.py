@@ -78,7 +78,9 @@ def test_a_sequence_is_each_picture_by_itself(run):
     colorizer = Colorizer.load(run)
     assert colorizer.predict([]) == []
     pictures = [PICTURE, PICTURE[:50], PICTURE[:, :20]]
-    for one, picture in zip(colorizer.predict(pictures, batch=2), pictures, strict=True):
+    for one, picture in zip(
+        colorizer.predict(pictures, batch=2), pictures, strict=True
+    ):
         np.testing.assert_allclose(one.ab, colorizer.predict(picture).ab, atol=1e-3)
 
 
