@@ -102,16 +102,10 @@ def build(
         enhance,
         square,
     )
+    return _method(model)
 
-    def check(side: int, unpaired: bool) -> None:
-        smallest = model.discriminator.smallest
-        if side < smallest:
-            raise UserError(
-                f"config.method.critic_blocks {critic_blocks}: images of {side} pixels "
-                f"(data.crop) are too small; the discriminator needs {smallest}, or "
-                "fewer blocks"
-            )
 
+def _method(model: Model) -> Method:
     losses = {
         "D": partial(_discriminator_loss, model),
         "G": partial(_generator_loss, model),
@@ -120,9 +114,18 @@ def build(
         partial(_init, model),
         losses,
         partial(_infer, model),
-        check=check,
+        check=partial(_check, model.discriminator),
         options=frozenset({"square"}),
     )
+
+
+def _check(discriminator: AttentionDiscriminator, side: int, unpaired: bool) -> None:
+    if side < discriminator.smallest:
+        raise UserError(
+            f"config.method.critic_blocks {discriminator.blocks}: images of {side} "
+            "pixels (data.crop) are too small; the discriminator needs "
+            f"{discriminator.smallest}, or fewer blocks"
+        )
 
 
 def _init(model: Model, key, examples):

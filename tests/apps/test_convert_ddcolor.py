@@ -1,13 +1,21 @@
 """`convert` and the commands with DDColor's and DeOldify's published weights."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 import safetensors.numpy
-from golden.ddcolor_tensors import convnext_shapes, ddcolor_tensors
+from golden.ddcolor_tensors import (
+    LAYERS,
+    QUERIES,
+    WIDTH,
+    convnext_shapes,
+    ddcolor_tensors,
+)
 from golden.deoldify_tensors import deoldify_tensors
 from golden.published import values
+from helpers import run_train, write_config, write_folder
 
 from colorjax import cli, images
 from colorjax.errors import UserError
@@ -68,3 +76,28 @@ def test_pack_keeps_the_license_and_says_what_it_forbids(tmp_path, capsys):
     assert "closed/README.md says 'BY-NC'; it may forbid to share" in error
     assert error.count("\n") == 1
     assert (tmp_path / "closed/README.md").read_text() == "license: CC-BY-NC-4.0\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ["ddcolor", "convnext"])
+def test_train_from_a_converted_run(tmp_path, start):
+    tensors = ddcolor_tensors()
+    if start == "convnext":
+        tensors = {k: values(k, s) for k, s in convnext_shapes("").items()}
+    run, tuned = convert(tmp_path, start, tensors), tmp_path / "tuned"
+    folder = write_folder(tmp_path / "pictures", 20)
+    small = dict(width=WIDTH, queries=QUERIES, layers=LAYERS, critic_blocks=1)
+    config = write_config(
+        tmp_path / "tuned.py",
+        steps=1,
+        data=dict(root=str(folder), resize=32, crop=32),
+        method=dict(name="ddcolor", perceptual=0.0, **small),
+        init_from=str(run),
+    )
+    result = run_train(f"--config={config}", f"--workdir={tuned}")
+    assert result.code == 0, result.err
+    started = re.search(f"started from {run}; new: (.*); left out: \\[\\]", result.err)
+    assert started and "D/params/down0/kernel" in started[1]
+    new_decoder = "G/params/colors/queries" in started[1]
+    assert new_decoder == (start == "convnext")
+    assert "G/params/encoder/down0/kernel" not in started[1]

@@ -1,5 +1,7 @@
 """DDColor's training: its losses against PyTorch, and its terms by closed forms."""
 
+from typing import Any
+
 import flax.traverse_util
 import jax
 import numpy as np
@@ -16,12 +18,13 @@ from golden.ddcolor_training import (
 from golden.weights import variables
 from helpers import GOLDEN
 
+from colorjax.errors import UserError
 from colorjax.method import to_examples
-from colorjax.methods import ddcolor
+from colorjax.methods import ddcolor, deoldify
 from colorjax.pretrained.vgg16 import load_features
 
 
-def small(**options):
+def small(**options: Any):
     options = dict(width=WIDTH, queries=QUERIES, layers=LAYERS) | options
     return ddcolor.build(critic_blocks=1, **options)
 
@@ -71,3 +74,27 @@ def test_losses_and_gradients_are_those_of_pytorch(tmp_path):
             else:  # some have none but for rounding: an offset before BatchNorm
                 tolerance = 2e-4 * golden[0] + 1e-5
             assert np.abs(ours - golden).max() < tolerance, path
+
+
+def test_terms_by_closed_forms():
+    """Grey has no colorfulness; of one red pixel among grey ones it is a formula."""
+    grey = np.full((2, 4, 4, 3), 0.5, np.float32)
+    grey[1, 0, 0] = (1.0, 0.5, 0.5)
+    found = ddcolor.rgb_colorfulness(jax.numpy.asarray(grey))
+    differences = np.zeros((2, 16))
+    differences[:, 0] = 0.5, 0.25
+    expected = np.sqrt(differences.var(axis=1, ddof=1).sum())
+    expected += 0.3 * np.sqrt((differences.mean(axis=1) ** 2).sum())
+    np.testing.assert_allclose(found, [0, expected], atol=1e-5)
+    slope = jax.grad(lambda x: ddcolor.rgb_colorfulness(x).sum())(
+        jax.numpy.asarray(grey)
+    )
+    assert np.isfinite(slope).all()
+
+
+def test_images_that_are_too_small_are_refused():
+    with pytest.raises(UserError, match="critic_blocks 3: images of 32 .* needs 64"):
+        ddcolor.build().check(32, False)
+    ddcolor.build().check(64, False)
+    with pytest.raises(UserError, match="deoldify only predicts"):
+        deoldify.build().check(64, False)
