@@ -10,7 +10,7 @@ from colorjax.methods import _samplers as samplers
 
 MEAN, DEVIATION = 0.5, 0.8
 LEVEL = diffusion.karras_levels(0.002, 80.0)
-SHAPE = (64, 64, 2)
+SHAPE = (48, 48, 2)
 
 
 def gaussian(x, sigma):
@@ -30,7 +30,7 @@ def drawn(name, steps, denoise=gaussian, level=LEVEL, count=4):
 
 @pytest.mark.parametrize(
     ("name", "steps"),
-    [("dpmpp_2m", 50), ("heun", 60), ("ddim", 500), ("ancestral", 1000)],
+    [("dpmpp_2m", 50), ("heun", 60), ("ddim", 500)],
 )
 def test_samples_of_a_gaussian(name, steps):
     x = drawn(name, steps)
@@ -39,7 +39,7 @@ def test_samples_of_a_gaussian(name, steps):
     np.testing.assert_allclose(x.std(), DEVIATION, rtol=0.01)
 
 
-def test_palette_s_own_steps_sample_a_gaussian():
+def test_palette_s_sampler_and_steps():
     x = drawn("ancestral", 1000, level=diffusion.palette_levels())
     np.testing.assert_allclose(x.mean(), MEAN, atol=0.01)
     np.testing.assert_allclose(x.std(), DEVIATION, rtol=0.01)
