@@ -54,7 +54,6 @@ class Inference:
 
     def __post_init__(self):
         for side in self.sizes:
-            configs.check_type("config.inference.sizes", side, int)
             if not 8 <= side <= LARGEST:
                 raise UserError(
                     f"config.inference.sizes: {side} is not within 8 to {LARGEST}"
@@ -67,7 +66,10 @@ class Inference:
 
 def make_inference(section: dict[str, Any], side: int) -> Inference:
     """What the `inference` section of a config describes; `side` is the default."""
-    inference = Inference(**configs.check_section("inference", Inference, section))
+    configs.check_section("inference", Inference, section)
+    for size in section.get("sizes", ()):
+        configs.check_type("config.inference.sizes", size, int)
+    inference = Inference(**section)
     return inference if inference.sizes else replace(inference, sizes=(side,))
 
 

@@ -96,7 +96,7 @@ def test_the_size_is_an_option(run, tmp_path):
     source.write_bytes(encode(PICTURE))
     command = ["colorize", str(source), "--out", str(out), "--size", "40"]
     assert cli.main([*command, "--run", str(run), "--save-distribution"]) == 0
-    saved = tmp_path / "b.colors.npz"
+    (saved,) = tmp_path.glob("*.colors.npz")
     assert min(archive.load(saved).lightness.shape) == 40
     with pytest.raises(UserError, match="give either --size or --from-distribution"):
         cli.main([*command, "--overwrite", "--from-distribution", str(saved)])
