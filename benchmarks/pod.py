@@ -1,6 +1,7 @@
-"""What a TPU slice would do with configs/imagenet_pod.py, found by compiling for it.
+"""What a TPU slice would do with a config, found by compiling for it.
 
-    python -m benchmarks.pod [--chip v5e] [--topology 2x2,4x8] [--shard]
+    python -m benchmarks.pod [--config imagenet_pod] [--chip v5e]
+        [--topology 2x2,4x8] [--shard]
         [--batch N | --global-batch N] [--json PATH]
 
 No TPU is needed: the real training step is compiled ahead of time for each topology on
@@ -20,6 +21,7 @@ overlaps, and no collective has a latency.
 """
 
 import argparse
+import importlib
 import importlib.metadata
 import json
 import math
@@ -42,7 +44,6 @@ from colorjax.errors import install_hint
 from colorjax.evaluation.tables import table
 from colorjax.quantize import Q
 from colorjax.train.experiment import Experiment
-from configs import imagenet_pod
 
 
 class Chip(NamedTuple):
@@ -70,23 +71,29 @@ def predict(chip: Chip, devices: int, flops: float, moved: float, reduced: float
     return dict(compute=compute, memory=memory, exchange=exchange, step=step)
 
 
-def compiled_step(batch: int, mesh: Mesh, shard: bool):
-    """The pod config's training step for a global batch, and the parameters' shapes."""
-    config = configs.to_dict(imagenet_pod.get_config()) | {"batch": batch}
+def compiled_step(name: str, batch: int, mesh: Mesh, shard: bool):
+    """The training step of the config `name` for a global batch, the parameters'
+    shapes, and the FLOPs that an image needs, None where nobody has counted them."""
+    module = importlib.import_module(f"configs.{name}")
+    config = configs.to_dict(module.get_config()) | {"batch": batch}
     config["step"] |= {"shard": shard}
     experiment = Experiment.from_config(config, mesh)
     step = experiment.make_step(np.full(Q, 1 / Q, np.float32))
     traced = step.trace(experiment.abstract_state, experiment.abstract_batch)
     compiled = traced.lower(lowering_platforms=("tpu",)).compile()
     params = jax.tree.leaves(experiment.abstract_state.nets["G"]["params"])
-    return compiled, [x.shape for x in params], experiment.dataset.crop
+    side = experiment.dataset.crop
+    useful = useful_flops(side) if config["method"]["name"] == "zhang2016" else None
+    return compiled, [x.shape for x in params], useful
 
 
-def topology_row(name: str, batch: int | None, whole: int | None, shard: bool) -> dict:
+def topology_row(
+    config: str, name: str, batch: int | None, whole: int | None, shard: bool
+) -> dict:
     """What there is to know of one topology, as JSON has it; bytes, FLOPs, seconds.
 
-    `batch` is that of a chip, `whole` that of all, which counts where it is given.
-    With `shard` the state is in parts.
+    `config` is the name of a config. `batch` is that of a chip, `whole` that of all,
+    which counts where it is given. With `shard` the state is in parts.
     """
     kind, _, shape = name.partition(":")
     try:
@@ -104,7 +111,7 @@ def topology_row(name: str, batch: int | None, whole: int | None, shard: bool) -
     row["shard"] = shard
     begun = time.monotonic()
     try:
-        compiled, parameters, side = compiled_step(batch, mesh, shard)
+        compiled, parameters, useful = compiled_step(config, batch, mesh, shard)
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
@@ -127,7 +134,7 @@ def topology_row(name: str, batch: int | None, whole: int | None, shard: bool) -
         compile_seconds=time.monotonic() - begun,
         memory=parts | dict(all=sum(parts.values()), chip=chip.memory),
         flops=cost["flops"],
-        useful_flops=useful_flops(side) * batch / len(devices),
+        useful_flops=useful and useful * batch / len(devices),
         bytes_accessed=cost["bytes accessed"],
         memory_traffic=moved,
         gradients=sum(array.bytes for array in arrays if not array.small),
@@ -146,9 +153,10 @@ def cells(row: dict, first: dict) -> dict[str, str]:
         return start | {"GB": "does not fit"}
     seconds = row["predicted_seconds"]
     rate = row["images_per_second"] / row["chips"]
+    useful = row["useful_flops"] and f"{row['useful_flops'] / 1e9:.0f}"
     return start | {
         "GB": f"{row['memory']['all'] / 1e9:.2f} of {row['memory']['chip'] / 1e9:.0f}",
-        "GFLOP (useful)": f"{row['flops'] / 1e9:.0f} ({row['useful_flops'] / 1e9:.0f})",
+        "GFLOP (useful)": f"{row['flops'] / 1e9:.0f} ({useful or 'not counted'})",
         "GB moved": f"{row['memory_traffic'] / 1e9:.2f}",
         "XLA's count": f"{row['bytes_accessed'] / 1e9:.1f}",
         "MB reduced": f"{row['gradients'] / 1e6:.1f} {'+'.join(row['gradient_dtypes'])}"
@@ -161,6 +169,7 @@ def cells(row: dict, first: dict) -> dict[str, str]:
 
 def main() -> int:
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    flags.add_argument("--config", default="imagenet_pod", help="a file of configs/")
     flags.add_argument("--chip", choices=CHIPS, default="v5e")
     flags.add_argument("--topology", default="2x2", help="one or more: 2x2,4x8")
     flags.add_argument("--batch", type=int, default=4, help="pictures a chip")
@@ -178,7 +187,13 @@ def main() -> int:
     os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")
     os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
     rows = [
-        topology_row(f"{args.chip}:{shape}", args.batch, args.global_batch, args.shard)
+        topology_row(
+            args.config,
+            f"{args.chip}:{shape}",
+            args.batch,
+            args.global_batch,
+            args.shard,
+        )
         for shape in args.topology.split(",")
     ]
     figures = dict(

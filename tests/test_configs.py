@@ -17,7 +17,11 @@ from colorjax.train.experiment import Experiment, make_adam, make_method
 NAMES = sorted(p.stem for p in (ROOT / "configs").glob("[a-z]*.py"))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    # Tracing the published U-Net takes long, and palette_ab has a smaller one.
+    [pytest.param(x, marks=[pytest.mark.slow] * (x == "palette")) for x in NAMES],
+)
 def test_builds(name):
     module = importlib.import_module(f"configs.{name}")
     assert f"--config=configs/{name}.py" in inspect.getdoc(module)  # says how to run it

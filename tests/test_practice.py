@@ -41,7 +41,7 @@ from colorjax.train.step import StepOptions
 from colorjax.train.stopping import StopSignals
 from colorjax.train.workdir import load_run
 
-METHODS = ("cyclegan", "pix2pix", "regression", "zhang2016")
+METHODS = ("cyclegan", "palette", "pix2pix", "regression", "zhang2016")
 
 
 @pytest.fixture

@@ -185,8 +185,11 @@ class TransposedConv(nn.Module):
 def to_stride(x: Float[Array, "b h w c"], stride: int) -> Float[Array, "b h2 w2 c"]:
     """Pad height and width to multiples of `stride` by repeating the last row and
     column."""
-    missing = [(0, -length % stride) for length in x.shape[1:3]]
-    return jnp.pad(x, ((0, 0), *missing, (0, 0)), mode="edge")
+    for axis in (1, 2):
+        # For `colorjax export`: JAX knows that such a symbolic size is a multiple.
+        length = -(-x.shape[axis] // stride) * stride
+        x = jnp.take(x, jnp.arange(length), axis, mode="clip")
+    return x
 
 
 def upsample(x: Float[Array, "b h w c"], factor: int) -> Float[Array, "b h2 w2 c"]:
@@ -207,3 +210,24 @@ def upsample(x: Float[Array, "b h w c"], factor: int) -> Float[Array, "b h2 w2 c
         shape = x.shape[:axis] + (factor * x.shape[axis],) + x.shape[axis + 1 :]
         x = jnp.stack(steps, axis=axis + 1).reshape(shape)
     return x
+
+
+def shrink(x: Float[Array, "b h w c"], size: int) -> Float[Array, "b h2 w2 c"]:
+    """The means of squares of `size` pixels; height and width are multiples of it."""
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, height // size, size, width // size, size, channels)
+    return x.mean(axis=(2, 4))
+
+
+def space_to_depth(x: Float[Array, "b h w c"], size: int) -> Float[Array, "b h2 w2 d"]:
+    """The pixels of each square of `size` pixels as channels."""
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, height // size, size, width // size, size, channels)
+    return x.swapaxes(2, 3).reshape(batch, height // size, width // size, -1)
+
+
+def depth_to_space(x: Float[Array, "b h w d"], size: int) -> Float[Array, "b h2 w2 c"]:
+    """The inverse of `space_to_depth`."""
+    batch, height, width, _ = x.shape
+    x = x.reshape(batch, height, width, size, size, -1)
+    return x.swapaxes(2, 3).reshape(batch, height * size, width * size, -1)

@@ -3,7 +3,7 @@
     python docs/results/cifar10.py --data_dir=DIR --classifier=FILE
 
 DIR holds TFDS' cifar10 in ArrayRecord form, FILE is vgg16_cifar10_0.9225_45k.pth of the
-package torch-optim 0.0.3. The script trains seven runs in runs/cifar10/, about ten
+package torch-optim 0.0.3. The script trains eight runs in runs/cifar10/, about ten
 minutes each on 2 cores, evaluates them together and writes docs/results/cifar10.md.
 Finished runs are not trained again.
 """
@@ -35,6 +35,7 @@ COMMANDS = {  # model: config and overrides, in training order
         "--config.optimizer.learning_rate=1e-4",
     ],
     "CycleGAN": ["--config=configs/cifar10_cyclegan.py"],
+    "Palette": ["--config=configs/cifar10_palette.py"],
 }
 TABLE = (
     "L2",
@@ -44,6 +45,7 @@ TABLE = (
     "pix2pix",
     "pix2pix_fine-tuned",
     "CycleGAN",
+    "Palette",
 )
 
 
@@ -94,6 +96,8 @@ a CPU of 2 cores, in float32, with one seed each.
 - CycleGAN is `configs/cifar10_cyclegan.py`, {steps["CycleGAN"]} steps of 4 images. It
   saw one half of the train split in grey only, and the other half in color. Its model
   size includes the discriminators.
+- Palette is `configs/cifar10_palette.py`, {steps["Palette"]} steps of 64 images. Its
+  row is of one sample of each image, in 12 steps.
 
 The metrics are over {protocol["pictures"]} held-out images, split
 `{protocol["split"]}`, hash {protocol["sha256"]}. The classifier is a VGG-16 for

@@ -25,8 +25,10 @@ from colorjax.train.step import make_init, make_step
 
 NAMES = methods.NAMES
 PRIOR = np.full(Q, 1 / Q, np.float32)
-SMALL = {  # options of methods that are large otherwise, or do not fit 32 pixels
+# Options of methods that are large otherwise, or do not fit 32 pixels.
+SMALL = {
     "ddcolor": dict(layers=1, queries=4, critic_blocks=1, perceptual=0.0),
+    "palette": dict(net="transformer", net_options=dict(depth=1), steps=3),
 }
 SLOW = ("ddcolor", "deoldify")  # to compile
 
@@ -152,8 +154,8 @@ def test_nets_that_predict_are_those_it_serves(built):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_bfloat16_keeps_float32_parameters(name):
-    options = dict(width=1 / 16, dtype="bfloat16") | SMALL.get(name, {})
-    method = methods.builder(name)(prior=PRIOR, **options)
+    build = functools.partial(methods.builder(name), **SMALL.get(name, {}))
+    method = build(prior=PRIOR, width=1 / 16, dtype="bfloat16")
     examples = to_examples(batch())
     nets = jax.eval_shape(method.init, jax.random.key(0), examples)
     kinds = {leaf.dtype for leaf in jax.tree.leaves(nets)}
