@@ -72,7 +72,8 @@ def color_decoder(tensors, scales) -> torch.Tensor:
         key = f"{COLORS}input_proj.{number}"
         y = functional.conv2d(features, *weight_bias(tensors, key)).flatten(2)
         y = y.mT + tensors[f"{COLORS}level_embed.weight"][number]
-        memory.append((y + positions(*features.shape[2:], y.shape[-1]), y))
+        position = positions(*features.shape[2:], y.shape[-1]).to(y.dtype)
+        memory.append((y + position, y))
     for number in range(LAYERS):
         layer = f"{COLORS}transformer_cross_attention_layers.{number}"
         found = attention(
