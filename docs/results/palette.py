@@ -1,6 +1,6 @@
 """Samples of a diffusion run: how they differ, and how many steps they need.
 
-    python docs/results/palette.py [--workdir=runs/cifar10/Palette] [--limit=500]
+    python docs/results/palette.py [--workdir=runs/cifar10/Palette] [--limit=200]
 
 The script evaluates a run of configs/cifar10_palette.py on images of its test split,
 spread evenly, and writes docs/results/palette.md and palette.jpg.
@@ -31,7 +31,6 @@ COLUMNS = {  # the title of a column, its metric and its decimals
     "AuC": ("auc", 4),
     "AuC bal.": ("auc_balanced", 4),
     "colourf.": ("colourfulness", 2),
-    "LPIPS": ("lpips", 4),
 }
 
 
@@ -64,7 +63,7 @@ def evaluate(predictors, run, limit):
     evaluation = protocol.make_evaluation({"limit": limit, "batch": min(limit, 250)})
     mesh, dataset = make_mesh(), run.dataset
     metrics, _ = make_metrics(
-        Context(run.prior, dataset.resize, None, None, None), ["standard", "lpips"]
+        Context(run.prior, dataset.resize, None, None, None), ["standard"]
     )
     results = evaluation(predictors, metrics, dataset, dataset.test_split, mesh)[1]
     return {
@@ -149,7 +148,7 @@ the first images of the set, not chosen.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workdir", default="runs/cifar10/Palette")
-    parser.add_argument("--limit", type=int, default=500)
+    parser.add_argument("--limit", type=int, default=200)
     args = parser.parse_args()
     runtime.enable_compilation_cache()
     run, page = load_run(args.workdir), Path(__file__).with_suffix(".md")
