@@ -224,7 +224,7 @@ def test_what_is_no_picture(value, message, colorizer):
 
 def test_a_colorizer_can_be_copied():
     loaded = colorjax.Colorizer.load()
-    assert repr(loaded) == "Colorizer('starter, step 900', sizes=128)"
+    assert repr(loaded) == "Colorizer('starter, step 900', sizes=128+256)"
     clone = pickle.loads(pickle.dumps(loaded))
     jax.tree.map(np.testing.assert_array_equal, clone.nets, loaded.nets)
     assert repr(copy.copy(loaded)) == repr(loaded) == repr(clone)

@@ -3,17 +3,29 @@
 The copy has the config, the prior and the metrics of the run, and from one checkpoint
 the networks that predict. It has no optimizer state and no discriminators, so training
 cannot resume from it, but `init_from` can start from it. All commands accept it.
+
+The copy of a converted run has a README.md with the license of its weights, unless the
+run has one. The command warns where a license may forbid to share the weights.
 """
 
 import argparse
+import re
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from colorjax import files
 from colorjax.apps import options
+from colorjax.apps.info import CARD
 
-FILES = ("config.json", "prior.npy", "metrics.json", "source.json", "README.md")
+FILES = ("config.json", "prior.npy", "metrics.json", "source.json", CARD)
+RESTRICTED = re.compile(  # in the license of weights that not all may share
+    r"non-?commercial|research only|by-nc|by-nd|not be (shared|redistributed)|"
+    r"no redistribution|all rights reserved",
+    re.IGNORECASE,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,9 +65,25 @@ def run(args: argparse.Namespace) -> int:
         for name in FILES:
             if (file := locate_run(args.workdir) / name).exists():
                 files.write_bytes(part / name, file.read_bytes())
+        card = _card(part / CARD, loaded.source)
     size = sum(x.stat().st_size for x in Path(args.out).rglob("*") if x.is_file())
     print(f"{args.out}: step {loaded.step}, {size / 1e6:.1f} MB")
+    if restriction := RESTRICTED.search(card):
+        print(
+            f"colorjax: the license in {Path(args.out) / CARD} says "
+            f"'{restriction[0]}'; it may forbid to share this copy",
+            file=sys.stderr,
+        )
     return 0
+
+
+def _card(path: Path, source: dict[str, Any] | None) -> str:
+    """The text of the card of a copy; that of a converted run is written if missing."""
+    if source is not None and not path.exists():
+        lines = [f"- {name}: {line}" for name, line in source.items()]
+        card = "\n".join(["# Converted weights", "", *lines, ""])
+        files.write_bytes(path, card.encode())
+    return path.read_text() if path.exists() else ""
 
 
 def to_half(array: np.ndarray) -> np.ndarray:

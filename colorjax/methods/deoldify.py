@@ -40,13 +40,14 @@ def build(
     def init(key, examples):
         return {"G": dict(net.init(key, examples["lightness"]))}
 
-    def predict(nets, lightness, key):
-        def colorize(lightness):
+    def infer(nets, inputs, keys):
+        def predict(lightness):
             return apply_eval(net, nets["G"], lightness)
 
+        lightness = inputs["lightness"]
         if square:
-            return Prediction(predict_in_square(colorize, lightness))
-        return Prediction(colorize(lightness))
+            return Prediction(predict_in_square(predict, lightness))
+        return Prediction(predict(lightness))
 
     def check(side: int, unpaired: bool) -> None:
         raise UserError(
@@ -54,4 +55,4 @@ def build(
             "name another method, such as ddcolor"
         )
 
-    return Method(init, {}, predict, check=check)
+    return Method(init, {}, infer, check=check, options=frozenset({"square"}))

@@ -126,16 +126,18 @@ class ColorDecoder(nn.Module):
         levels = learned("levels", len(scales))
         memory = []
         for number, features in enumerate(scales):
-            position = sine_positions(*features.shape[1:3], hidden).astype(dtype)
+            batch, height, width, _ = features.shape
+            position = sine_positions(height, width, hidden).astype(dtype)
             project = nn.Conv(hidden, (1, 1), dtype=dtype, name=f"scale{number}")
             values = project(features) + levels[number]
-            flat = len(features), -1, hidden
+            flat = batch, height * width, hidden
             memory.append(((values + position).reshape(flat), values.reshape(flat)))
         places = learned("places", self.queries)
         x = learned("queries", self.queries)
-        x = jnp.broadcast_to(x, (len(features), *x.shape))
+        x = jnp.broadcast_to(x, (len(scales[0]), *x.shape))
         for number in range(self.layers):
-            x = attend(x, *memory[number % len(memory)], f"cross{number}")
+            keys, values = memory[number % len(memory)]
+            x = attend(x, keys, values, f"cross{number}")
             x = attend(x, x + places, x, f"self{number}")
             y = nn.relu(dense(x, round(FEEDFORWARD * self.width), f"widen{number}"))
             y = dense(y, hidden, f"narrow{number}")

@@ -72,8 +72,8 @@ class BatchNorm(nn.Module):
 
 
 def spectral(
-    layer: nn.Conv, x: Float[Array, "b h w i"], train: bool
-) -> Float[Array, "b h2 w2 o"]:
+    layer: nn.Conv, x: Float[Array, "b ... i"], train: bool
+) -> Float[Array, "b ... o"]:
     """Inside a module: the output of `layer` with its kernel divided by its largest
     singular value.
 
@@ -82,7 +82,7 @@ def spectral(
 
     Source: Miyato et al., ICLR 2018.
     """
-    normed = nn.SpectralNorm(layer, dtype=layer.dtype, name=f"{layer.name}_sn")
+    normed = nn.SpectralNorm(layer, name=f"{layer.name}_sn")
     return normed(x, update_stats=train)
 
 

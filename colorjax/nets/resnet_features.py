@@ -4,6 +4,8 @@ Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016; th
 of a bottleneck is in its 3x3 convolution, as in torchvision.
 """
 
+from typing import Any
+
 import flax.linen as nn
 from jaxtyping import Array, Float
 
@@ -11,6 +13,7 @@ from colorjax.nets.normalization import BatchNorm
 
 DEPTHS = {34: (3, 4, 6, 3), 101: (3, 4, 23, 3)}  # blocks of each stage, by layers
 CHANNELS = 64  # of the stem and the first stage
+AROUND: Any = ((1, 1), (1, 1))  # padding of max_pool, which has the type str
 WIDER = 4  # outputs of a bottleneck per channel inside
 
 
@@ -60,7 +63,7 @@ class ResNetFeatures(nn.Module):
         x = BatchNorm(name="stem_norm")(plain_conv(x, channels, 7, 2, "stem"), train)
         x = nn.relu(x)
         features = [x]
-        x = nn.max_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1)))
+        x = nn.max_pool(x, (3, 3), (2, 2), AROUND)
         for stage, depth in enumerate(DEPTHS[self.layers], start=1):
             for number in range(depth):
                 stride = 2 if stage > 1 and number == 0 else 1

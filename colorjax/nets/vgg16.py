@@ -1,4 +1,5 @@
-"""The classification network of the paper's evaluation: `VGG16`.
+"""The classification network of the paper's evaluation, `VGG16`, and its features for
+the perceptual loss, `VGG16Features`.
 
 Source: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
 Recognition", ICLR 2015, configuration D; with BatchNorm as in later variants.
@@ -65,3 +66,35 @@ class VGG16(nn.Module):
                 x = norm(x, f"dense_norm{number}")
             x = nn.relu(x)
         return nn.Dense(self.classes, name="head")(x)
+
+
+class VGG16Features(nn.Module):
+    """An image to the outputs of the first convolution of each block, before ReLU.
+
+    `norm` as in `VGG16`. `width` multiplies every channel count. The names of layers
+    are those of `VGG16`.
+    """
+
+    norm: bool = False
+    width: float = 1.0
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w 3"]) -> list[Float[Array, "b h2 w2 c"]]:
+        features, number = [], 0
+        for channels, depth in BLOCKS:
+            for layer in range(depth):
+                number += 1
+                size = round(channels * self.width)
+                x = nn.Conv(size, (3, 3), padding=1, name=f"conv{number}")(x)
+                if layer == 0:
+                    features.append(x)
+                if len(features) == len(BLOCKS):
+                    return features
+                if self.norm:
+                    norm = nn.BatchNorm(
+                        use_running_average=True, epsilon=1e-5, name=f"norm{number}"
+                    )
+                    x = norm(x)
+                x = nn.relu(x)
+            x = nn.max_pool(x, (2, 2), (2, 2))
+        raise AssertionError("the last block has no convolution")

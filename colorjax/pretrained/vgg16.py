@@ -1,5 +1,5 @@
-"""VGG-16 with published weights, which classifies colorized images:
-`load_classifier`."""
+"""VGG-16 with published weights: `load_classifier`, for colorized images, and
+`load_features`, for the perceptual loss."""
 
 from typing import Any, NamedTuple
 
@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from colorjax.errors import UserError
-from colorjax.nets.vgg16 import VGG16
-from colorjax.pretrained.weights import Reader, Weights
+from colorjax.nets.vgg16 import BLOCKS, VGG16, VGG16Features
+from colorjax.pretrained.lpips_weights import read_weights, weights_file
+from colorjax.pretrained.weights import Reader, Weights, read
 
 
 class Layout(NamedTuple):
@@ -116,6 +117,34 @@ def load_classifier(weights: Weights) -> Classifier:
     reader.finish()
     variables = {"params": params, "batch_stats": statistics}
     return Classifier(net, variables, layout)
+
+
+def load_features(file: str, user: str) -> dict[str, Any]:
+    """The variables of `VGG16Features`, from torchvision's file of VGG-16 for ImageNet,
+    with or without BatchNorm.
+
+    Without a `file` they are those of the extra `lpips`, which `user` needs then.
+    Raises `UserError` where there is none, or a tensor of it does not fit.
+    """
+    if not file:
+        layers = read_weights(weights_file("vgg16", user))[0]["VGG16_0"]
+        return {"params": {f"conv{i + 1}": layers[f"Conv_{i}"] for i in range(11)}}
+    weights = read(file)
+    norm = "features.1.running_mean" in weights.tensors
+    reader = Reader(weights, "VGG-16")
+    width = reader.shape("features.0.weight")[0] / BLOCKS[0][0]
+    net, keys = VGG16Features(norm, width), _keys(LAYOUTS[int(norm)])
+    image = jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32)
+    shapes = jax.eval_shape(net.init, jax.random.key(0), image)["params"]
+    params, statistics = {}, {}
+    for name, shape in shapes.items():
+        if "norm" in name:
+            params[name], statistics[name] = reader.norm(keys[name], shape["bias"].size)
+        else:
+            kernel = reader.kernel(f"{keys[name]}.weight", shape["kernel"].shape)
+            bias = reader.take(f"{keys[name]}.bias", shape["bias"].shape)
+            params[name] = {"kernel": kernel, "bias": bias}
+    return {"params": params} | ({"batch_stats": statistics} if norm else {})
 
 
 def _keys(layout: Layout) -> dict[str, str]:

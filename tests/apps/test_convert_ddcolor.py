@@ -2,16 +2,28 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 import safetensors.numpy
-from golden.ddcolor_tensors import convnext_shapes, ddcolor_tensors
+from golden.ddcolor_tensors import (
+    LAYERS,
+    QUERIES,
+    WIDTH,
+    convnext_shapes,
+    ddcolor_tensors,
+)
 from golden.deoldify_tensors import deoldify_tensors
 from golden.published import values
 
 from colorjax import cli, images
 from colorjax.errors import UserError
 from colorjax.inference.colorizer import Colorizer
+from colorjax.method import to_examples
+from colorjax.train.experiment import make_method
+from colorjax.train.initialize import initialize_from
+from colorjax.train.step import TrainState
+from colorjax.train.workdir import load_run
 
 
 def convert(folder, name, tensors):
@@ -53,3 +65,43 @@ def test_an_encoder_is_to_be_trained(tmp_path, capsys):
     assert "train.py --config=configs/ddcolor.py" in capsys.readouterr().out
     with pytest.raises(UserError, match="has not been trained.*configs/ddcolor.py"):
         Colorizer.load(run)
+
+
+def test_pack_keeps_the_license_and_says_what_it_forbids(tmp_path, capsys):
+    shapes = convnext_shapes("")
+    run = convert(tmp_path, "convnext", {k: values(k, s) for k, s in shapes.items()})
+    capsys.readouterr()
+    assert cli.main(["pack", str(run), "--out", str(tmp_path / "open")]) == 0
+    card = (tmp_path / "open/README.md").read_text()
+    assert "MIT, (c) Meta Platforms" in card and not capsys.readouterr().err
+    (run / "README.md").write_text("license: CC-BY-NC-4.0\n")
+    assert cli.main(["pack", str(run), "--out", str(tmp_path / "closed")]) == 0
+    error = capsys.readouterr().err
+    assert "closed/README.md says 'BY-NC'; it may forbid to share" in error
+    assert error.count("\n") == 1
+    assert (tmp_path / "closed/README.md").read_text() == "license: CC-BY-NC-4.0\n"
+
+
+@pytest.mark.parametrize("start", ["ddcolor", "convnext"])
+def test_training_starts_from_a_converted_run(tmp_path, start):
+    tensors = ddcolor_tensors()
+    if start == "convnext":
+        tensors = {k: values(k, s) for k, s in convnext_shapes("").items()}
+    run = load_run(convert(tmp_path, start, tensors))
+    small = dict(width=WIDTH, queries=QUERIES, layers=LAYERS, critic_blocks=1)
+    method = make_method(dict(name="ddcolor", perceptual=0.0, **small))
+    examples = to_examples({"image": np.zeros((2, 32, 32, 3), np.uint8)})
+    shapes = jax.eval_shape(method.init, jax.random.key(0), examples)
+    empty = jax.tree.map(lambda x: jax.numpy.zeros(x.shape, x.dtype), shapes)
+    state, fresh, left_out = initialize_from(
+        TrainState(0, empty, {}, 0, 0, {}), run.nets
+    )
+    assert left_out == []
+    decoder = [name for name in fresh if name.startswith("G/params/colors")]
+    assert bool(decoder) == (start == "convnext")
+    assert not [name for name in fresh if "encoder/stage" in name]
+    ours, theirs = (
+        nets["G"]["params"]["encoder"]["stage3"]["expand"]["kernel"]
+        for nets in (state.nets, run.nets)
+    )
+    np.testing.assert_array_equal(ours, theirs)

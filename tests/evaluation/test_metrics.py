@@ -23,10 +23,10 @@ from colorjax.evaluation.metrics import Context, fid, make_metrics
 from colorjax.evaluation.metrics.calibration import calibration
 from colorjax.evaluation.metrics.classification import classification
 from colorjax.evaluation.metrics.image import colorfulness, similarity
-from colorjax.evaluation.metrics.lpips import read_weights
 from colorjax.evaluation.metrics.scores import image_scores
 from colorjax.evaluation.protocol import disjoint
 from colorjax.method import Prediction
+from colorjax.pretrained.lpips_weights import read_weights
 from colorjax.pretrained.vgg16 import LAYOUTS, Classifier
 from colorjax.quantize import ab_bins
 

@@ -108,10 +108,13 @@ def patchgan(leaves, x, kind, spectral=False, base=4) -> Tensor:
     return layer("head", x, 1, 1, True)
 
 
-def largest_singular_value(leaves, name, kernel) -> Tensor:
-    """By one step of power iteration, whose vector is kept."""
+def largest_singular_value(leaves, name, kernel, inside="") -> Tensor:
+    """By one step of power iteration, whose vector is kept.
+
+    `inside` is the path of the module that the layer is in.
+    """
     matrix = kernel.reshape(-1, kernel.shape[-1])
-    path = f"batch_stats/{name}_sn/{name}/kernel/u"
+    path = f"batch_stats/{inside}{name}_sn/{name}/kernel/u"
     u = leaves.get(path, 1, matrix.shape[1])
     with torch.no_grad():
         v = functional.normalize(u @ matrix.T, dim=1)

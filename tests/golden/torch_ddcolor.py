@@ -72,7 +72,8 @@ def color_decoder(tensors, scales) -> torch.Tensor:
         key = f"{COLORS}input_proj.{number}"
         y = functional.conv2d(features, *weight_bias(tensors, key)).flatten(2)
         y = y.mT + tensors[f"{COLORS}level_embed.weight"][number]
-        memory.append((y + positions(*features.shape[2:], y.shape[-1]), y))
+        position = positions(*features.shape[2:], y.shape[-1]).to(y.dtype)
+        memory.append((y + position, y))
     for number in range(LAYERS):
         layer = f"{COLORS}transformer_cross_attention_layers.{number}"
         found = attention(
@@ -127,7 +128,9 @@ def kernel_conv(tensors, key, x) -> torch.Tensor:
 
 
 def spectral_kernel(tensors, key) -> torch.Tensor:
-    """The kernel, divided by its largest singular value."""
+    """The kernel, divided by its largest singular value unless it is already."""
+    if f"{key}.weight" in tensors:
+        return tensors[f"{key}.weight"]
     kernel = tensors[f"{key}.weight_orig"]
     u, v = tensors[f"{key}.weight_u"], tensors[f"{key}.weight_v"]
     return kernel / (u @ kernel.flatten(1) @ v)
@@ -139,8 +142,10 @@ def blurred(x, factor) -> torch.Tensor:
 
 
 def batch_norm(tensors, key, x) -> torch.Tensor:
+    """With running statistics, if there are any, else with those of the batch."""
     parts = ("running_mean", "running_var", "weight", "bias")
-    return functional.batch_norm(x, *(tensors[f"{key}.{part}"] for part in parts))
+    parts = [tensors.get(f"{key}.{part}") for part in parts]
+    return functional.batch_norm(x, *parts, training=parts[0] is None)
 
 
 def layer_norm(tensors, key, x, eps=1e-5) -> torch.Tensor:

@@ -27,7 +27,7 @@ def variables(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
                 return fill(path, shape, -bound, bound)
             case "bias":
                 return fill(path, shape, -0.2, 0.2)
-            case "scale":
+            case "scale" | "gamma":
                 return fill(path, shape, 0.5, 1.5)
             case "u":  # of spectral normalization's power iteration
                 return fill(path, shape, -1, 1)

@@ -42,6 +42,26 @@ def test_ddcolor_equals_pytorch(tensors):
     np.testing.assert_allclose(ab, expected, rtol=0, atol=1e-3)
 
 
+@pytest.mark.slow
+def test_ddcolor_at_full_width(monkeypatch):
+    torch = pytest.importorskip("torch")
+    from golden import ddcolor_tensors as wide
+    from golden import make_published, torch_ddcolor
+
+    sizes = dict(WIDTH=1.0, QUERIES=100, LAYERS=9)
+    for name, value in sizes.items():
+        monkeypatch.setattr(wide, name, value)
+    monkeypatch.setattr(torch_ddcolor, "LAYERS", 9)
+    tensors = wide.ddcolor_tensors()
+    published = load_ddcolor(made(tensors))
+    ab = jax.jit(net(published).apply)(published.variables, grey())
+    rgb = make_published.channels_first(make_published.greys(grey())).double()
+    with torch.no_grad():
+        expected = torch_ddcolor.ddcolor(make_published.doubles(tensors), rgb)
+    expected = expected.permute(0, 2, 3, 1).numpy()
+    np.testing.assert_allclose(ab, expected, rtol=0, atol=1e-3)
+
+
 def test_forms_of_the_file(tensors):
     """Tensors may be under "params", and lack what only classification needs."""
     plain = load_ddcolor(made(tensors)).variables

@@ -32,6 +32,25 @@ def test_deoldify_equals_pytorch(form):
     np.testing.assert_allclose(ab, expected, rtol=0, atol=1e-3)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["deep", "wide"])
+def test_deoldify_at_full_width(monkeypatch, form):
+    torch = pytest.importorskip("torch")
+    from golden import deoldify_tensors as wide
+    from golden import make_published, torch_deoldify
+
+    monkeypatch.setattr(wide, "WIDTH", 1.0)
+    tensors = wide.deoldify_tensors(form)
+    published = load_deoldify(made(tensors))
+    ab = jax.jit(DeOldify(form).apply)(published.variables, dark_and_light())
+    greys = make_published.greys(dark_and_light())
+    rgb = make_published.channels_first(greys).double()
+    with torch.no_grad():
+        expected = torch_deoldify.deoldify(make_published.doubles(tensors), rgb, form)
+    expected = rgb_to_lab(jnp.asarray(expected.permute(0, 2, 3, 1).numpy()))[..., 1:]
+    np.testing.assert_allclose(ab, expected, rtol=0, atol=1e-3)
+
+
 def test_sizes_and_what_is_left_out():
     tensors = deoldify_tensors("deep")
     weights = made(tensors, "ColorizeVideo_gen.pth")
