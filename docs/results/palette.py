@@ -142,6 +142,11 @@ With `dpmpp_2m` each step evaluates the net once. One sample:
 
 The rows are the originals, what the net sees, and four samples of each image. They are
 the first images of the set, not chosen.
+
+In these tables the best of four is 2.3 dB and .03 of balanced AuC above one
+sample. The mean of 16 is .03 of AuC above one sample and .008 above grey; the L2 row of
+the table of CIFAR-10 is .007 above grey, on all 5000 images. Samples need 8 steps: with
+fewer, their colors are weaker, and with more they change little.
 """
 
 
