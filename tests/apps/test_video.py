@@ -385,6 +385,7 @@ def test_memory_does_not_grow_with_length(workdir, tmp_path):
     """The resident memory after each segment."""
     code = """
 import sys
+from colorjax import cli
 from colorjax.apps.video import pipeline
 from colorjax.apps.video.segments import Segments
 
