@@ -58,7 +58,8 @@ def locate(
     colors = np.array(colors, np.float32).reshape(-1, 3)
     points = at, lightness[rows, columns], _colors(colors, lightness[rows, columns])
     both = zip(points, _stroke_hints(own, lightness, local), strict=True)
-    return Hints(*(np.concatenate(parts) for parts in both), local)
+    at, light, ab = (np.concatenate(parts) for parts in both)
+    return Hints(at, light, ab, local)
 
 
 def _place(point: Point, shape: tuple[int, ...]) -> tuple[float, float]:
