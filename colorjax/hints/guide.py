@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 from etils import epath
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool
 
 from colorjax import files, images
 from colorjax.config import check_type
 from colorjax.errors import UserError, reason
+from colorjax.images import Picture
 
 NEUTRAL, GREY = "neutral", "#808080"  # the name of a color without chroma, and one
 RADIUS = 1 / 64  # of the short side: 4 of 256 pixels, where a network gives one color
@@ -72,7 +73,7 @@ class Guide:
     """
 
     points: Sequence[Point] = ()
-    strokes: UInt8[np.ndarray, "h w 4"] | None = None
+    strokes: Picture | None = None
     only_here: bool = False
 
     def __post_init__(self):
@@ -145,6 +146,8 @@ def from_json(text: str | bytes) -> Guide:
     _check_fields("hints", values, Guide, {"points": list, "strokes": str})
     for point in values.get("points", []):
         _check_fields("hint", point, Point)
+        for key in point.keys() - {"color"}:
+            point[key] = float(point[key])
     points = [Point(**point) for point in values.get("points", [])]
     strokes = values.get("strokes")
     if strokes is not None:

@@ -65,7 +65,7 @@ def locate(
 def _place(point: Point, shape: tuple[int, ...]) -> tuple[float, float]:
     """The row and the column of a point on a grid of pixels, never beyond it."""
     row, column = (
-        min(max(part * count - 0.5, 0), count - 1)
+        min(max(part * count - 0.5, 0.0), count - 1.0)
         for part, count in zip((point.y, point.x), shape, strict=True)
     )
     return row, column

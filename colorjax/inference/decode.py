@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 
 from colorjax import images
 from colorjax.errors import UserError
-from colorjax.hints import Guide
+from colorjax.hints import Guide, locate
 from colorjax.images import Picture
 from colorjax.inference import upsample
 from colorjax.inference.compose import replace_ab, replace_ab_guided
@@ -47,6 +47,7 @@ def decode(
     `read_picture` reads. The result has three channels, or four with alpha. The colors
     of a `palette` give hue and chroma only: the lightness is that of the picture.
     `saturation` multiplies the chroma, by default by the run's factor;
+    `hints` ask for colors at places; they are met exactly, whatever the saturation.
     `Distribution.decode` explains the other options. Raises `UserError` if the picture
     has another size, if an option is out of range, or if an option needs logits and
     there are none.
@@ -63,8 +64,11 @@ def decode(
         raise UserError(f"saturation is {saturation}, which must be 0 or more")
     distribution = replace(distribution, saturation=saturation)
     ab = distribution.decode(temperature, palette, seed, hints)
-    ab = np.float32(saturation) * ab
-    return replace_ab_guided(picture, upsample.fit(distribution.lightness, ab))
+    guide = upsample.fit(distribution.lightness, np.float32(saturation) * ab)
+    if hints is not None:
+        local = locate(hints, distribution.size, distribution.lightness).local
+        guide = guide.pinned(local[..., 2])
+    return replace_ab_guided(picture, guide)
 
 
 def uncertainty(
