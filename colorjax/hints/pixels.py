@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from colorjax.color import into_gamut, rgb_to_lab
-from colorjax.hints.guide import Guide, Point
+from colorjax.hints.guide import RADIUS, Guide, Point
 
 BLOCK = 1 / 16  # of the short side: strokes of one color in such a square are one hint
 SHADE = 20  # ab units: colors of strokes that differ by less may be one hint
@@ -37,7 +37,7 @@ def locate(
 
     A pixel in several discs gets the color of the one whose center is nearest, in units
     of the radius. Strokes take precedence over points. Around a disc its weight falls
-    to 0 within one more radius. Raises `UserError` if strokes have another size than
+    to 0 over `RADIUS`. Raises `UserError` if strokes have another size than
     the picture.
     """
     guide.check_size(size)
@@ -78,15 +78,19 @@ def _draw_disc(
     point: Point,
 ) -> None:
     """Give the pixels near a point its color, unless another point is nearer."""
-    radius = max(1.0, point.radius * min(score.shape))
-    low = [max(0, int(at - 2 * radius)) for at in place]
-    high = [int(at + 2 * radius) + 2 for at in place]
+    short = min(score.shape)
+    radius, rim = max(1.0, point.radius * short), max(1.0, RADIUS * short)
+    low = [max(0, int(at - radius - rim)) for at in place]
+    high = [int(at + radius + rim) + 2 for at in place]
     window = np.s_[low[0] : high[0], low[1] : high[1]]
     y, x = (
         np.arange(first, first + count) - at
         for first, count, at in zip(low, score[window].shape, place, strict=True)
     )
-    own = np.maximum(0, 2 - np.hypot(y[:, None], x) / radius).astype(np.float32)
+    distance = np.hypot(y[:, None], x)
+    inside, outside = 2 - distance / radius, 1 - (distance - radius) / rim
+    own = np.where(distance <= radius, inside, np.maximum(0, outside))
+    own = own.astype(np.float32)
     nearer = own > score[window]
     levels[window][nearer] = point.levels()
     score[window][nearer] = own[nearer]

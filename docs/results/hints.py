@@ -14,7 +14,7 @@ import argparse
 from dataclasses import replace
 
 import numpy as np
-from starter import held_out
+from starter import COLORED, chroma, held_out
 
 from colorjax import Colorizer, images
 from colorjax.hints import Guide, Point, locate
@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--run", default="starter", help="workdir of the run")
     colorizer = Colorizer.load(parser.parse_args().run, size=SIDE)
     photographs = [square(path.read_bytes()) for path in held_out()]
+    photographs = [x for x in photographs if chroma(x) >= COLORED]
     predictions = colorizer.predict(photographs)
     print(f"{colorizer!r}, {len(photographs)} photographs\n")
     print("| hints | the run | hints alone | error at the hints |\n|---|---|---|---|")
