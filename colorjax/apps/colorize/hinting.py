@@ -36,7 +36,7 @@ class Mark(NamedTuple):
                 f"{width}x{height} pixels; X goes to the right and Y down, from 0"
             )
         short = min(size)
-        radius = RADIUS if self.radius is None else _fraction(self.radius, short, 0)
+        radius = RADIUS if self.radius is None else _fraction(self.radius, short, 0.0)
         return Point(x, y, self.color, radius)
 
 
