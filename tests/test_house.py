@@ -26,6 +26,7 @@ FLOORS = (  # low to high: a folder imports only from those before it
     "progress",
     "runtime",
     "images",
+    "hints",
     "nets",
     "pretrained",
     "methods",

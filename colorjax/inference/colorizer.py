@@ -155,8 +155,8 @@ class Colorizer:
         """Colorize a picture, or each one of a sequence.
 
         Returns pictures of the same size and depth. The options (`temperature`,
-        `saturation`, `palette`, `seed`) and the errors are those of `decode`; a file
-        that cannot be read also raises `UserError`.
+        `saturation`, `palette`, `seed`, `hints`) and the errors are those of `decode`;
+        a file that cannot be read also raises `UserError`.
         """
         if isinstance(picture, Source):
             pixels = read_picture(picture)

@@ -1,6 +1,7 @@
 """From a predicted distribution and its picture to a picture in color."""
 
 import math
+from dataclasses import replace
 from typing import TypedDict
 
 import numpy as np
@@ -8,6 +9,7 @@ from jaxtyping import Float, UInt8
 
 from colorjax import images
 from colorjax.errors import UserError
+from colorjax.hints import Guide, locate
 from colorjax.images import Picture
 from colorjax.inference import upsample
 from colorjax.inference.compose import replace_ab, replace_ab_guided
@@ -26,6 +28,7 @@ class Options(TypedDict, total=False):
     saturation: float | None
     palette: str | None
     seed: int | None
+    hints: Guide | None
 
 
 def decode(
@@ -36,6 +39,7 @@ def decode(
     saturation: float | None = None,
     palette: str | None = None,
     seed: int | None = None,
+    hints: Guide | None = None,
 ) -> Picture:
     """The picture in the colors of its distribution, with its own L, size and depth.
 
@@ -43,6 +47,7 @@ def decode(
     `read_picture` reads. The result has three channels, or four with alpha. The colors
     of a `palette` give hue and chroma only: the lightness is that of the picture.
     `saturation` multiplies the chroma, by default by the run's factor;
+    `hints` ask for colors at places; they are met exactly, whatever the saturation.
     `Distribution.decode` explains the other options. Raises `UserError` if the picture
     has another size, if an option is out of range, or if an option needs logits and
     there are none.
@@ -57,24 +62,30 @@ def decode(
     saturation = distribution.saturation if saturation is None else saturation
     if not 0 <= saturation < math.inf:
         raise UserError(f"saturation is {saturation}, which must be 0 or more")
-    ab = np.float32(saturation) * distribution.decode(temperature, palette, seed)
-    return replace_ab_guided(picture, upsample.fit(distribution.lightness, ab))
+    distribution = replace(distribution, saturation=saturation)
+    ab = distribution.decode(temperature, palette, seed, hints)
+    guide = upsample.fit(distribution.lightness, np.float32(saturation) * ab)
+    if hints is not None:
+        local = locate(hints, distribution.size, distribution.lightness).local
+        guide = guide.pinned(local[..., 2])
+    return replace_ab_guided(picture, guide)
 
 
 def uncertainty(
-    distribution: Distribution, locations: int = 5
+    distribution: Distribution, locations: int = 5, hints: Guide | None = None
 ) -> UInt8[np.ndarray, "h w 3"]:
     """A map of the entropy of a distribution, from dark blue (0) to bright yellow.
 
     Bright yellow is log 313, the entropy of the uniform distribution. Numbered rings
     mark the first `locations` of `Distribution.hint_locations`. The long side has at
-    most `MAP` pixels. Raises `UserError` if there are no logits.
+    most `MAP` pixels. `hints` settle colors and so lower the entropy. Raises
+    `UserError` if there are no logits.
     """
     scale = min(1.0, MAP / max(distribution.size))
     height, width = (max(1, round(scale * n)) for n in distribution.size)
-    relative = distribution.entropy() / np.float32(math.log(Q))
+    relative = distribution.entropy(hints) / np.float32(math.log(Q))
     relative = np.clip(images.resize(relative, (height, width)), 0, 1)
-    points = distribution.hint_locations(locations)
+    points = distribution.hint_locations(locations, hints)
     points = [(int(scale * row), int(scale * column)) for row, column in points]
     return images.mark(_blue_to_yellow(relative), points)
 

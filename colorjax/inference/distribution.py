@@ -6,7 +6,7 @@ running the network again. It is NumPy, so that nothing is compiled for an image
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +15,8 @@ from scipy.special import softmax
 
 from colorjax.color import rgb_to_lab
 from colorjax.errors import UserError
+from colorjax.hints import Guide, Hints, locate
+from colorjax.inference import steering
 from colorjax.inference.sampling import fingerprint, sample
 from colorjax.quantize import ab_bins
 
@@ -57,6 +59,7 @@ class Distribution:
         temperature: float | None = None,
         palette: str | None = None,
         seed: int | None = None,
+        hints: Guide | None = None,
     ) -> Float[np.ndarray, "h w 2"]:
         """ab at working size: the mean of the bins under softmax(logits / temperature).
 
@@ -65,9 +68,42 @@ class Distribution:
         that the result mixes only their hues and chromas, at the image's own L. With a
         `seed`, the result is one of many plausible colorings (`sampling.sample`). A
         prediction of a stochastic method is such a coloring itself; `seed` must be that
-        of the prediction. Raises `UserError` for an option out of range, or if an
-        option needs logits and there are none.
+        of the prediction. `hints` are met once `saturation` has multiplied the result.
+        Raises `UserError` for an option out of range, or if an option needs logits and
+        there are none.
         """
+        if hints is None:
+            return self._decode(temperature, palette, seed)
+        asked = self._asked(hints)
+        if hints.only_here:
+            ab = self._decode(temperature, palette, seed)
+        elif self.logits is None:
+            ab = self._decode(temperature, palette, seed)
+            colors = steering.propagated(asked, self.lightness, self.stride)
+            total, weight = np.split(self._spread(colors), [2], axis=-1)
+            ab = total + (1 - weight) * ab
+        else:
+            temperature = self.temperature if temperature is None else temperature
+            ab = self._steered(asked, temperature)._decode(temperature, palette, seed)
+        return steering.pin(ab, asked.local)
+
+    def _asked(self, hints: Guide) -> Hints:
+        """The hints on the working pixels, with the chroma before `saturation`."""
+        asked = locate(hints, self.size, self.lightness)
+        factor = np.float32(1 / (self.saturation or 1.0))  # 0 leaves no color at all
+        local = asked.local * np.array([factor, factor, 1], np.float32)
+        return asked._replace(ab=asked.ab * factor, local=local)
+
+    def _steered(self, asked: Hints, temperature: float) -> "Distribution":
+        """The distribution that the hints leave, at a temperature."""
+        logits = self.require_logits()
+        added = steering.evidence(asked, self.lightness, self.stride, logits.shape[:2])
+        return replace(self, logits=logits + np.float32(temperature) * added)
+
+    def _decode(
+        self, temperature: float | None, palette: str | None, seed: int | None
+    ) -> Float[np.ndarray, "h w 2"]:
+        """`decode` without hints."""
         if seed is not None and self.logits is None:
             self._check_seed(seed)
             seed = None
@@ -93,24 +129,31 @@ class Distribution:
                 "predict again with that seed"
             )
 
-    def entropy(self) -> Float[np.ndarray, "h w"]:
+    def entropy(self, hints: Guide | None = None) -> Float[np.ndarray, "h w"]:
         """The entropy at each working pixel, in nats: 0 to log 313 = 5.75.
 
-        Raises `UserError` if there are no logits.
+        It is less where `hints` settle the color. Raises `UserError` if there are no
+        logits.
         """
+        if hints is not None:
+            asked = self._asked(hints)
+            steered = self if hints.only_here else self._steered(asked, 1.0)
+            return steered.entropy() * (1 - asked.local[..., 2])
         p = softmax(self.require_logits(), axis=-1)
         entropy = -(p * np.log(np.maximum(p, 1e-30))).sum(-1)
         return self._spread(entropy[..., None])[..., 0]
 
-    def hint_locations(self, count: int = 5) -> list[tuple[int, int]]:
+    def hint_locations(
+        self, count: int = 5, hints: Guide | None = None
+    ) -> list[tuple[int, int]]:
         """Where the true color would help most: (row, column) of the image, best first.
 
         These are the peaks of the entropy, summed under a Gaussian with a standard
         deviation of a tenth of the short side. Before the next peak is sought, the
-        entropy that a hint at this one resolves is subtracted. Raises `UserError` if
-        there are no logits.
+        entropy that a hint at this one resolves is subtracted. With `hints` these are
+        places for further ones. Raises `UserError` if there are no logits.
         """
-        entropy = self.entropy()
+        entropy = self.entropy(hints)
         y, x = (np.arange(n) for n in entropy.shape)
         width = max(1.0, min(entropy.shape) / 10)
 

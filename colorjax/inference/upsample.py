@@ -47,6 +47,11 @@ class Guide(NamedTuple):
         planes.append(self.lightness)
         return np.stack([resize(plane, size, part) for plane in planes], axis=-1)
 
+    def pinned(self, weight: Float[np.ndarray, "h w"]) -> "Guide":
+        """The guide that leaves ab as it is where a weight at working size is not 0."""
+        free = resize(weight, self.lightness.shape) == 0
+        return self._replace(gain=self.gain * free[..., None].astype(np.float32))
+
 
 def fit(lightness: Float[np.ndarray, "h w"], ab: Float[np.ndarray, "h w 2"]) -> Guide:
     """The guide of a picture, from its L (0 to 100) and ab at working size."""

@@ -331,3 +331,64 @@ def test_levels_that_are_none(value, command):
     arguments = ["colorize", "a.tif", "--run", "x", "--out", "b"]
     code, _, err = command(*arguments, "--levels", value)
     assert code == 2 and "argument --levels: '" in err
+
+
+# ---- Hints.
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """A picture of 90x60 pixels, grey of one lightness."""
+    images.write(tmp_path / "grey.png", np.full((60, 90, 3), 119, np.uint8))
+    return tmp_path / "grey.png"
+
+
+def test_hints_are_met_and_kept_beside_the_result(picture, command, tmp_path):
+    first, again = tmp_path / "first.png", tmp_path / "again.png"
+    marks = "--hint", "20,30=#8c6f5a", "--hint", "75%,50%=neutral,10%"
+    code, _, err = command("colorize", picture, "--out", first, *marks)
+    assert code == 0, err
+    lab = rgb2lab(load(first))
+    np.testing.assert_allclose(lab[30, 20, 1:], (8.3, 16.1), atol=1)
+    np.testing.assert_allclose(lab[30, 67, 1:], 0, atol=1)
+    saved = tmp_path / "first.png.hints.json"
+    assert command("colorize", picture, "--out", again, "--hints", saved)[0] == 0
+    assert again.read_bytes() == first.read_bytes()
+    assert Path(f"{again}.hints.json").read_bytes() == saved.read_bytes()
+
+
+def test_hints_and_saved_distributions(picture, command, tmp_path):
+    mark = "--hint", "20,30=#8c6f5a"
+    command("colorize", picture, "--out", tmp_path / "a", "--save-distribution", *mark)
+    saved = "--from-distribution", tmp_path / "a", "--out", tmp_path / "b"
+    assert command("colorize", picture, *saved, *mark)[0] == 0
+    first, second = (load(tmp_path / name / "grey.png") for name in "ab")
+    chex.assert_trees_all_close(first, second, atol=3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--hint", "90,10=#aa5533"], "--hint 90,10=#aa5533 is outside of the picture"),
+        (["--hint", "10=#aa5533"], "is no hint like"),
+        (["--hint", "1.2.3,1=#aa5533"], "is no hint like"),
+        (["--hint", "1,1=red"], "'red' is no color"),
+        (["--hint", "1,1=neutral,200%"], "radius"),
+        (["--hints", "STROKES"], "4x4 pixels and the picture 90x60"),
+        (["--hints", "missing.json"], "No such file"),
+        (["--only-here"], "--only-here needs --hint or --hints"),
+    ],
+)
+def test_wrong_hints(arguments, message, picture, command, tmp_path):
+    strokes = tmp_path / "strokes.png"
+    images.write(strokes, np.full((4, 4, 4), 255, np.uint8))
+    arguments = [strokes if x == "STROKES" else x for x in arguments]
+    code, _, err = command("colorize", picture, "--out", tmp_path / "x", *arguments)
+    assert code and message in err and "Traceback" not in err
+    assert not (tmp_path / "x").exists()
+
+
+def test_hints_are_those_of_one_picture(folder, command, tmp_path):
+    mark = "--hint", "1,1=neutral"
+    code, _, err = command("colorize", folder, "--out", tmp_path / "x", *mark)
+    assert code and "hints are those of one picture, not of 3" in err

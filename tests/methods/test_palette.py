@@ -96,7 +96,7 @@ def test_what_is_frozen_is_not_trained():
         (dict(net_options=dict(depth=0)), r"config.method.net_options.depth is 0"),
         (dict(net_options=dict(width=1)), r"config.method.net_options.width: no such"),
         (dict(noise=(1.0,)), r"config.method.noise is 'palette' or a mean and a"),
-        (dict(noise=(1.0, 0)), r"config.method.noise is 'palette' or a mean and a"),
+        (dict(noise=(1.0, 0.0)), r"config.method.noise is 'palette' or a mean and a"),
     ],
 )
 def test_wrong_options(section, message):

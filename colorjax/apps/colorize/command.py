@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from colorjax import images
 from colorjax.apps import options
+from colorjax.apps.colorize import hinting
 from colorjax.apps.colorize.jobs import DISTRIBUTION, UNCERTAINTY, Job, Wanted
 from colorjax.apps.colorize.plan import left_out, plan
 from colorjax.errors import UserError, counted
@@ -72,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_file_arguments(parser.add_argument_group("files").add_argument)
     _add_colors(parser)
+    hinting.add_arguments(parser.add_argument_group("hints").add_argument)
 
 
 def _add_colors(parser: argparse.ArgumentParser) -> None:
@@ -122,7 +124,8 @@ def _add_file_arguments(add: Callable[..., object]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Colorize every input. Returns 1 if some failed; a line on each says why."""
     _check(args)
-    wanted = Wanted(args.samples, args.save_distribution, args.uncertainty)
+    hints = hinting.asked(args)
+    wanted = Wanted(args.samples, args.save_distribution, args.uncertainty, hints)
     jobs, failures, notes = plan(args.inputs, args.out, args.format, wanted)
     for folder in (Path(name) for name in args.inputs if Path(name).is_dir()):
         if others := left_out(folder):
@@ -130,6 +133,8 @@ def run(args: argparse.Namespace) -> int:
     saved = args.from_distribution
     if saved and Path(saved).is_file() and len(jobs) > 1:
         raise UserError("--from-distribution names one file; give a folder")
+    if hints is not None and len(jobs) > 1:
+        raise UserError(f"hints are those of one picture, not of {len(jobs)}")
     undone = [job for job in jobs if args.overwrite or not _is_done(job, wanted)]
     for note in notes:
         report(note)

@@ -3,20 +3,25 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from colorjax.apps.colorize.hinting import Asked
+
 STANDARD = "-"  # the name of standard input and standard output
 UNCERTAINTY = ".uncertainty.png"
 DISTRIBUTION = ".colors.npz"
+HINTS = ".hints.json"
 
 
 class Wanted(NamedTuple):
     """The files to write for each picture.
 
-    `samples` is the number of samples, or None for one picture in color.
+    `samples` is the number of samples, or None for one picture in color. `hints`, if
+    there are any, change the colors, and a file beside the result keeps them.
     """
 
     samples: int | None = None
     distribution: bool = False
     uncertainty: bool = False
+    hints: Asked | None = None
 
 
 class Job(NamedTuple):
@@ -55,4 +60,6 @@ class Job(NamedTuple):
             paths.append(self.beside(DISTRIBUTION))
         if wanted.uncertainty:
             paths.append(self.beside(UNCERTAINTY))
+        if wanted.hints is not None:
+            paths.append(self.beside(HINTS))
         return paths

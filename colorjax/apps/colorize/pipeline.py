@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from colorjax import files, images
-from colorjax.apps.colorize.jobs import DISTRIBUTION, UNCERTAINTY, Job, Wanted
+from colorjax import images
+from colorjax.apps.colorize.jobs import DISTRIBUTION, HINTS, UNCERTAINTY, Job, Wanted
 from colorjax.apps.colorize.stages import (
     Encoded,
     Failed,
@@ -23,10 +23,10 @@ from colorjax.apps.colorize.stages import (
     Reading,
     Written,
 )
+from colorjax.apps.colorize.writing import write
 from colorjax.errors import UserError
 from colorjax.inference import archive, decode
 from colorjax.inference.colorizer import Colorizer
-from colorjax.inference.distribution import Distribution
 
 THREADS = os.cpu_count()  # that read, decode and write; the network has its own
 MAX_WINDOW = 48_000_000  # pixels in memory at once, unless one picture has more
@@ -68,7 +68,7 @@ def colorize(
         outputs = _decode(predicted, wanted, seed, options)
         try:
             for output in outputs:
-                notes |= dict.fromkeys(_write(output, settings))
+                notes |= dict.fromkeys(write(output, settings))
         except UserError as error:
             return Failed(job, str(error))
         return Written(job, list(notes))
@@ -123,10 +123,10 @@ def _read(
         return [item]
     try:
         pages = images.read_file(item.data, item.job.name, *reading)
-        if len(pages) > 1 and (wanted.distribution or wanted.uncertainty):
+        if len(pages) > 1 and wanted._replace(samples=None) != Wanted():
             raise UserError(
-                f"{item.job.name}: {len(pages)} pages; distributions and maps of "
-                "uncertainty are those of one page; split the file"
+                f"{item.job.name}: {len(pages)} pages; distributions, maps of "
+                "uncertainty and hints are those of one page; split the file"
             )
     except UserError as error:
         return [Failed(item.job, str(error))]
@@ -203,13 +203,18 @@ def _decode(
     # One list for each result: the last one to be used frees the pixels.
     pages = [[item.page for item in predicted] for _ in targets]
     predicted.clear()
+    guide = wanted.hints and wanted.hints.on(samples[0][0].size)
     if wanted.distribution:
         yield Output(job, job.beside(DISTRIBUTION), samples[0][0])
     if wanted.uncertainty:
-        entropy_map = decode.with_legend(decode.uncertainty(samples[0][0]))
+        entropy_map = decode.with_legend(decode.uncertainty(samples[0][0], hints=guide))
         yield Output(job, job.beside(UNCERTAINTY), entropy_map)
+    if guide is not None and job.target is not None:
+        yield Output(job, job.beside(HINTS), guide)
     for i, target in enumerate(targets):
-        own = options | decode.Options(seed=None if seed is None else seed + i)
+        own = options | decode.Options(
+            seed=None if seed is None else seed + i, hints=guide
+        )
         colored = []
         for own_samples, page in zip(samples, _drain(pages.pop()), strict=True):
             distribution = own_samples[i % len(own_samples)]
@@ -222,24 +227,3 @@ def _decode(
             colored.append(images.Page(picture, *rest[0]))
             del picture
         yield Output(job, target, colored)
-
-
-def _write(output: Output, settings: images.Settings) -> list[str]:
-    """Write one file. Returns what it does not keep of its source."""
-    job, path, content = output
-    if isinstance(content, Distribution):
-        assert path is not None
-        archive.save(path, content)
-        return []
-    if not isinstance(content, list):
-        assert path is not None
-        images.write(path, content)
-        return []
-    kind = images.output_format(path or job.base)
-    data, notes = images.encode_file(content, kind, settings, job.name)
-    if path is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    else:
-        files.write_bytes(path, data)
-    return notes

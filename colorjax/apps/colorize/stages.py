@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from colorjax import images
 from colorjax.apps.colorize.jobs import Job
+from colorjax.hints import Guide
 from colorjax.inference.distribution import Distribution
 
 
@@ -34,14 +35,14 @@ class Predicted(NamedTuple):
 
 
 class Output(NamedTuple):
-    """The content of one file: pages, a picture of the uncertainty, or a distribution.
+    """The content of one file: pages, a map of uncertainty, a distribution, or hints.
 
     `path` is None for standard output.
     """
 
     job: Job
     path: Path | None
-    content: list[images.Page] | images.Picture | Distribution
+    content: list[images.Page] | images.Picture | Distribution | Guide
 
 
 class Written(NamedTuple):

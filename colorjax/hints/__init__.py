@@ -1,0 +1,25 @@
+"""What a person asks of the colors of a picture (`Guide`), and what that means for the
+pixels that a network sees (`Hints`)."""
+
+from colorjax.hints.guide import (
+    NEUTRAL,
+    RADIUS,
+    Guide,
+    Point,
+    check_color,
+    from_json,
+    load,
+)
+from colorjax.hints.pixels import Hints, locate
+
+__all__ = [
+    "NEUTRAL",
+    "RADIUS",
+    "Guide",
+    "Hints",
+    "Point",
+    "check_color",
+    "from_json",
+    "load",
+    "locate",
+]

@@ -1,0 +1,183 @@
+"""What a person asks of the colors of a picture: a `Guide` of points and strokes.
+
+A color gives hue and chroma only: its ab is taken and its L is ignored. Where L leaves
+no room for that much chroma, as in white or black, the chroma is reduced to what the
+sRGB gamut holds. `load` and `from_json` read a guide.
+"""
+
+import base64
+import dataclasses
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from etils import epath
+from jaxtyping import Bool
+
+from colorjax import files, images
+from colorjax.config import check_type
+from colorjax.errors import UserError, reason
+from colorjax.images import Picture
+
+NEUTRAL, GREY = "neutral", "#808080"  # the name of a color without chroma, and one
+RADIUS = 1 / 64  # of the short side: 4 of 256 pixels, where a network gives one color
+MAX_BYTES = 1 << 28  # of a file of hints
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Point:
+    """A color at a place.
+
+    `x`, to the right, and `y`, down, are fractions of the picture's sides. `color` is
+    written as "#aa5533"; "neutral" is grey. `radius`, a fraction of the short side, is
+    that of the disc that gets exactly this color. Raises `UserError` for other values.
+    """
+
+    x: float
+    y: float
+    color: str
+    radius: float = RADIUS
+
+    def __post_init__(self):
+        for key in ("x", "y", "radius"):
+            check_type(f"hint: {key}", getattr(self, key), float)
+        if not (0 <= self.x <= 1 and 0 <= self.y <= 1):
+            raise UserError(
+                f"the hint at {100 * self.x:g}%,{100 * self.y:g}% is outside of the "
+                "picture; X and Y are between 0% and 100%"
+            )
+        if not 0 <= self.radius <= 1:
+            raise UserError(
+                f"the radius of a hint is {100 * self.radius:g}% of the short side; it "
+                "must be between 0% and 100%"
+            )
+        check_color(self.color)
+
+    def levels(self) -> tuple[int, ...]:
+        """The color as sRGB levels, 0 to 255."""
+        color = GREY if self.color == NEUTRAL else self.color
+        return tuple(bytes.fromhex(color[1:]))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Guide:
+    """All hints for one picture.
+
+    `strokes` is a picture of the same size with alpha, whose opaque pixels are hints.
+    With `only_here`, pixels away from the hints keep the colors that they would have
+    without hints. The order of `points` has no effect. Raises `UserError` if there is
+    no hint at all, or if `strokes` has no alpha or no opaque pixel.
+    """
+
+    points: Sequence[Point] = ()
+    strokes: Picture | None = None
+    only_here: bool = False
+
+    def __post_init__(self):
+        object.__setattr__(self, "points", tuple(sorted(set(self.points))))
+        if self.strokes is not None:
+            if self.strokes.ndim != 3 or self.strokes.shape[2] != 4:
+                raise UserError(
+                    "the strokes have no transparent pixels; paint on a transparent "
+                    "layer, and save that layer alone"
+                )
+            object.__setattr__(self, "strokes", images.to_8_bits(self.strokes))
+            if not self.opaque().any():
+                raise UserError("the strokes have no opaque pixel")
+        elif not self.points:
+            raise UserError("there are no hints, neither points nor strokes")
+
+    def opaque(self) -> Bool[np.ndarray, "h w"]:
+        """Which pixels of the strokes are hints."""
+        assert self.strokes is not None
+        return self.strokes[..., 3] == 255
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raise `UserError` unless the strokes have the picture's (height, width)."""
+        if self.strokes is not None and self.strokes.shape[:2] != tuple(size):
+            height, width = self.strokes.shape[:2]
+            raise UserError(
+                f"the strokes have {width}x{height} pixels and the picture "
+                f"{size[1]}x{size[0]}; both must have the same size"
+            )
+
+    def to_json(self) -> str:
+        """The guide as JSON, which `from_json` reads; strokes as a PNG in base 64."""
+        values: dict[str, Any] = {"points": list(map(dataclasses.asdict, self.points))}
+        if self.strokes is not None:
+            png = images.encode(self.strokes, "PNG")
+            values["strokes"] = base64.b64encode(png).decode()
+        return json.dumps(values | {"only_here": self.only_here}, indent=2) + "\n"
+
+
+def check_color(color: Any) -> None:
+    """Raise `UserError` unless `color` is written as "#aa5533" or is "neutral"."""
+    valid = isinstance(color, str) and re.fullmatch("#[0-9a-fA-F]{6}", color)
+    if not valid and color != NEUTRAL:
+        raise UserError(f"'{color!s:.50}' is no color; write '#aa5533' or '{NEUTRAL}'")
+
+
+def load(path: epath.PathLike) -> Guide:
+    """The guide in a JSON file, or the one of the strokes in a PNG file.
+
+    Raises `UserError` if the file cannot be read or holds anything else.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".json", ".png"):
+        raise UserError(f"{path}: hints are in a file .json, or, as strokes, in a .png")
+    data = files.read_bytes(path, MAX_BYTES)
+    try:
+        if suffix == ".json":
+            return from_json(data)
+        return Guide(strokes=images.read_full(data, "strokes"))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def from_json(text: str | bytes) -> Guide:
+    """The guide that `Guide.to_json` wrote. Raises `UserError` for other text."""
+    try:
+        values = json.loads(text)
+    except (RecursionError, ValueError) as error:  # too deeply nested; not JSON
+        raise UserError(f"not JSON ({reason(error)})") from error
+    _check_fields("hints", values, Guide, {"points": list, "strokes": str})
+    for point in values.get("points", []):
+        _check_fields("hint", point, Point)
+        for key in point.keys() - {"color"}:
+            point[key] = float(point[key])
+    points = [Point(**point) for point in values.get("points", [])]
+    strokes = values.get("strokes")
+    if strokes is not None:
+        try:
+            data = base64.b64decode(strokes, validate=True)
+        except ValueError as error:
+            raise UserError(f"strokes: no picture ({reason(error)})") from error
+        strokes = images.read_full(data, "strokes")
+    return Guide(points, strokes, values.get("only_here", False))
+
+
+def _check_fields(
+    name: str,
+    values: Any,
+    kind: type[Guide | Point],
+    types: dict[str, type] | None = None,
+) -> None:
+    """Raise `UserError` unless `values`, from JSON, has the fields of a class.
+
+    `types` are those of the fields that have another type in JSON.
+    """
+    if not isinstance(values, dict):
+        raise UserError(f"{name}: a {type(values).__name__}, expected a mapping")
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    for key, value in values.items():
+        if key not in fields:
+            raise UserError(
+                f"{name}: no such key as '{key:.50}'; there are {', '.join(fields)}"
+            )
+        check_type(f"{name}: {key}", value, (types or {}).get(key, fields[key].type))
+    for key, field in fields.items():
+        if field.default is dataclasses.MISSING and key not in values:
+            raise UserError(f"{name}: {key} is missing")

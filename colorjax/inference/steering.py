@@ -1,0 +1,84 @@
+"""How hints change a prediction: away from them, `evidence` and `propagated`; at them,
+`pin`.
+
+A hint speaks for pixels that are near to it and of similar lightness. The affinity of
+the pixel at x, of lightness L, to hint k is
+
+    A_k(x) = exp(-|x - x_k|^2 / 2 REACH^2) exp(-(L - L_k)^2 / 2 TONE^2).
+
+All hints together weigh min(1, sum_k A_k). They share this weight as A_k^CONTRAST, so
+that the nearest hint has most of it. Lengths are in units of the short side. Of more
+than `FEW` hints each one reaches less far, by the factor sqrt(FEW / number of hints).
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from colorjax.hints import Hints
+from colorjax.quantize import ab_bins
+
+REACH = 0.4
+TONE = 12.0  # units of L
+CONTRAST = 2
+FEW = 10
+STRENGTH = 6.0  # of a hint against the network
+SPREAD = 10.0  # ab units: bins as near as this to a hint are alike
+TINY = 1e-30  # of a share, where no hint reaches
+LEAST = 1e-8  # the likelihood of bins far from a hint: others may rule them in
+
+
+def evidence(
+    hints: Hints,
+    lightness: Float[np.ndarray, "h w"],
+    stride: int,
+    size: tuple[int, ...],
+) -> Float[np.ndarray, "h2 w2 313"]:
+    """What the hints add to logits that lie at every `stride`-th pixel.
+
+    `size` is that of the grid of the logits. The result is the logarithm of a
+    likelihood of each bin c: STRENGTH sum_k w_k log(exp(-|c - h_k|^2 / 2 SPREAD^2)
+    + LEAST), with the weight w_k and the ab h_k of hint k.
+    """
+    distance = ((hints.ab[:, None] - ab_bins()) ** 2).sum(-1)
+    likelihood = np.log(np.exp(-distance / (2 * SPREAD**2)) + LEAST)
+    return STRENGTH * (_weights(hints, lightness, stride, size) @ likelihood)
+
+
+def propagated(
+    hints: Hints, lightness: Float[np.ndarray, "h w"], stride: int
+) -> Float[np.ndarray, "h2 w2 3"]:
+    """The mean ab of the hints, times its weight, and the weight, from 0 to 1.
+
+    They are at every `stride`-th pixel.
+    """
+    size = tuple(-(-count // stride) for count in lightness.shape)
+    weights = _weights(hints, lightness, stride, size)
+    return np.concatenate([weights @ hints.ab, weights.sum(-1, keepdims=True)], axis=-1)
+
+
+def pin(
+    ab: Float[np.ndarray, "h w 2"], local: Float[np.ndarray, "h w 3"]
+) -> Float[np.ndarray, "h w 2"]:
+    """ab with the hints' own colors where `Hints.local` demands them."""
+    return ab + local[..., 2:] * (local[..., :2] - ab)
+
+
+def _weights(hints, lightness, stride, size) -> Float[np.ndarray, "h2 w2 k"]:
+    """The weight of each hint at each place of a grid."""
+    short, number = min(lightness.shape), len(hints.ab)
+    reach = REACH * short * min(1.0, FEW / number) ** 0.5
+    places = [np.arange(count) * stride for count in size]
+    rows, columns = (
+        np.exp(-((place[:, None] - at) ** 2) / (2 * reach**2)).astype(np.float32)
+        for place, at in zip(places, hints.places.T, strict=True)
+    )
+    inside = (
+        np.minimum(place, count - 1)
+        for place, count in zip(places, lightness.shape, strict=True)
+    )
+    light = lightness[np.ix_(*inside)][..., None] - hints.lightness
+    affinity = np.exp(light**2 / np.float32(-2 * TONE**2))
+    affinity *= rows[:, None] * columns
+    total = np.minimum(1, affinity.sum(-1, keepdims=True))
+    shares = affinity**CONTRAST + np.float32(TINY)
+    return total * shares / shares.sum(-1, keepdims=True)

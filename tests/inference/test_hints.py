@@ -1,0 +1,183 @@
+"""Hints: what they change, that they are met, and which are refused."""
+
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import scene
+from skimage.color import rgb2lab
+
+from colorjax import hints, images
+from colorjax.color import lab_to_rgb
+from colorjax.errors import UserError
+from colorjax.hints import Guide, Point, locate
+from colorjax.inference.decode import decode, uncertainty
+from colorjax.inference.distribution import Distribution
+from colorjax.quantize import Q
+
+SIZE = (96, 160)
+WORKING = (48, 80)
+PICTURE = np.repeat(scene(1, 160)[: SIZE[0], :, 1:2], 3, axis=2)
+BLUE, RED = "#3355cc", "#cc4433"
+
+
+def distribution(logits=True, lightness=None, **fields):
+    """A prediction that knows nothing, for `PICTURE` or for an L of its own."""
+    if lightness is None:
+        small = images.resize(PICTURE, WORKING)
+        lightness = np.float32(rgb2lab(small)[..., 0])
+    grid = np.zeros((12, 20, Q), np.float32) if logits else None
+    ab = np.full((*WORKING, 2), 5, np.float32)
+    return Distribution(SIZE, lightness, ab, grid, 4, **fields)
+
+
+def ab_of(color):
+    levels = np.uint8([[list(bytes.fromhex(color[1:]))]])
+    return rgb2lab(levels)[0, 0, 1:]
+
+
+def at(ab, x, y):
+    """ab at a place in fractions of the sides."""
+    return ab[int(y * ab.shape[0]), int(x * ab.shape[1])]
+
+
+@pytest.fixture
+def halves():
+    """L of a picture that is darker on its right side."""
+    lightness = np.full(WORKING, 75, np.float32)
+    lightness[:, 40:] = 30
+    return lightness
+
+
+@pytest.mark.parametrize("logits", [True, False])
+def test_a_hint_colors_what_is_as_light(logits, halves):
+    plain = distribution(logits, halves)
+    ab = plain.decode(hints=Guide([Point(0.1, 0.5, BLUE)]))
+    blue = hints.locate(Guide([Point(0.1, 0.5, BLUE)]), SIZE, halves).ab[0]
+    np.testing.assert_allclose(at(ab, 0.1, 0.5), blue, atol=1e-3)
+    near, beyond = (np.linalg.norm(at(ab, x, 0.5) - blue) for x in (0.3, 0.6))
+    assert near < 15 and beyond > 30
+
+
+def test_l_is_ignored_and_the_gamut_holds(halves):
+    guide = Guide([Point(0.2, 0.5, "#ff0000"), Point(0.8, 0.5, "#ff0000")])
+    light, dark = locate(guide, SIZE, halves).ab
+    red = ab_of("#ff0000")
+    for ab, lightness in ((light, 75), (dark, 30)):
+        assert np.linalg.norm(ab) < np.linalg.norm(red)
+        assert abs(np.arctan2(*ab) - np.arctan2(*red)) < 1e-3  # the same hue
+        lab = np.float32([lightness, *ab])
+        back = rgb2lab(np.asarray(lab_to_rgb(jnp.asarray(lab)))[None, None])[0, 0]
+        np.testing.assert_allclose(back, lab, atol=0.1)
+
+
+def test_neutral_is_grey():
+    ab = distribution(logits=False).decode(hints=Guide([Point(0.5, 0.5, "neutral")]))
+    np.testing.assert_allclose(at(ab, 0.5, 0.5), 0, atol=0.01)
+
+
+@pytest.mark.parametrize("logits", [True, False])
+def test_order_has_no_effect(logits):
+    random = np.random.default_rng(0)
+    colors = ["#" + bytes(c).hex() for c in random.integers(0, 256, (20, 3), np.uint8)]
+    places = random.uniform(size=(20, 2)).tolist()
+    points = [Point(*xy, c, 0.1) for xy, c in zip(places, colors, strict=True)]
+    first = distribution(logits).decode(hints=Guide(points))
+    second = distribution(logits).decode(hints=Guide(points[::-1]))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("saturation", [1.0, 0.5])
+def test_the_result_has_the_color_whatever_the_saturation(saturation):
+    guide = Guide([Point(0.5, 0.8, "#8c6f5a", 0.1)])
+    colored = decode(distribution(), PICTURE, saturation=saturation, hints=guide)
+    lab = rgb2lab(colored)
+    np.testing.assert_allclose(at(lab, 0.5, 0.8)[1:], ab_of("#8c6f5a"), atol=1.5)
+    np.testing.assert_allclose(lab[..., 0], rgb2lab(PICTURE)[..., 0], atol=1)
+
+
+def test_only_here_leaves_the_rest(halves):
+    guide = Guide([Point(0.5, 0.5, RED, 0.1)], only_here=True)
+    ab = distribution(False, halves).decode(hints=guide)
+    weight = locate(guide, SIZE, halves).local[..., 2]
+    assert 0 < (weight > 0).mean() < 0.1
+    np.testing.assert_array_equal(ab[weight == 0], 5)
+
+
+def test_hints_reduce_the_entropy_and_move_the_next_place():
+    guide = Guide([Point(0.3, 0.8, RED), Point(0.8, 0.1, BLUE)])
+    plain = distribution()
+    before, after = plain.entropy(), plain.entropy(guide)
+    assert (after <= before + 1e-4).all() and after.mean() < 0.8 * before.mean()
+    assert at(after, 0.3, 0.8) == 0
+    assert plain.hint_locations(1) != plain.hint_locations(1, guide)
+    assert (uncertainty(plain, 1) != uncertainty(plain, 1, guide)).any()
+
+
+def test_strokes_are_their_opaque_pixels():
+    strokes = np.zeros((*SIZE, 4), np.uint8)
+    strokes[40:43, 20:60] = 51, 85, 204, 255
+    strokes[80:, 100:] = 255, 0, 0, 254
+    found = locate(Guide(strokes=strokes), SIZE, distribution().lightness)
+    pinned = found.local[..., 2] == 1
+    assert set(np.argwhere(pinned)[:, 0]) == {20, 21}
+    assert set(np.argwhere(pinned)[:, 1]) == set(range(10, 30))
+    assert 5 <= len(found.ab) <= 30
+    ab = distribution().decode(hints=Guide(strokes=strokes))
+    np.testing.assert_allclose(ab[pinned], found.local[pinned][:, :2], atol=1e-3)
+
+
+def test_json_and_back(tmp_path):
+    strokes = np.zeros((*SIZE, 4), np.uint8)
+    strokes[3:9, 5:20] = 10, 200, 30, 255
+    guide = Guide([Point(0.1, 0.2, BLUE), Point(0.3, 1 / 3, "neutral", 0.2)], strokes)
+    (tmp_path / "guide.json").write_text(guide.to_json())
+    again = hints.load(tmp_path / "guide.json")
+    assert again.points == guide.points and again.only_here is False
+    np.testing.assert_array_equal(again.strokes, strokes)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([], "a list, expected a mapping"),
+        ({"pionts": []}, "no such key as 'pionts'"),
+        ({"points": 3}, "not of type list"),
+        ({"points": [3]}, "a int, expected a mapping"),
+        ({"points": [{"x": 0.5, "y": 0.5}]}, "color is missing"),
+        ({"points": [{"x": "a", "y": 0.5, "color": BLUE}]}, "not of type float"),
+        ({"points": [{"x": 1.2, "y": 0.5, "color": BLUE}]}, "outside of the picture"),
+        ({"points": [{"x": 1.0, "y": 0.5, "color": "red"}]}, "'red' is no color"),
+        ({"points": [{"x": 1, "y": 1, "color": BLUE, "radius": -1}]}, "radius"),
+        ({"points": []}, "no hints"),
+        ({"strokes": "!"}, "strokes: no picture"),
+        ({"strokes": "AAAA"}, "strokes"),
+        ({"points": [], "only_here": "yes"}, "not of type bool"),
+    ],
+)
+def test_json_of_something_else(values, message, tmp_path):
+    path = tmp_path / "guide.json"
+    path.write_text(json.dumps(values))
+    with pytest.raises(UserError, match=message) as error:
+        hints.load(path)
+    assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
+
+
+def test_files_of_something_else(tmp_path):
+    (tmp_path / "a.json").write_text("{")
+    images.write(tmp_path / "opaque.png", PICTURE)
+    images.write(tmp_path / "empty.png", np.zeros((*SIZE, 4), np.uint8))
+    messages = {
+        "a.json": "not JSON",
+        "a.txt": "hints are in a file .json",
+        "opaque.png": "no transparent pixels",
+        "empty.png": "no opaque pixel",
+        "missing.png": "No such file",
+    }
+    for name, message in messages.items():
+        with pytest.raises(UserError, match=message):
+            hints.load(tmp_path / name)
+    small = Guide(strokes=np.full((10, 10, 4), 255, np.uint8))
+    with pytest.raises(UserError, match="10x10 pixels and the picture 160x96"):
+        decode(distribution(), PICTURE, hints=small)
