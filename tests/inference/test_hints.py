@@ -142,7 +142,7 @@ def test_json_and_back(tmp_path):
     ("values", "message"),
     [
         ([], "a list, expected a mapping"),
-        ({"pionts": []}, "no such key as 'pionts'"),
+        ({"dots": []}, "no such key as 'dots'"),
         ({"points": 3}, "not of type list"),
         ({"points": [3]}, "a int, expected a mapping"),
         ({"points": [{"x": 0.5, "y": 0.5}]}, "color is missing"),
