@@ -8,6 +8,7 @@ The file is a NumPy archive (.npz) with these arrays:
 - `size`: height and width of the picture;
 - `temperature`: the softmax temperature of the method;
 - `saturation`: the factor by which the run multiplies the chroma, 1 if missing;
+- `number`: a hash of the picture, which samples depend on, 0 if missing;
 - `source`: a name of the run;
 - `version`: of this format.
 """
@@ -44,6 +45,7 @@ def save(path: epath.PathLike, distribution: Distribution) -> None:
         stride=distribution.stride,
         temperature=distribution.temperature,
         saturation=distribution.saturation,
+        number=distribution.number,
         source=distribution.source,
         lightness=distribution.lightness.astype(np.float16),
         logits=distribution.require_logits().astype(np.float16),
@@ -103,6 +105,9 @@ def _validated(content: dict[str, Any]) -> Distribution:
         raise ValueError("its temperature is not positive")
     if not 0 <= saturation < np.inf:
         raise ValueError("its saturation is negative")
+    number = int(content.get("number", 0))
+    if not 0 <= number < 1 << 32:
+        raise ValueError("its number is not one of 32 bits")
     lightness = lightness.astype(np.float32)
     ab = np.zeros((*lightness.shape, 2), np.float32)
     source = str(content["source"])[:200]
@@ -115,5 +120,6 @@ def _validated(content: dict[str, Any]) -> Distribution:
         temperature,
         source,
         saturation=saturation,
+        number=number,
     )
     return dataclasses.replace(distribution, ab=distribution.decode(temperature))

@@ -37,7 +37,7 @@ from colorjax.train.workdir import STARTER, check_trained, load_run
 BATCH = 8  # images of a sequence that go through the network together
 
 
-class Running(TypedDict, total=False):
+class PredictOptions(TypedDict, total=False):
     """The keyword arguments of `Colorizer.predict`; the seed None is 0."""
 
     batch: int
@@ -170,16 +170,16 @@ class Colorizer:
 
     @overload
     def predict(  # pyright: ignore[reportOverlappingOverload]
-        self, picture: Source, **how: Unpack[Running]
+        self, picture: Source, **options: Unpack[PredictOptions]
     ) -> Distribution: ...
 
     @overload
     def predict(
-        self, picture: Iterable[Source], **how: Unpack[Running]
+        self, picture: Iterable[Source], **options: Unpack[PredictOptions]
     ) -> list[Distribution]: ...
 
     def predict(
-        self, picture: Any, **how: Unpack[Running]
+        self, picture: Any, **options: Unpack[PredictOptions]
     ) -> Distribution | list[Distribution]:
         """The predicted distribution of a picture, or of each one of a sequence.
 
@@ -192,10 +192,10 @@ class Colorizer:
         depends on the picture's pixels at working size, not on other pictures. With
         `same_noise`, which is for films, it is the same for all pictures of one size.
         """
-        noise = how.get("seed") or 0, how.get("same_noise", False)
+        noise = options.get("seed") or 0, options.get("same_noise", False)
         if isinstance(picture, Source):
             return self._predict_all([picture], 1, *noise)[0]
-        return self._predict_all(sequence(picture), how.get("batch", BATCH), *noise)
+        return self._predict_all(sequence(picture), options.get("batch", BATCH), *noise)
 
     def _predict_all(
         self, sources: Sequence[Any], batch: int, seed: int, same_noise: bool
@@ -228,15 +228,15 @@ class Colorizer:
             outputs = jax.device_get(outputs)
             for row, i in enumerate(members):
                 own = [None if x is None else x[row] for x in outputs]
-                shape = working[i].shape[:2]
-                predictions[i] = self._distribution(sizes[i], shape, seed, own)
+                parts = crop(working[i].shape[:2], *own)
+                predictions[i] = self._distribution(sizes[i], parts, seed, numbers[row])
         return [predictions[index] for index in range(len(working))]
 
-    def _distribution(self, size, shape, seed, outputs) -> Distribution:
-        """The prediction for a picture of a `size` from the network's `outputs`."""
+    def _distribution(self, size, parts, seed, number) -> Distribution:
+        """The prediction for a picture of a `size` from `parts`, which `crop` gives."""
         seed = seed if self.draws_noise else None
-        own = self.temperature, self.source, seed, self.saturation
-        return Distribution(size, *crop(shape, *outputs), *own)
+        own = self.temperature, self.source, seed, self.saturation, int(number)
+        return Distribution(size, *parts, *own)
 
 
 def _rebuild(

@@ -17,7 +17,7 @@ from colorjax.color import rgb_to_lab
 from colorjax.errors import UserError
 from colorjax.hints import Guide, Hints, locate
 from colorjax.inference import steering
-from colorjax.inference.sampling import fingerprint, sample
+from colorjax.inference.sampling import sample
 from colorjax.quantize import ab_bins
 
 
@@ -34,7 +34,8 @@ class Distribution:
     - `source`: a name of the run, for messages;
     - `seed`: that of the noise with which a stochastic method predicted `ab`; None for
       other methods and where there are logits;
-    - `saturation`: the factor by which the run multiplies the chroma of `ab`.
+    - `saturation`: the factor by which the run multiplies the chroma of `ab`;
+    - `number`: a hash of the picture, so that samples of one seed differ by picture.
     """
 
     size: tuple[int, int]
@@ -46,6 +47,7 @@ class Distribution:
     source: str = ""
     seed: int | None = None
     saturation: float = 1.0
+    number: int = 0
 
     def __repr__(self) -> str:
         bins = "no logits" if self.logits is None else f"logits {self.logits.shape}"
@@ -116,8 +118,7 @@ class Distribution:
         centers = ab_bins() if palette is None else _snap(parse_palette(palette))
         if seed is None:
             return self._spread(softmax(logits, axis=-1) @ centers)
-        seeds = [seed, *fingerprint(self.lightness)]
-        return sample(logits, centers, seeds, self._spread)
+        return sample(logits, centers, [seed, self.number], self._spread)
 
     def _check_seed(self, seed: int) -> None:
         """Raise `UserError` unless the noise of the prediction had this seed."""

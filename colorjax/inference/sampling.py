@@ -65,18 +65,6 @@ def sample(
     return tilted_mean(strength)
 
 
-def fingerprint(lightness: Float[np.ndarray, "h w"]) -> list[int]:
-    """Whole numbers that tell pictures apart, to mix with a seed.
-
-    They are coarse, so that the rounding of a saved distribution changes none.
-    """
-    return [
-        *lightness.shape,
-        round(float(lightness.mean())),
-        round(float(lightness.std())),
-    ]
-
-
 def total_variation(ab: Float[np.ndarray, "h w c"]) -> float:
     """The sum of absolute differences between neighbors, down and across."""
     return sum(float(np.abs(np.diff(ab, axis=axis)).sum()) for axis in (0, 1))

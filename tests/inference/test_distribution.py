@@ -8,6 +8,7 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from colorizers import random_colorizer
 from helpers import scene
 from skimage.color import rgb2lab
 
@@ -102,6 +103,16 @@ def test_samples_differ_and_each_is_coherent(picture, sharp):
     apart = [np.abs(a - b).mean() for a in samples for b in samples if a is not b]
     # Where one color dominates, samples keep it.
     assert min(apart) > 0.1 and np.mean(apart) > (2 if sharp <= 1 else 0.5)
+
+
+def test_samples_of_one_seed_differ_by_picture():
+    colorizer, other = random_colorizer("zhang2016"), PICTURE.copy()
+    other[-8:, -8:] = 0
+    found = colorizer.predict([PICTURE, other, PICTURE])
+    assert found[0].number == found[2].number != found[1].number
+    same = replace(found[0], number=found[1].number)
+    assert np.abs(found[0].decode(seed=1) - same.decode(seed=1)).mean() > 0.1
+    np.testing.assert_array_equal(found[0].decode(seed=1), found[2].decode(seed=1))
 
 
 def test_samples_stay_where_the_net_is_sure():
@@ -200,10 +211,10 @@ def test_another_picture_is_refused():
 
 
 def test_saved_and_loaded(tmp_path):
-    found = distribution()
+    found = replace(distribution(), number=2**32 - 5)
     archive.save(tmp_path / "x.npz", found)
     loaded = archive.load(tmp_path / "x.npz")
-    for field in ("size", "stride", "temperature", "source", "saturation"):
+    for field in ("size", "stride", "temperature", "source", "saturation", "number"):
         assert getattr(loaded, field) == getattr(found, field)
     np.testing.assert_allclose(loaded.lightness, found.lightness, atol=0.05)
     np.testing.assert_allclose(loaded.logits, found.logits, rtol=1e-3, atol=1e-3)
@@ -237,6 +248,7 @@ SPOILT = {
     "size": (0, 90),
     "stride": 0,
     "temperature": -1.0,
+    "number": -1,
     "lightness": np.zeros((32, 64), np.float16),
     "logits": np.full((9, 13, Q), np.nan, np.float16),
 }
