@@ -228,15 +228,15 @@ class Colorizer:
             outputs = jax.device_get(outputs)
             for row, i in enumerate(members):
                 own = [None if x is None else x[row] for x in outputs]
-                parts = crop(working[i].shape[:2], *own)
-                predictions[i] = self._distribution(sizes[i], parts, seed, numbers[row])
+                picture = sizes[i], working[i].shape[:2], numbers[row]
+                predictions[i] = self._distribution(*picture, seed, own)
         return [predictions[index] for index in range(len(working))]
 
-    def _distribution(self, size, parts, seed, number) -> Distribution:
-        """The prediction for a picture of a `size` from `parts`, which `crop` gives."""
+    def _distribution(self, size, shape, number, seed, outputs) -> Distribution:
+        """The prediction for a picture of a `size` from the network's `outputs`."""
         seed = seed if self.draws_noise else None
         own = self.temperature, self.source, seed, self.saturation, int(number)
-        return Distribution(size, *parts, *own)
+        return Distribution(size, *crop(shape, *outputs), *own)
 
 
 def _rebuild(
