@@ -1,6 +1,6 @@
-"""Measure what hints bring on the held-out photographs of the shipped model.
+"""Measure what hints bring: on a folder, or on what the shipped model held out.
 
-    python docs/results/hints.py [--run=RUN]
+    python docs/results/hints.py [--run=RUN] [FOLDER]
 
 Each photograph is cut to its center square of 128 pixels. Hints are the mean colors of
 cells of 2x2 pixels, drawn uniformly with a seed, as in the protocol of iColoriT (Yun et
@@ -12,6 +12,7 @@ picture, and the distance of the run's ab from the hints' own colors at their ce
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from starter import COLORED, chroma, held_out
@@ -26,9 +27,12 @@ COUNTS = (0, 1, 10, 100)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What hints bring")
+    parser.add_argument("folder", type=Path, nargs="?", help="default: the held-out")
     parser.add_argument("--run", default="starter", help="workdir of the run")
-    colorizer = Colorizer.load(parser.parse_args().run, size=SIDE)
-    photographs = [square(path.read_bytes()) for path in held_out()]
+    args = parser.parse_args()
+    colorizer = Colorizer.load(args.run, size=SIDE)
+    files = sorted(args.folder.rglob("*.*")) if args.folder else held_out()
+    photographs = [square(path.read_bytes()) for path in files]
     photographs = [x for x in photographs if chroma(x) >= COLORED]
     predictions = colorizer.predict(photographs)
     print(f"{colorizer!r}, {len(photographs)} photographs\n")
@@ -56,7 +60,8 @@ def measure(photograph, prediction, count: int, seed: int) -> tuple[float, ...]:
     """PSNR of a prediction and of its hints alone, and the error at the hints."""
     grey = replace(prediction, logits=None, ab=np.zeros_like(prediction.ab))
     guide = simulated(photograph, count, seed) if count else None
-    results = [part.decode(hints=guide) for part in (prediction, grey)]
+    saturation = np.float32(prediction.saturation)  # hints are met after it
+    results = [saturation * part.decode(hints=guide) for part in (prediction, grey)]
     scores = [psnr(replace_ab(photograph, ab), photograph) for ab in results]
     if guide is None:
         return *scores, np.nan
