@@ -183,6 +183,7 @@ for path in sys.argv[2:]:
 """
 
 
+@pytest.mark.slow
 def test_stablehlo_without_colorjax(runs, stablehlo, tmp_path):
     facts = json.loads(stablehlo.with_name("net.stablehlo.json").read_text())
     assert facts["licence"] == LICENCE and facts["short side"].startswith("32 pixels")

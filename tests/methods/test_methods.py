@@ -198,6 +198,7 @@ def test_initialization_gives_unit_variance():
             assert live.mean() > 0.9
 
 
+@pytest.mark.slow
 def test_training_brings_the_colors_back():
     """Sixty steps on one batch: its colors are predicted far better than by grey."""
     method = methods.builder("zhang2016")(prior=PRIOR, width=1 / 8)

@@ -43,15 +43,8 @@ def reference(tmp_path_factory):
     return folder, config, train(folder, "one", config)
 
 
-@pytest.mark.parametrize(
-    ("processes", "per_process"),
-    [
-        pytest.param(1, 4, marks=pytest.mark.slow),
-        pytest.param(2, 1, marks=pytest.mark.slow),
-        (2, 2),
-        pytest.param(4, 1, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("processes", "per_process"), [(1, 4), (2, 1), (2, 2), (4, 1)])
 def test_gradients_and_metrics_equal_one_device(reference, processes, per_process):
     folder, config, (state, loss, metrics) = reference
     name = f"{processes}x{per_process}"
