@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from helpers import (
     FIXTURES,
+    PALETTE,
     process_flags,
     run_train,
     start,
@@ -38,10 +39,11 @@ def checkpoints_begun(workdir):
 
 
 @pytest.mark.slow
-def test_killed_while_saving(undisturbed, tmp_path):
+@pytest.mark.parametrize("method", [{}, PALETTE], ids=["zhang2016", "palette"])
+def test_killed_while_saving(method, tiny_run, tmp_path):
     """kill -9 as soon as the second checkpoint is begun; the run resumes from the last
     finished one."""
-    config, expected = undisturbed
+    config, expected, _ = tiny_run(**CHANGES, **({"method": method} if method else {}))
     workdir = tmp_path / "killed"
     process = start(config, workdir)
     wait_for(lambda: len(checkpoints_begun(workdir)) > 1, process)
