@@ -9,6 +9,7 @@ The file is a NumPy archive (.npz) with these arrays:
 - `temperature`: the softmax temperature of the method;
 - `saturation`: the factor by which the run multiplies the chroma, 1 if missing;
 - `number`: a hash of the picture, which samples depend on, 0 if missing;
+- `network_hints`: those that the network saw, as JSON, "" if missing;
 - `source`: a name of the run;
 - `version`: of this format.
 """
@@ -46,6 +47,7 @@ def save(path: epath.PathLike, distribution: Distribution) -> None:
         temperature=distribution.temperature,
         saturation=distribution.saturation,
         number=distribution.number,
+        network_hints=distribution.network_hints,
         source=distribution.source,
         lightness=distribution.lightness.astype(np.float16),
         logits=distribution.require_logits().astype(np.float16),
@@ -121,5 +123,6 @@ def _validated(content: dict[str, Any]) -> Distribution:
         source,
         saturation=saturation,
         number=number,
+        network_hints=str(content.get("network_hints", "")),
     )
     return dataclasses.replace(distribution, ab=distribution.decode(temperature))

@@ -35,7 +35,9 @@ class Distribution:
     - `seed`: that of the noise with which a stochastic method predicted `ab`; None for
       other methods and where there are logits;
     - `saturation`: the factor by which the run multiplies the chroma of `ab`;
-    - `number`: a hash of the picture, so that samples of one seed differ by picture.
+    - `number`: a hash of the picture, so that samples of one seed differ by picture;
+    - `network_hints`: the hints that the network saw, as JSON; "" if it saw none. They
+      change the prediction no further, except at their own places.
     """
 
     size: tuple[int, int]
@@ -48,6 +50,7 @@ class Distribution:
     seed: int | None = None
     saturation: float = 1.0
     number: int = 0
+    network_hints: str = ""
 
     def __repr__(self) -> str:
         bins = "no logits" if self.logits is None else f"logits {self.logits.shape}"
@@ -77,7 +80,7 @@ class Distribution:
         if hints is None:
             return self._decode(temperature, palette, seed)
         asked = self._asked(hints)
-        if hints.only_here:
+        if self._includes(hints):
             ab = self._decode(temperature, palette, seed)
         elif self.logits is None:
             ab = self._decode(temperature, palette, seed)
@@ -88,6 +91,11 @@ class Distribution:
             temperature = self.temperature if temperature is None else temperature
             ab = self._steered(asked, temperature)._decode(temperature, palette, seed)
         return steering.pin(ab, asked.local)
+
+    def _includes(self, hints: Guide) -> bool:
+        """Whether the hints change nothing away from their own places."""
+        seen = bool(self.network_hints) and hints.to_json() == self.network_hints
+        return hints.only_here or seen
 
     def _asked(self, hints: Guide) -> Hints:
         """The hints on the working pixels, with the chroma before `saturation`."""
@@ -138,7 +146,7 @@ class Distribution:
         """
         if hints is not None:
             asked = self._asked(hints)
-            steered = self if hints.only_here else self._steered(asked, 1.0)
+            steered = self if self._includes(hints) else self._steered(asked, 1.0)
             return steered.entropy() * (1 - asked.local[..., 2])
         p = softmax(self.require_logits(), axis=-1)
         entropy = -(p * np.log(np.maximum(p, 1e-30))).sum(-1)

@@ -128,9 +128,11 @@ def _read(
                 f"{item.job.name}: {len(pages)} pages; distributions, maps of "
                 "uncertainty and hints are those of one page; split the file"
             )
+        hints = wanted.hints
+        guides = [hints and hints.on(page.picture.shape[:2]) for page in pages]
     except UserError as error:
         return [Failed(item.job, str(error))]
-    return [Photograph(item.job, page) for page in pages]
+    return [Photograph(item.job, *x) for x in zip(pages, guides, strict=True)]
 
 
 def _by_job(items: list[Predicted | Failed]) -> list[list[Predicted | Failed]]:
@@ -160,7 +162,11 @@ def predict_with(
 ) -> list[Predicted | Failed]:
     """The predictions of a network, one for each seed of its noise."""
     pictures = [photograph.page.picture for photograph in photographs]
-    samples = [colorizer.predict(pictures, batch=batch, seed=seed) for seed in seeds]
+    guides = [photograph.guide for photograph in photographs]
+    samples = [
+        colorizer.predict(pictures, batch=batch, seed=seed, hints=guides)
+        for seed in seeds
+    ]
     own = zip(*samples, strict=True)
     return [Predicted(*x, list(y)) for x, y in zip(photographs, own, strict=True)]
 
@@ -174,14 +180,14 @@ def load_saved(
     that its picture has below the output folder `out`.
     """
     results: list[Predicted | Failed] = []
-    for job, page in photographs:
+    for job, page, guide in photographs:
         file = path
         if path.is_dir():
             name = job.beside(DISTRIBUTION)
             below = out != job.base and name.is_relative_to(out)
             file = path / (name.relative_to(out) if below else name.name)
         try:
-            results.append(Predicted(job, page, [archive.load(file)]))
+            results.append(Predicted(job, page, guide, [archive.load(file)]))
         except UserError as error:
             results.append(Failed(job, str(error)))
     return results
@@ -198,12 +204,11 @@ def _decode(
     `predicted` are the pages of the job; it is emptied.
     """
     job = predicted[0].job
-    targets = job.results(wanted.samples)
+    targets, guide = job.results(wanted.samples), predicted[0].guide
     samples = [page.distributions for page in predicted]
     # One list for each result: the last one to be used frees the pixels.
     pages = [[item.page for item in predicted] for _ in targets]
     predicted.clear()
-    guide = wanted.hints and wanted.hints.on(samples[0][0].size)
     if wanted.distribution:
         yield Output(job, job.beside(DISTRIBUTION), samples[0][0])
     if wanted.uncertainty:
