@@ -145,7 +145,7 @@ class Colorizer:
         """Colorize a picture, or each one of a sequence.
 
         Returns pictures of the same size and depth. The options (`temperature`,
-        `saturation`, `palette`, `seed`, `hints`) and the errors are those of `decode`;
+        `saturation`, `seed`, `hints`) and the errors are those of `decode`;
         a file that cannot be read also raises `UserError`.
         """
         seen = PredictOptions(seed=options.get("seed"), hints=options.get("hints"))

@@ -131,11 +131,16 @@ def test_strokes_are_their_opaque_pixels():
 def test_json_and_back(tmp_path):
     strokes = np.zeros((*SIZE, 4), np.uint8)
     strokes[3:9, 5:20] = 10, 200, 30, 255
-    guide = Guide([Point(0.1, 0.2, BLUE), Point(0.3, 1 / 3, "neutral", 0.2)], strokes)
+    points = [Point(0.1, 0.2, BLUE), Point(0.3, 1 / 3, "neutral", 0.2)]
+    exemplar = scene(2, 320)[:300]
+    guide = Guide(points, strokes, palette=[RED, " " + BLUE], exemplar=exemplar)
     (tmp_path / "guide.json").write_text(guide.to_json())
     again = hints.load(tmp_path / "guide.json")
     assert again.points == guide.points and again.only_here is False
+    assert again.palette == (RED, BLUE) and again.exemplar.shape == (256, 273, 3)
+    assert again.to_json() == guide.to_json()
     np.testing.assert_array_equal(again.strokes, strokes)
+    np.testing.assert_array_equal(again.exemplar, guide.exemplar)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +156,10 @@ def test_json_and_back(tmp_path):
         ({"points": [{"x": 1.0, "y": 0.5, "color": "red"}]}, "'red' is no color"),
         ({"points": [{"x": 1, "y": 1, "color": BLUE, "radius": -1}]}, "radius"),
         ({"points": []}, "no hints"),
+        ({"palette": BLUE}, "palette is .* not of type list"),
+        ({"palette": ["red"]}, "palette: 'red' is no color; write colors as"),
+        ({"palette": [3]}, "palette: '3' is no color"),
+        ({"exemplar": "!"}, "exemplar: no picture"),
         ({"strokes": "!"}, "strokes: no picture"),
         ({"strokes": "AAAA"}, "strokes"),
         ({"points": [], "only_here": "yes"}, "not of type bool"),

@@ -133,7 +133,7 @@ def run(args: argparse.Namespace) -> int:
     saved = args.from_distribution
     if saved and Path(saved).is_file() and len(jobs) > 1:
         raise UserError("--from-distribution names one file; give a folder")
-    if hints is not None and len(jobs) > 1:
+    if hints is not None and hints.has_places and len(jobs) > 1:
         raise UserError(f"hints are those of one picture, not of {len(jobs)}")
     undone = [job for job in jobs if args.overwrite or not _is_done(job, wanted)]
     for note in notes:
@@ -162,9 +162,7 @@ def _colorize(
 
     enable_compilation_cache()
     batch = min(args.batch, len(jobs))
-    decoding = Options(
-        temperature=args.temperature, saturation=args.saturation, palette=args.palette
-    )
+    decoding = Options(temperature=args.temperature, saturation=args.saturation)
     reading = pipeline.Reading(args.max_pixels, args.levels)
     settings = images.Settings(args.quality, not args.no_metadata, not args.no_mark)
     how = (wanted, batch, args.seed, decoding, reading, settings)

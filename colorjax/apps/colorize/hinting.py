@@ -1,6 +1,7 @@
 """Hints as the command line gives them: `--hint X,Y=COLOR[,RADIUS]`, `--hints FILE`."""
 
 import argparse
+import dataclasses
 import re
 from collections.abc import Callable
 from typing import NamedTuple
@@ -41,11 +42,21 @@ class Mark(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """All hints that a command gives for its picture."""
+    """All that a command asks of the colors of its picture.
+
+    `guide` are the hints of `file`, if there is one.
+    """
 
     marks: list[Mark]
+    file: str | None
     guide: Guide | None
     only_here: bool
+    palette: list[str]
+
+    @property
+    def has_places(self) -> bool:
+        """Whether there are hints for places, which are those of one picture."""
+        return bool(self.marks) or self.guide is not None
 
     def on(self, size: tuple[int, int]) -> Guide:
         """The hints on a picture of `size` = (height, width).
@@ -54,11 +65,17 @@ class Asked(NamedTuple):
         """
         points = [mark.on(size) for mark in self.marks]
         if self.guide is None:
-            return Guide(points, None, self.only_here)
-        only_here = self.only_here or self.guide.only_here
-        guide = Guide([*points, *self.guide.points], self.guide.strokes, only_here)
-        guide.check_size(size)
-        return guide
+            return Guide(points, None, self.only_here, self.palette)
+        try:
+            self.guide.check_size(size)
+        except UserError as error:
+            raise UserError(f"{self.file}: {error}") from error
+        return dataclasses.replace(
+            self.guide,
+            points=[*points, *self.guide.points],
+            only_here=self.only_here or self.guide.only_here,
+            palette=self.palette or self.guide.palette,
+        )
 
 
 def add_arguments(add: Callable[..., object]) -> None:
@@ -107,16 +124,15 @@ def mark(text: str) -> Mark:
 
 
 def asked(args: argparse.Namespace) -> Asked | None:
-    """The hints of the arguments, if there are any.
+    """What the arguments ask of the colors, if they do.
 
     Raises `UserError` if the file of hints cannot be used.
     """
-    if not args.marks and args.hints is None:
-        if args.only_here:
-            raise UserError("--only-here needs --hint or --hints")
-        return None
     guide = None if args.hints is None else hints.load(args.hints)
-    return Asked(args.marks, guide, args.only_here)
+    asked = Asked(args.marks, args.hints, guide, args.only_here, args.palette or [])
+    if args.only_here and not asked.has_places:
+        raise UserError("--only-here needs --hint or --hints")
+    return asked if asked.has_places or asked.palette else None
 
 
 def _fraction(length: str, full: int, center: float) -> float:

@@ -123,7 +123,8 @@ def _read(
         return [item]
     try:
         pages = images.read_file(item.data, item.job.name, *reading)
-        if len(pages) > 1 and wanted._replace(samples=None) != Wanted():
+        places = wanted.hints is not None and wanted.hints.has_places
+        if len(pages) > 1 and (wanted.distribution or wanted.uncertainty or places):
             raise UserError(
                 f"{item.job.name}: {len(pages)} pages; distributions, maps of "
                 "uncertainty and hints are those of one page; split the file"
@@ -214,7 +215,7 @@ def _decode(
     if wanted.uncertainty:
         entropy_map = decode.with_legend(decode.uncertainty(samples[0][0], hints=guide))
         yield Output(job, job.beside(UNCERTAINTY), entropy_map)
-    if guide is not None and job.target is not None:
+    if guide is not None and guide.has_places and job.target is not None:
         yield Output(job, job.beside(HINTS), guide)
     for i, target in enumerate(targets):
         own = options | decode.Options(

@@ -13,6 +13,7 @@ from colorjax.apps.video.reader import Frame, Video
 from colorjax.apps.video.temporal import Smoothed, smooth
 from colorjax.apps.video.writer import ColoredFrame, is_subsampled
 from colorjax.apps.video.ycbcr import chroma_planes
+from colorjax.hints import Guide
 from colorjax.inference import upsample
 from colorjax.inference.colorizer import Colorizer
 from colorjax.inference.distribution import Distribution, no_logits_error
@@ -22,13 +23,14 @@ FLOW_SIDE = 256  # the least short side, in pixels, at which optical flow is com
 
 @dataclass(frozen=True)
 class Options:
-    """`batch` is the number of frames per run of the network; the others are those of
-    `colorjax.inference.decode.decode`."""
+    """`batch` is the number of frames per run of the network; `temperature` and
+    `saturation` are those of `colorjax.inference.decode.decode`, `palette` is that of a
+    `Guide`."""
 
     batch: int = 8
     temperature: float | None = None
     saturation: float | None = None
-    palette: str | None = None
+    palette: list[str] | None = None
 
 
 class VideoColorizer:
@@ -68,7 +70,9 @@ class VideoColorizer:
         return np.round(255 * grey).astype(np.uint8)
 
     def _decode(self, prediction: Distribution) -> Float[np.ndarray, "h w 2"]:
-        return prediction.decode(self.temperature, self.options.palette)
+        palette = self.options.palette
+        hints = Guide(palette=palette) if palette else None
+        return prediction.decode(self.temperature, hints=hints)
 
     def _colored(
         self, frame: Frame, prediction: Distribution, smoothed: Smoothed
@@ -77,8 +81,8 @@ class VideoColorizer:
         if saturation is None:
             saturation = prediction.saturation
         ab = np.float32(saturation) * smoothed.ab
-        guide = upsample.fit(prediction.lightness, ab)
-        options = guide, self.video.coding, is_subsampled(self.video)
+        upsampler = upsample.fit(prediction.lightness, ab)
+        options = upsampler, self.video.coding, is_subsampled(self.video)
         if not self.video.is_interlaced:
             return ColoredFrame(frame, chroma_planes(frame.luma, *options))
         # Each field has chroma lines of its own, which alternate.
