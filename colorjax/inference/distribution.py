@@ -5,8 +5,8 @@ running the network again. It is NumPy, so that nothing is compiled for an image
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -36,8 +36,9 @@ class Distribution:
       other methods and where there are logits;
     - `saturation`: the factor by which the run multiplies the chroma of `ab`;
     - `number`: a hash of the picture, so that samples of one seed differ by picture;
-    - `network_hints`: the hints that the network saw, as JSON; "" if it saw none. They
-      change the prediction no further, except at their own places.
+    - `network_hints`: what the network saw as its inputs "local" and "globe": the guide
+      of each, as JSON. These hints change the prediction no further, but for the colors
+      at their own places.
     """
 
     size: tuple[int, int]
@@ -50,7 +51,7 @@ class Distribution:
     seed: int | None = None
     saturation: float = 1.0
     number: int = 0
-    network_hints: str = ""
+    network_hints: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         bins = "no logits" if self.logits is None else f"logits {self.logits.shape}"
@@ -80,7 +81,7 @@ class Distribution:
         if hints is None:
             return self._decode(temperature, palette, seed)
         asked = self._asked(hints)
-        if self._includes(hints):
+        if hints.only_here or self._saw(hints, "local"):
             ab = self._decode(temperature, palette, seed)
         elif self.logits is None:
             ab = self._decode(temperature, palette, seed)
@@ -92,10 +93,10 @@ class Distribution:
             ab = self._steered(asked, temperature)._decode(temperature, palette, seed)
         return steering.pin(ab, asked.local)
 
-    def _includes(self, hints: Guide) -> bool:
-        """Whether the hints change nothing away from their own places."""
-        seen = bool(self.network_hints) and hints.to_json() == self.network_hints
-        return hints.only_here or seen
+    def _saw(self, hints: Guide, name: str) -> bool:
+        """Whether the network saw these hints as the input `name`."""
+        guide = self.network_hints.get(name)
+        return guide is not None and guide == hints.to_json()
 
     def _asked(self, hints: Guide) -> Hints:
         """The hints on the working pixels, with the chroma before `saturation`."""
@@ -146,7 +147,8 @@ class Distribution:
         """
         if hints is not None:
             asked = self._asked(hints)
-            steered = self if self._includes(hints) else self._steered(asked, 1.0)
+            settled = hints.only_here or self._saw(hints, "local")
+            steered = self if settled else self._steered(asked, 1.0)
             return steered.entropy() * (1 - asked.local[..., 2])
         p = softmax(self.require_logits(), axis=-1)
         entropy = -(p * np.log(np.maximum(p, 1e-30))).sum(-1)
