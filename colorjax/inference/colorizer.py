@@ -208,8 +208,7 @@ class Colorizer:
                     network.view(pixels, side, same_noise, guide, self.saturation)
                 )
         scales = [
-            self._predict_at(side, own, guides, batch, seed)
-            for side, own in views.items()
+            self._predict_at(side, own, batch, seed) for side, own in views.items()
         ]
         return [average(parts) for parts in zip(*scales, strict=True)]
 
@@ -217,7 +216,7 @@ class Colorizer:
         """Whether the network sees these hints."""
         return self.takes_hints and guide is not None and not guide.only_here
 
-    def _predict_at(self, side, views, guides, batch, seed) -> list[Distribution]:
+    def _predict_at(self, side, views, batch, seed) -> list[Distribution]:
         """The distributions of images at the working size of a short side `side`."""
         run = self.nets, self.inputs, views, side, batch, seed
         outputs = network.run(self._predict, *run)
@@ -230,9 +229,9 @@ class Colorizer:
                 seed if self.draws_noise else None,
                 self.saturation,
                 view.number,
-                guide.to_json() if guide else "",
+                {name: view.guide for name in self.inputs & HINTS if view.guide},
             )
-            for view, output, guide in zip(views, outputs, guides, strict=True)
+            for view, output in zip(views, outputs, strict=True)
         ]
 
 

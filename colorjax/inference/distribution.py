@@ -4,8 +4,8 @@ The distribution over the 313 bins is decoded in milliseconds, in many ways, wit
 running the network again. It is NumPy, so that nothing is compiled for an image size.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -35,8 +35,9 @@ class Distribution:
       other methods and where there are logits;
     - `saturation`: the factor by which the run multiplies the chroma of `ab`;
     - `number`: a hash of the picture, so that samples of one seed differ by picture;
-    - `network_hints`: the hints that the network saw, as JSON; "" if it saw none. They
-      change the prediction no further, except at their own places.
+    - `network_hints`: what the network saw as its inputs "local" and "globe": the guide
+      of each, as JSON. These hints change the prediction no further, but for the colors
+      at their own places.
     """
 
     size: tuple[int, int]
@@ -49,7 +50,7 @@ class Distribution:
     seed: int | None = None
     saturation: float = 1.0
     number: int = 0
-    network_hints: str = ""
+    network_hints: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         bins = "no logits" if self.logits is None else f"logits {self.logits.shape}"
@@ -81,7 +82,7 @@ class Distribution:
         if not hints.has_places:
             return self._decode(temperature, seed, hints.palette)
         asked = self._before_saturation(located or self.locate(hints))
-        if self._includes(hints):
+        if hints.only_here or self._saw(hints, "local"):
             ab = self._decode(temperature, seed, hints.palette)
         elif self.logits is None:
             ab = self._decode(temperature, seed, hints.palette)
@@ -94,10 +95,10 @@ class Distribution:
             ab = steered._decode(temperature, seed, hints.palette)
         return steering.pin(ab, asked.local)
 
-    def _includes(self, hints: Guide) -> bool:
-        """Whether the hints change nothing away from their own places."""
-        seen = bool(self.network_hints) and hints.to_json() == self.network_hints
-        return hints.only_here or seen
+    def _saw(self, hints: Guide, name: str) -> bool:
+        """Whether the network saw these hints as the input `name`."""
+        guide = self.network_hints.get(name)
+        return guide is not None and guide == hints.to_json()
 
     def locate(self, hints: Guide) -> Hints:
         """The hints that have places, on the working pixels."""
@@ -154,7 +155,8 @@ class Distribution:
         """
         if hints is not None and hints.has_places:
             asked = self._before_saturation(self.locate(hints))
-            steered = self if self._includes(hints) else self._steered(asked, 1.0)
+            settled = hints.only_here or self._saw(hints, "local")
+            steered = self if settled else self._steered(asked, 1.0)
             return steered.entropy() * (1 - asked.local[..., 2])
         p = softmax(self.require_logits(), axis=-1)
         entropy = -(p * np.log(np.maximum(p, 1e-30))).sum(-1)

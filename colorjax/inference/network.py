@@ -30,14 +30,15 @@ class View(NamedTuple):
 
     - `size`: height and width of the picture;
     - `number`: that of the picture's noise;
-    - `hints`: the inputs "local" and "globe", for a network that takes them and a
-      picture that has hints; else empty.
+    - `hints`: the inputs "local" and "globe" for a picture with hints, else empty;
+    - `guide`: these hints as JSON, else "".
     """
 
     size: Size
     image: UInt8[np.ndarray, "h w 3"]
     number: int
     hints: dict[str, np.ndarray]
+    guide: str
 
 
 class Output(NamedTuple):
@@ -78,12 +79,13 @@ def view(
     image, size = to_working_size(picture, side), picture.shape[:2]
     noise = 0 if same_noise else number(image)
     if guide is None:
-        return View(size, image, noise, {})
+        return View(size, image, noise, {}, "")
     rgb = jnp.asarray(image, jnp.float32) / 255
     hints = locate(guide, size, np.asarray(rgb_to_lab(rgb))[..., 0])
     chroma = np.float32(1 / (saturation or 1.0))
     local = hints.local * np.array([chroma, chroma, 1], np.float32)
-    return View(size, image, noise, {"local": local, "globe": hints.globe})
+    inputs = {"local": local, "globe": hints.globe}
+    return View(size, image, noise, inputs, guide.to_json())
 
 
 def run(

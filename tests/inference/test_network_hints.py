@@ -9,7 +9,7 @@ from colorjax.evaluation.engine import method_predictor
 from colorjax.hints import Guide, Point
 from colorjax.inference import archive
 from colorjax.inference.colorizer import Colorizer
-from colorjax.method import HINTS, Method, Prediction
+from colorjax.method import HINTS, Method, Prediction, image_keys
 from colorjax.quantize import Q
 
 PICTURE = scene(1, 48)[:32]
@@ -52,13 +52,14 @@ def test_hints_that_a_saved_distribution_saw_are_saved_with_it(colorizer, tmp_pa
     prediction = colorizer.predict(PICTURE, hints=BLUE)
     archive.save(tmp_path / "a.npz", prediction)
     loaded = archive.load(tmp_path / "a.npz")
-    assert loaded.network_hints == prediction.network_hints == BLUE.to_json()
+    assert loaded.network_hints == prediction.network_hints
+    assert loaded.network_hints == dict.fromkeys(HINTS, BLUE.to_json())
 
 
 @pytest.mark.parametrize("hints", [None, Guide(BLUE.points, only_here=True)])
 def test_without_hints_the_network_sees_zeros(colorizer, hints):
     prediction = colorizer.predict(PICTURE, hints=hints)
-    assert not prediction.ab.any() and prediction.network_hints == ""
+    assert not prediction.ab.any() and prediction.network_hints == {}
     if hints is not None:
         ab = prediction.decode(hints=hints)
         assert not ab[FAR].any() and ab[16, 12].all()
@@ -72,12 +73,12 @@ def test_each_picture_of_a_batch_has_its_own_hints(colorizer):
         alone = colorizer.predict(picture, hints=guide)
         np.testing.assert_allclose(one.ab, alone.ab, atol=1e-4)
     for one in colorizer.predict(pictures, hints=BLUE):
-        assert one.network_hints == BLUE.to_json()
+        assert one.network_hints["local"] == BLUE.to_json()
 
 
 def test_an_evaluation_shows_hints_only_if_the_examples_have_them():
-    predictor = method_predictor(METHOD, {})
+    predictor, keys = method_predictor(METHOD, {}), image_keys(0, jnp.arange(1))
     examples = {"lightness": jnp.full((1, 8, 8, 1), 50.0), "ab": jnp.ones((1, 8, 8, 2))}
-    assert not predictor.predict({}, examples, None).ab.any()
+    assert not predictor.predict({}, examples, keys).ab.any()
     examples["local"] = jnp.ones((1, 8, 8, 3))
-    np.testing.assert_allclose(predictor.predict({}, examples, None).ab, 1)
+    np.testing.assert_allclose(predictor.predict({}, examples, keys).ab, 1)
