@@ -116,6 +116,18 @@ def test_images_that_no_run_has_seen(runs, evaluate, tmp_path):
     assert results["protocol"]["pictures"] == 5 and results["protocol"]["side"] == 24
 
 
+def test_time_of_an_image(runs, evaluate, tmp_path):
+    """It is measured on request, and is a column of the table."""
+    result = evaluate(f"--workdir={runs[0]}", "--time", f"--out={tmp_path}")
+    assert result.code == 0, result.err
+    results = json.loads((tmp_path / "evaluation.json").read_text())
+    milliseconds = results["provenance"]["first"]["milliseconds"]
+    assert milliseconds > 0
+    header, _, row = result.out.splitlines()[:3]
+    titles, cells = ([x.strip() for x in y.split("|")] for y in (header, row))
+    assert cells[titles.index("ms")] == f"{milliseconds:.0f}"
+
+
 def test_runs_on_other_images_are_not_compared(runs, evaluate, tmp_path):
     larger = tmp_path / "larger"
     shutil.copytree(runs[0], larger)
