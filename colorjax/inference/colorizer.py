@@ -30,6 +30,7 @@ from colorjax.inference.distribution import Distribution
 from colorjax.inference.pictures import Source, read_picture, sequence
 from colorjax.inference.scales import average
 from colorjax.method import Method, Nets, image_keys
+from colorjax.nets import winograd
 from colorjax.train.experiment import make_method
 from colorjax.train.storage import Step
 from colorjax.train.workdir import STARTER, check_trained, load_run
@@ -83,7 +84,8 @@ class Colorizer:
             prediction = method.predict(nets, {"lightness": lightness}, keys)
             return lightness[..., 0], prediction.ab, prediction.logits
 
-        self.nets, self.sizes, self.source = nets, tuple(sizes), source
+        self.use(nets)
+        self.sizes, self.source = tuple(sizes), source
         self._section, self.saturation = section, saturation
         self.temperature, self.stochastic = method.temperature, method.stochastic
         self._predict = jax.jit(predict)
@@ -116,9 +118,12 @@ class Colorizer:
     def __reduce__(self) -> tuple[Any, ...]:
         if self._section is None:
             raise TypeError("only a colorizer that Colorizer.load made can be copied")
-        nets = jax.device_get(self.nets)
-        arguments = self._section, nets, self.sizes, self.source, self.saturation
-        return _rebuild, arguments
+        rest = self.sizes, self.source, self._section, self.saturation
+        return _rebuild, (self._section, jax.device_get(self.nets), *rest)
+
+    def use(self, nets: Nets) -> None:
+        """Predict with these nets from now on."""
+        self.nets, self._prepared = nets, winograd.prepare(nets)
 
     @cached_property
     def has_logits(self) -> bool:
@@ -224,7 +229,7 @@ class Colorizer:
             numbers = np.zeros(batch, np.uint32)
             if not same_noise:
                 numbers[: len(members)] = [number(working[i]) for i in members]
-            outputs = self._predict(self.nets, stacked, np.uint32(seed), numbers)
+            outputs = self._predict(self._prepared, stacked, np.uint32(seed), numbers)
             outputs = jax.device_get(outputs)
             for row, i in enumerate(members):
                 own = [None if x is None else x[row] for x in outputs]
@@ -239,12 +244,6 @@ class Colorizer:
         return Distribution(size, *crop(shape, *outputs), *own)
 
 
-def _rebuild(
-    section: dict[str, Any],
-    nets: Nets,
-    sizes: Sequence[int],
-    source: str,
-    saturation: float,
-) -> Colorizer:
+def _rebuild(section: dict[str, Any], nets: Nets, *rest: Any) -> Colorizer:
     """The colorizer that was pickled."""
-    return Colorizer(make_method(section), nets, sizes, source, section, saturation)
+    return Colorizer(make_method(section), nets, *rest)
