@@ -209,7 +209,7 @@ class Evaluator:
     def write_grid(self, state: TrainState, path: epath.Path) -> None:
         """Write held-out images beside what the nets make of them."""
         dataset = self.workdir.experiment.dataset
-        self._colorizer.nets = jax.device_get(self._nets(state))
+        self._colorizer.use(jax.device_get(self._nets(state)))
         images.write(path, image_grid(self._colorizer, dataset, dataset.test_split))
 
 

@@ -18,6 +18,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from colorjax.nets import winograd
+
 
 def apply_train(
     net: nn.Module, variables: Mapping[str, Any], x: Float[Array, "b h w i"], key=None
@@ -41,11 +43,14 @@ def apply_eval(
     return output.astype(jnp.float32)
 
 
-def dilated_conv(x, kernel, stride=1, dilation=1):
+def dilated_conv(x, kernel, stride=1, dilation=1, transformed=None):
     """A convolution with an odd kernel [k k i o].
 
-    It is padded like PyTorch's with padding = dilation * (k // 2).
+    It is padded like PyTorch's with padding = dilation * (k // 2). If there is a
+    `transformed` kernel (see `nets.winograd`), it is used where it applies.
     """
+    if transformed is not None and stride == 1 and x.dtype == transformed.dtype:
+        return winograd.convolve(x, transformed, dilation)
     pad = dilation * (kernel.shape[0] // 2)
     return jax.lax.conv_general_dilated(
         x,
@@ -112,7 +117,9 @@ class Conv(nn.Module):
 
     `convolve(x, kernel)` is any function that is linear in the kernel, which has this
     `shape`; its last axis holds the outputs. They have the standard deviation `scale`
-    on the first batch. Parameters are float32, the product is in `x.dtype`.
+    on the first batch. Parameters are float32, the product is in `x.dtype`. A
+    `convolve` of large 3x3 kernels also gets `transformed` (see `dilated_conv`) where
+    the net has been prepared.
     """
 
     shape: tuple[int, ...]
@@ -121,8 +128,11 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b h2 w2 o"]:
+        transformed = winograd.kernel_of(self)
+        options = {} if transformed is None else {"transformed": transformed}
+
         def convolve(kernel):
-            return self.convolve(x, kernel.astype(x.dtype))
+            return self.convolve(x, kernel.astype(x.dtype), **options)
 
         def unit_variance(key):
             kernel = nn.initializers.he_normal()(key, self.shape, jnp.float32)
@@ -153,6 +163,7 @@ def plain_conv(
         strides=stride,
         padding=padding,
         kernel_init=NORMAL,
+        conv_general_dilated_cls=winograd.Convolution,
         **options,
     )
 
