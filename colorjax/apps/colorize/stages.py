@@ -17,20 +17,22 @@ class Encoded(NamedTuple):
 
 
 class Photograph(NamedTuple):
-    """A page of a picture file; most files have one."""
+    """A page of a picture file, most of which have one, and the hints for it."""
 
     job: Job
     page: images.Page
+    guide: Guide | None = None
 
 
 class Predicted(NamedTuple):
-    """A page of a picture file and what was predicted for it.
+    """A page of a picture file, its hints, and what was predicted for it.
 
     `distributions` are one for each sample where a sample is a prediction, else one.
     """
 
     job: Job
     page: images.Page
+    guide: Guide | None
     distributions: list[Distribution]
 
 
