@@ -216,7 +216,7 @@ def _decode(
     if guides[0] and wanted.hints and wanted.hints.are_kept(job.source) and job.target:
         yield Output(job, job.beside(HINTS), guides[0])
     for i, target in enumerate(targets):
-        own = options | decode.Options(seed=None if seed is None else seed + i)
+        own_seed = None if seed is None else seed + i
         colored = []
         for own_samples, guide, page in zip(
             samples, guides, _drain(pages.pop()), strict=True
@@ -225,7 +225,8 @@ def _decode(
             *rest, picture = page[1:], page.picture
             del page
             try:
-                picture = decode.decode(distribution, picture, hints=guide, **own)
+                own = options | decode.Options(seed=own_seed, hints=guide)
+                picture = decode.decode(distribution, picture, **own)
             except UserError as error:
                 raise UserError(f"{job.name}: {error}") from error
             colored.append(images.Page(picture, *rest[0]))

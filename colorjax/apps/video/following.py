@@ -5,6 +5,7 @@ is covered or leaves the frame, because no trusted flow leads on from there.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -60,7 +61,7 @@ class Follower:
         """Move the points and the strokes of the guide along the flow."""
         assert self.guide is not None
         strokes = None
-        if self.guide.strokes is not None:
+        if self.guide.strokes is not None and self._strokes is not None:
             origin = _places(flow) if self._origin is None else self._origin
             origin = np.array(warp(origin, flow.vectors))
             origin[..., 2] *= flow.trusted
@@ -120,7 +121,7 @@ def _moved_strokes(
     return moved if (moved[..., 3] == 255).any() else None
 
 
-def _moved_points(points: tuple[Point, ...], flow: Flow) -> list[Point]:
+def _moved_points(points: Sequence[Point], flow: Flow) -> list[Point]:
     """The points that are still in sight, where they are on the next frame."""
     height, width = flow.trusted.shape
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1)
