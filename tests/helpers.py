@@ -96,6 +96,14 @@ TINY = dict(
     checkpoint=dict(every=100),
     evaluation=dict(batch=4, replicates=2),
 )
+PALETTE = dict(  # the smallest method that samples
+    name="palette",
+    net="transformer",
+    width=1 / 48,
+    net_options=dict(depth=1),
+    steps=2,
+    ema=0.9,
+)
 
 
 def write_config(path: Path, **changes) -> Path:

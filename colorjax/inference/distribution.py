@@ -4,8 +4,8 @@ The distribution over the 313 bins is decoded in milliseconds, in many ways, wit
 running the network again. It is NumPy, so that nothing is compiled for an image size.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from scipy.special import softmax
 from colorjax.errors import UserError
 from colorjax.hints import Guide, Hints, histogram, locate
 from colorjax.inference import steering
+from colorjax.inference.interpolation import interpolate
 from colorjax.inference.reference import preference, snapped
 from colorjax.inference.sampling import sample
 from colorjax.quantize import ab_bins
@@ -33,7 +34,10 @@ class Distribution:
     - `seed`: that of the noise with which a stochastic method predicted `ab`; None for
       other methods and where there are logits;
     - `saturation`: the factor by which the run multiplies the chroma of `ab`;
-    - `number`: a hash of the picture, so that samples of one seed differ by picture.
+    - `number`: a hash of the picture, so that samples of one seed differ by picture;
+    - `network_hints`: what the network saw as its inputs "local" and "globe": the guide
+      of each, as JSON. These hints change the prediction no further, but for the colors
+      at their own places.
     """
 
     size: tuple[int, int]
@@ -46,6 +50,7 @@ class Distribution:
     seed: int | None = None
     saturation: float = 1.0
     number: int = 0
+    network_hints: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         bins = "no logits" if self.logits is None else f"logits {self.logits.shape}"
@@ -78,19 +83,22 @@ class Distribution:
         asked = None
         if hints.has_places:
             asked = self._before_saturation(located or self.locate(hints))
-        steered = self
-        spreads = hints.has_places and not hints.only_here and self.logits is not None
-        if spreads or hints.exemplar is not None:
+        steered = self._steered(hints, asked, temperature)
+        if steered is not self:
             temperature = self._checked(temperature)
-            steered = self._steered(hints, asked, temperature)
         ab = steered._decode(temperature, seed, hints.palette)
         if asked is None:
             return ab
-        if self.logits is None and not hints.only_here:
+        if self.logits is None and not self._are_settled(hints):
             colors = steering.propagated(asked, self.lightness, self.stride)
             total, weight = np.split(self._spread(colors), [2], axis=-1)
             ab = total + (1 - weight) * ab
         return steering.pin(ab, asked.local)
+
+    def _saw(self, hints: Guide, name: str) -> bool:
+        """Whether the network saw these hints as the input `name`."""
+        guide = self.network_hints.get(name)
+        return guide is not None and guide == hints.to_json()
 
     def locate(self, hints: Guide) -> Hints:
         """The hints that have places, on the working pixels."""
@@ -102,18 +110,26 @@ class Distribution:
         local = asked.local * np.array([factor, factor, 1], np.float32)
         return asked._replace(ab=asked.ab * factor, local=local)
 
+    def _are_settled(self, hints: Guide) -> bool:
+        """Whether the hints change nothing away from their places any more."""
+        return hints.only_here or self._saw(hints, "local")
+
     def _steered(
-        self, hints: Guide, asked: Hints | None, temperature: float
+        self, hints: Guide, asked: Hints | None, temperature: float | None
     ) -> "Distribution":
-        """The distribution that the hints leave, at a temperature."""
-        logits, scale = self.require_logits(), np.float32(temperature)
-        if hints.exemplar is not None:
+        """The distribution that the hints leave, at a temperature.
+
+        It is this one if they leave the logits as they are.
+        """
+        logits, scale = self.logits, np.float32(self._checked(temperature))
+        if hints.exemplar is not None and not self._saw(hints, "globe"):
             shares = histogram(hints.exemplar, self.saturation or 1.0)
+            logits = self.require_logits()
             logits = logits + scale * preference(logits / scale, shares)
-        if asked is not None and not hints.only_here:
+        if logits is not None and asked is not None and not self._are_settled(hints):
             grid = self.lightness, self.stride, logits.shape[:2]
             logits = logits + scale * steering.evidence(asked, *grid)
-        return replace(self, logits=logits)
+        return self if logits is self.logits else replace(self, logits=logits)
 
     def _decode(
         self,
@@ -202,25 +218,6 @@ class Distribution:
         """Values on the grid of the logits, interpolated to all working pixels."""
         pixels = (np.arange(length) for length in self.ab.shape[:2])
         return interpolate(grid, [pixel / self.stride for pixel in pixels])
-
-
-def interpolate(
-    grid: Float[np.ndarray, "h w c"], places: Sequence[np.ndarray]
-) -> Float[np.ndarray, "h2 w2 c"]:
-    """Bilinear interpolation at all pairs of a row and a column in `places`.
-
-    A place is a fractional index into the grid. Beyond the border it is moved there.
-    """
-    for axis, place in enumerate(places):
-        place = np.clip(place.astype(np.float32), 0, grid.shape[axis] - 1)
-        low = place.astype(int)
-        high = np.minimum(low + 1, grid.shape[axis] - 1)
-        part = np.expand_dims(
-            place - low.astype(np.float32), [i for i in range(3) if i != axis]
-        )
-        below, above = np.take(grid, low, axis), np.take(grid, high, axis)
-        grid = below + (above - below) * part
-    return grid
 
 
 def no_logits_error(source: str) -> UserError:

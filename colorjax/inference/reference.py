@@ -10,7 +10,7 @@ from scipy.special import softmax
 from colorjax.color import rgb_to_lab
 from colorjax.quantize import ab_bins
 
-RARE = 1e-4  # added to the share of each bin, so that no ratio of shares is extreme
+RARE = 1e-3  # added to the share of each bin, so that no ratio of shares is extreme
 
 
 def snapped(palette: Sequence[str]) -> Float[np.ndarray, "313 2"]:

@@ -11,7 +11,8 @@ import numpy as np
 from scipy.special import log_softmax
 
 from colorjax import images
-from colorjax.inference.distribution import Distribution, interpolate
+from colorjax.inference.distribution import Distribution
+from colorjax.inference.interpolation import interpolate
 
 
 def average(parts: Sequence[Distribution]) -> Distribution:

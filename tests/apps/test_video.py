@@ -12,6 +12,7 @@ import pytest
 from clips import panned, read_luma, read_rgb, read_sound, video_command, write_clip
 from colorizers import random_colorizer
 from helpers import (
+    PALETTE,
     ROOT,
     encode,
     environment,
@@ -231,9 +232,13 @@ def test_segments_of_another_command_are_not_reused(command, tmp_path, monkeypat
     assert np.abs(rgb - rgb[..., :1]).max() <= 2
 
 
-def test_method_without_a_distribution(tmp_path, command):
-    """Its ab is averaged; options that need a distribution are refused."""
-    run = random_colorizer("regression")
+@pytest.mark.parametrize(
+    "settings", [dict(name="regression"), PALETTE], ids=["regression", "palette"]
+)
+def test_method_without_a_distribution(settings, tmp_path, command):
+    """Its ab is averaged; options that need a distribution are refused. A sampler has
+    one noise for all frames, so its colors do not flicker more."""
+    run = random_colorizer(**settings)
     source = write_clip(tmp_path / "in.mkv", panned(8, (64, 80)), sound=None)
     code, out, _ = command(source, "--out", tmp_path / "out.mp4", run=run)
     smoothed, unsmoothed = flicker(out)

@@ -210,8 +210,8 @@ def test_an_exemplar_gives_its_colors(saturation):
     ab = plain.decode(hints=Guide(exemplar=exemplar(BLUE)))
     blue, red = (histogram(exemplar(color)) @ ab_bins() for color in (BLUE, RED))
     before, after = (saturation * x.mean((0, 1)) for x in (plain.decode(1.0), ab))
-    assert np.linalg.norm(after - blue) < 0.2 * np.linalg.norm(before - blue)
-    assert np.linalg.norm(after - blue) < 0.2 * np.linalg.norm(after - red)
+    assert np.linalg.norm(after - blue) < 0.3 * np.linalg.norm(before - blue)
+    assert np.linalg.norm(after - blue) < 0.3 * np.linalg.norm(after - red)
 
 
 def test_an_exemplar_leaves_hints_exact(halves):

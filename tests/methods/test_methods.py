@@ -16,7 +16,7 @@ from helpers import scene
 from colorjax import methods
 from colorjax.distributed import make_mesh
 from colorjax.errors import UserError
-from colorjax.method import image_keys, to_examples
+from colorjax.method import HINTS, image_keys, to_examples
 from colorjax.methods import zhang2016
 from colorjax.nets.layers import upsample
 from colorjax.nets.vgg_dilated import VGGDilated
@@ -135,7 +135,7 @@ def test_prediction_is_of_the_inputs_and_the_keys(built):
 def test_inputs_are_those_that_the_method_names(built):
     method, nets = built
     examples, keys = to_examples(batch(3)), image_keys(0, jnp.arange(3))
-    inputs = {name: examples[name] for name in method.inputs}
+    inputs = {name: examples[name] for name in method.inputs - HINTS}
     with pytest.raises(
         UserError, match="^this method does not take the input 'ab'; it"
     ):
@@ -198,6 +198,7 @@ def test_initialization_gives_unit_variance():
             assert live.mean() > 0.9
 
 
+@pytest.mark.slow
 def test_training_brings_the_colors_back():
     """Sixty steps on one batch: its colors are predicted far better than by grey."""
     method = methods.builder("zhang2016")(prior=PRIOR, width=1 / 8)

@@ -164,7 +164,11 @@ def predict_with(
 ) -> list[Predicted | Failed]:
     """The predictions of a network, one for each seed of its noise."""
     pictures = [photograph.page.picture for photograph in photographs]
-    samples = [colorizer.predict(pictures, batch=batch, seed=seed) for seed in seeds]
+    guides = [photograph.guide for photograph in photographs]
+    samples = [
+        colorizer.predict(pictures, batch=batch, seed=seed, hints=guides)
+        for seed in seeds
+    ]
     own = zip(*samples, strict=True)
     return [Predicted(*x, list(y)) for x, y in zip(photographs, own, strict=True)]
 
@@ -202,7 +206,7 @@ def _decode(
     `predicted` are the pages of the job; it is emptied.
     """
     job = predicted[0].job
-    targets = job.results(wanted.samples)
+    targets, guide = job.results(wanted.samples), predicted[0].guide
     samples = [page.distributions for page in predicted]
     # One list for each result: the last one to be used frees the pixels.
     pages = [[item.page for item in predicted] for _ in targets]

@@ -17,7 +17,7 @@ class Encoded(NamedTuple):
 
 
 class Photograph(NamedTuple):
-    """A page of a picture file, most of which have one, and the hints for it."""
+    """A page of a picture file, and its hints; most files have one page."""
 
     job: Job
     page: images.Page
