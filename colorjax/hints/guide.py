@@ -127,6 +127,20 @@ class Guide:
                 f"{size[1]}x{size[0]}; both must have the same size"
             )
 
+    def joined(self, other: "Guide") -> "Guide":
+        """What both ask for; where they disagree, what `other` does."""
+        strokes = self.strokes if other.strokes is None else other.strokes
+        if self.strokes is not None and other.strokes is not None:
+            opaque = other.opaque()[..., None]
+            strokes = np.where(opaque, other.strokes, self.strokes)
+        return Guide(
+            [*self.points, *other.points],
+            strokes,
+            self.only_here or other.only_here,
+            other.palette or self.palette,
+            self.exemplar if other.exemplar is None else other.exemplar,
+        )
+
     def to_json(self) -> str:
         """The guide as JSON, which `from_json` reads; pictures as PNG in base 64."""
         values: dict[str, Any] = {"points": list(map(dataclasses.asdict, self.points))}

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from colorjax.color import into_gamut, rgb_to_lab
+from colorjax.hints.exemplar import globe
 from colorjax.hints.guide import RADIUS, Guide, Point
-from colorjax.method import GLOBE
 
 BLOCK = 1 / 16  # of the short side: strokes of one color in such a square are one hint
 SHADE = 20  # ab units: colors of strokes that differ by less may be one hint
@@ -63,7 +63,7 @@ def locate(
     points = at, lightness[rows, columns], _colors(colors, lightness[rows, columns])
     both = zip(points, _stroke_hints(own, lightness, local), strict=True)
     at, light, ab = (np.concatenate(parts) for parts in both)
-    return Hints(at, light, ab, local, np.zeros(GLOBE, np.float32))
+    return Hints(at, light, ab, local, globe(guide))
 
 
 def _place(point: Point, shape: tuple[int, ...]) -> tuple[float, float]:

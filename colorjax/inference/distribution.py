@@ -12,10 +12,10 @@ from jaxtyping import Float
 from scipy.special import softmax
 
 from colorjax.errors import UserError
-from colorjax.hints import Guide, Hints, locate
+from colorjax.hints import Guide, Hints, histogram, locate
 from colorjax.inference import steering
 from colorjax.inference.interpolation import interpolate
-from colorjax.inference.reference import snapped
+from colorjax.inference.reference import preference, snapped
 from colorjax.inference.sampling import sample
 from colorjax.quantize import ab_bins
 
@@ -74,25 +74,25 @@ class Distribution:
         once `saturation` has multiplied the result; `located` are the same where
         `locate` has made them already. With a palette, each bin is replaced by the
         nearest of its colors in ab, so that the result mixes only their hues and
-        chromas, at the image's own L. Raises `UserError` for an option out of range, or
-        if an option needs logits and there are none.
+        chromas, at the image's own L. With an exemplar, each bin gets about the share
+        that it has there. Raises `UserError` for an option out of range, or if one
+        needs logits and there are none.
         """
         if hints is None:
             return self._decode(temperature, seed)
-        if not hints.has_places:
-            return self._decode(temperature, seed, hints.palette)
-        asked = self._before_saturation(located or self.locate(hints))
-        if hints.only_here or self._saw(hints, "local"):
-            ab = self._decode(temperature, seed, hints.palette)
-        elif self.logits is None:
-            ab = self._decode(temperature, seed, hints.palette)
+        asked = None
+        if hints.has_places:
+            asked = self._before_saturation(located or self.locate(hints))
+        steered = self._steered(hints, asked, temperature)
+        if steered is not self:
+            temperature = self._checked(temperature)
+        ab = steered._decode(temperature, seed, hints.palette)
+        if asked is None:
+            return ab
+        if self.logits is None and not self._are_settled(hints):
             colors = steering.propagated(asked, self.lightness, self.stride)
             total, weight = np.split(self._spread(colors), [2], axis=-1)
             ab = total + (1 - weight) * ab
-        else:
-            temperature = self.temperature if temperature is None else temperature
-            steered = self._steered(asked, temperature)
-            ab = steered._decode(temperature, seed, hints.palette)
         return steering.pin(ab, asked.local)
 
     def _saw(self, hints: Guide, name: str) -> bool:
@@ -110,11 +110,26 @@ class Distribution:
         local = asked.local * np.array([factor, factor, 1], np.float32)
         return asked._replace(ab=asked.ab * factor, local=local)
 
-    def _steered(self, asked: Hints, temperature: float) -> "Distribution":
-        """The distribution that the hints leave, at a temperature."""
-        logits = self.require_logits()
-        added = steering.evidence(asked, self.lightness, self.stride, logits.shape[:2])
-        return replace(self, logits=logits + np.float32(temperature) * added)
+    def _are_settled(self, hints: Guide) -> bool:
+        """Whether the hints change nothing away from their places any more."""
+        return hints.only_here or self._saw(hints, "local")
+
+    def _steered(
+        self, hints: Guide, asked: Hints | None, temperature: float | None
+    ) -> "Distribution":
+        """The distribution that the hints leave, at a temperature.
+
+        It is this one if they leave the logits as they are.
+        """
+        logits, scale = self.logits, np.float32(self._checked(temperature))
+        if hints.exemplar is not None and not self._saw(hints, "globe"):
+            shares = histogram(hints.exemplar, self.saturation or 1.0)
+            logits = self.require_logits()
+            logits = logits + scale * preference(logits / scale, shares)
+        if logits is not None and asked is not None and not self._are_settled(hints):
+            grid = self.lightness, self.stride, logits.shape[:2]
+            logits = logits + scale * steering.evidence(asked, *grid)
+        return self if logits is self.logits else replace(self, logits=logits)
 
     def _decode(
         self,
@@ -128,14 +143,18 @@ class Distribution:
             seed = None
         if temperature is None and not palette and seed is None:
             return self.ab
-        temperature = self.temperature if temperature is None else temperature
-        if not temperature > 0:
-            raise UserError(f"temperature is {temperature}, which must be positive")
-        logits = self.require_logits() / np.float32(temperature)
+        logits = self.require_logits() / np.float32(self._checked(temperature))
         centers = snapped(palette) if palette else ab_bins()
         if seed is None:
             return self._spread(softmax(logits, axis=-1) @ centers)
         return sample(logits, centers, [seed, self.number], self._spread)
+
+    def _checked(self, temperature: float | None) -> float:
+        """A temperature, by default that of the method; it must be positive."""
+        temperature = self.temperature if temperature is None else temperature
+        if not temperature > 0:
+            raise UserError(f"temperature is {temperature}, which must be positive")
+        return temperature
 
     def _check_seed(self, seed: int) -> None:
         """Raise `UserError` unless the noise of the prediction had this seed."""
@@ -153,10 +172,9 @@ class Distribution:
         It is less where `hints` settle the color. Raises `UserError` if there are no
         logits.
         """
-        if hints is not None and hints.has_places:
+        if hints is not None:
             asked = self._before_saturation(self.locate(hints))
-            settled = hints.only_here or self._saw(hints, "local")
-            steered = self if settled else self._steered(asked, 1.0)
+            steered = self._steered(hints, asked, 1.0)
             return steered.entropy() * (1 - asked.local[..., 2])
         p = softmax(self.require_logits(), axis=-1)
         entropy = -(p * np.log(np.maximum(p, 1e-30))).sum(-1)
@@ -206,8 +224,8 @@ def no_logits_error(source: str) -> UserError:
     """The error of an option that needs logits, for a run whose method has none."""
     return UserError(
         f"{source}: this method gives one color per pixel; temperature, palette, "
-        "uncertainty and saved distributions need a method that gives a distribution, "
-        "such as zhang2016"
+        "uncertainty, saved distributions and an exemplar need a method that gives a "
+        "distribution, such as zhang2016"
     )
 
 

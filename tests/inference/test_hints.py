@@ -1,6 +1,7 @@
 """Hints: what they change, that they are met, and which are refused."""
 
 import json
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,10 +12,10 @@ from skimage.color import rgb2lab
 from colorjax import hints, images
 from colorjax.color import lab_to_rgb
 from colorjax.errors import UserError
-from colorjax.hints import Guide, Point, locate
+from colorjax.hints import Guide, Point, histogram, locate
 from colorjax.inference.decode import decode, uncertainty
 from colorjax.inference.distribution import Distribution
-from colorjax.quantize import Q
+from colorjax.quantize import Q, ab_bins
 
 SIZE = (96, 160)
 WORKING = (48, 80)
@@ -190,3 +191,38 @@ def test_files_of_something_else(tmp_path):
     small = Guide(strokes=np.full((10, 10, 4), 255, np.uint8))
     with pytest.raises(UserError, match="10x10 pixels and the picture 160x96"):
         decode(distribution(), PICTURE, hints=small)
+
+
+# ---- Colors without a place.
+
+
+def exemplar(color):
+    """A picture of one color and its darker and lighter versions."""
+    levels = np.linspace(0.5, 1, 64)[:, None] * np.array(list(bytes.fromhex(color[1:])))
+    return np.repeat(np.uint8(levels)[None], 64, axis=0)
+
+
+@pytest.mark.parametrize("saturation", [1.0, 1.25])
+def test_an_exemplar_gives_its_colors(saturation):
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(12, 20, Q)).astype(np.float32)
+    plain = replace(distribution(), logits=logits, saturation=saturation)
+    ab = plain.decode(hints=Guide(exemplar=exemplar(BLUE)))
+    blue, red = (histogram(exemplar(color)) @ ab_bins() for color in (BLUE, RED))
+    before, after = (saturation * x.mean((0, 1)) for x in (plain.decode(1.0), ab))
+    assert np.linalg.norm(after - blue) < 0.3 * np.linalg.norm(before - blue)
+    assert np.linalg.norm(after - blue) < 0.3 * np.linalg.norm(after - red)
+
+
+def test_an_exemplar_leaves_hints_exact(halves):
+    guide = Guide([Point(0.2, 0.5, RED)], exemplar=exemplar(BLUE))
+    asked = locate(guide, SIZE, halves).ab[0]
+    ab = distribution(True, halves).decode(hints=guide)
+    np.testing.assert_allclose(at(ab, 0.2, 0.5), asked, atol=1e-3)
+    assert at(ab, 0.9, 0.5)[1] < -20
+
+
+def test_an_exemplar_needs_a_distribution():
+    guide = Guide(exemplar=exemplar(BLUE))
+    with pytest.raises(UserError, match="one color per pixel.*an exemplar"):
+        distribution(logits=False).decode(hints=guide)

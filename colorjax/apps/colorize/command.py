@@ -133,8 +133,10 @@ def run(args: argparse.Namespace) -> int:
     saved = args.from_distribution
     if saved and Path(saved).is_file() and len(jobs) > 1:
         raise UserError("--from-distribution names one file; give a folder")
-    if hints is not None and hints.has_places and len(jobs) > 1:
-        raise UserError(f"hints are those of one picture, not of {len(jobs)}")
+    if hints is not None:
+        if hints.is_of_one_picture and len(jobs) > 1:
+            raise UserError(f"hints are those of one picture, not of {len(jobs)}")
+        notes += hints.without_picture([job.source for job in jobs])
     undone = [job for job in jobs if args.overwrite or not _is_done(job, wanted)]
     for note in notes:
         report(note)

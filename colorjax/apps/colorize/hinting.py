@@ -1,15 +1,19 @@
-"""Hints as the command line gives them: `--hint X,Y=COLOR[,RADIUS]`, `--hints FILE`."""
+"""Hints as the command line gives them: `--hint X,Y=COLOR[,RADIUS]`, `--hints FILE`,
+`--exemplar FILE`, `--palette COLORS`."""
 
 import argparse
 import dataclasses
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
-from colorjax import hints
+from colorjax import hints, images
 from colorjax.apps import options
+from colorjax.apps.colorize.hint_files import HintFiles
 from colorjax.errors import UserError
 from colorjax.hints import RADIUS, Guide, Point
+from colorjax.images import Picture
 
 LENGTH = r"(-?[\d.]+%?)"
 MARK = re.compile(rf"{LENGTH},{LENGTH}=([^,]+)(?:,{LENGTH})?")
@@ -42,40 +46,57 @@ class Mark(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """All that a command asks of the colors of its picture.
-
-    `guide` are the hints of `file`, if there is one.
-    """
+    """All that a command asks of the colors of its pictures."""
 
     marks: list[Mark]
-    file: str | None
-    guide: Guide | None
+    files: HintFiles | None
     only_here: bool
     palette: list[str]
+    exemplar: Picture | None
 
     @property
-    def has_places(self) -> bool:
-        """Whether there are hints for places, which are those of one picture."""
-        return bool(self.marks) or self.guide is not None
+    def is_of_one_picture(self) -> bool:
+        """Whether there are hints for places that are those of one picture."""
+        return bool(self.marks) or (self.files is not None and not self.files.is_folder)
 
-    def on(self, size: tuple[int, int]) -> Guide:
-        """The hints on a picture of `size` = (height, width).
+    def has_places(self, picture: Path | None) -> bool:
+        """Whether there are hints for places of a picture; standard input is None."""
+        file = self.files and self.files.file(picture)
+        return bool(self.marks) or file is not None
 
-        Raises `UserError` if one is outside, or if strokes have another size.
+    def are_kept(self, picture: Path | None) -> bool:
+        """Whether a file beside the result keeps the hints for a picture."""
+        return self.has_places(picture) or self.exemplar is not None
+
+    def without_picture(self, pictures: list[Path | None]) -> list[str]:
+        """A message on each file of a folder of hints that none of the pictures uses.
+
+        Raises `UserError` if they use none.
         """
+        if self.files is None or not self.files.is_folder:
+            return []
+        if not any(map(self.has_places, pictures)):
+            raise UserError(f"{self.files.path}: no hints for any of the pictures")
+        return [
+            f"{file}: not used; there is no such picture, or other hints for it"
+            for file in self.files.without_picture(pictures)
+        ]
+
+    def on(self, picture: Path | None, size: tuple[int, int]) -> Guide | None:
+        """The hints for a picture of `size` = (height, width), if there are any.
+
+        Raises `UserError` if a file cannot be used, if a hint is outside of the picture
+        or if strokes have another size.
+        """
+        guide = self.files and self.files.load(picture, size)
         points = [mark.on(size) for mark in self.marks]
-        if self.guide is None:
-            return Guide(points, None, self.only_here, self.palette)
-        try:
-            self.guide.check_size(size)
-        except UserError as error:
-            raise UserError(f"{self.file}: {error}") from error
-        return dataclasses.replace(
-            self.guide,
-            points=[*points, *self.guide.points],
-            only_here=self.only_here or self.guide.only_here,
-            palette=self.palette or self.guide.palette,
-        )
+        if points or self.palette or self.exemplar is not None:
+            own = Guide(points, None, self.only_here, self.palette, self.exemplar)
+            return own if guide is None else guide.joined(own)
+        if guide is None:
+            return None
+        only_here = self.only_here or guide.only_here
+        return dataclasses.replace(guide, only_here=only_here)
 
 
 def add_arguments(add: Callable[..., object]) -> None:
@@ -94,8 +115,15 @@ def add_arguments(add: Callable[..., object]) -> None:
         "--hints",
         type=options.path,
         metavar="FILE",
-        help="a .json file of hints, or a .png of strokes, as large as the picture, "
-        "whose opaque pixels are hints",
+        help="a .json file of hints; or a .png of strokes, as large as the picture, "
+        "whose opaque pixels are hints; or a folder with such files, NAME.hints.json "
+        "or NAME.png, for several pictures",
+    )
+    add(
+        "--exemplar",
+        type=options.path,
+        metavar="FILE",
+        help="a picture in color that the results resemble in their colors",
     )
     add(
         "--only-here",
@@ -126,13 +154,22 @@ def mark(text: str) -> Mark:
 def asked(args: argparse.Namespace) -> Asked | None:
     """What the arguments ask of the colors, if they do.
 
-    Raises `UserError` if the file of hints cannot be used.
+    Raises `UserError` if a file cannot be used.
     """
-    guide = None if args.hints is None else hints.load(args.hints)
-    asked = Asked(args.marks, args.hints, guide, args.only_here, args.palette or [])
-    if args.only_here and not asked.has_places:
+    files = None if args.hints is None else HintFiles(args.hints)
+    exemplar = None if args.exemplar is None else read_exemplar(args.exemplar)
+    if args.only_here and files is None and not args.marks:
         raise UserError("--only-here needs --hint or --hints")
-    return asked if asked.has_places or asked.palette else None
+    asked = Asked(args.marks, files, args.only_here, args.palette or [], exemplar)
+    is_empty = (
+        files is None and exemplar is None and not args.marks and not args.palette
+    )
+    return None if is_empty else asked
+
+
+def read_exemplar(path: str) -> Picture:
+    """The picture in the file of `--exemplar`. Raises `UserError` if there is none."""
+    return images.read_full(images.load_bytes(path), path)
 
 
 def _fraction(length: str, full: int, center: float) -> float:

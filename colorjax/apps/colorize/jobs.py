@@ -15,8 +15,8 @@ class Wanted(NamedTuple):
     """The files to write for each picture.
 
     `samples` is the number of samples, or None for one picture in color. `hints`, if
-    there are any, change the colors. A file beside the result keeps those that have
-    places.
+    there are any, change the colors. A file beside the result keeps them, unless they
+    are a palette alone.
     """
 
     samples: int | None = None
@@ -61,6 +61,6 @@ class Job(NamedTuple):
             paths.append(self.beside(DISTRIBUTION))
         if wanted.uncertainty:
             paths.append(self.beside(UNCERTAINTY))
-        if wanted.hints is not None and wanted.hints.has_places:
+        if wanted.hints is not None and wanted.hints.are_kept(self.source):
             paths.append(self.beside(HINTS))
         return paths

@@ -121,19 +121,20 @@ def _read(
     """The pages of a file, or the failure to read it."""
     if isinstance(item, Failed):
         return [item]
+    job, asked = item.job, wanted.hints
     try:
-        pages = images.read_file(item.data, item.job.name, *reading)
-        places = wanted.hints is not None and wanted.hints.has_places
-        if len(pages) > 1 and (wanted.distribution or wanted.uncertainty or places):
+        pages = images.read_file(item.data, job.name, *reading)
+        has_places = asked is not None and asked.has_places(job.source)
+        if len(pages) > 1 and (wanted.distribution or wanted.uncertainty or has_places):
             raise UserError(
-                f"{item.job.name}: {len(pages)} pages; distributions, maps of "
-                "uncertainty and hints are those of one page; split the file"
+                f"{job.name}: {len(pages)} pages; distributions, maps of uncertainty "
+                "and hints are those of one page; split the file"
             )
-        hints = wanted.hints
-        guides = [hints and hints.on(page.picture.shape[:2]) for page in pages]
+        sizes = [page.picture.shape[:2] for page in pages]
+        guides = [asked and asked.on(job.source, size) for size in sizes]
     except UserError as error:
-        return [Failed(item.job, str(error))]
-    return [Photograph(item.job, *x) for x in zip(pages, guides, strict=True)]
+        return [Failed(job, str(error))]
+    return [Photograph(job, *own) for own in zip(pages, guides, strict=True)]
 
 
 def _by_job(items: list[Predicted | Failed]) -> list[list[Predicted | Failed]]:
@@ -209,24 +210,26 @@ def _decode(
     samples = [page.distributions for page in predicted]
     # One list for each result: the last one to be used frees the pixels.
     pages = [[item.page for item in predicted] for _ in targets]
+    guides = [item.guide for item in predicted]
     predicted.clear()
     if wanted.distribution:
         yield Output(job, job.beside(DISTRIBUTION), samples[0][0])
     if wanted.uncertainty:
-        entropy_map = decode.with_legend(decode.uncertainty(samples[0][0], hints=guide))
-        yield Output(job, job.beside(UNCERTAINTY), entropy_map)
-    if guide is not None and guide.has_places and job.target is not None:
-        yield Output(job, job.beside(HINTS), guide)
+        entropy_map = decode.uncertainty(samples[0][0], hints=guides[0])
+        yield Output(job, job.beside(UNCERTAINTY), decode.with_legend(entropy_map))
+    if guides[0] and wanted.hints and wanted.hints.are_kept(job.source) and job.target:
+        yield Output(job, job.beside(HINTS), guides[0])
     for i, target in enumerate(targets):
-        own = options | decode.Options(
-            seed=None if seed is None else seed + i, hints=guide
-        )
+        own_seed = None if seed is None else seed + i
         colored = []
-        for own_samples, page in zip(samples, _drain(pages.pop()), strict=True):
+        for own_samples, guide, page in zip(
+            samples, guides, _drain(pages.pop()), strict=True
+        ):
             distribution = own_samples[i % len(own_samples)]
             *rest, picture = page[1:], page.picture
             del page
             try:
+                own = options | decode.Options(seed=own_seed, hints=guide)
                 picture = decode.decode(distribution, picture, **own)
             except UserError as error:
                 raise UserError(f"{job.name}: {error}") from error
