@@ -137,8 +137,11 @@ def load(path: epath.PathLike) -> Guide:
         raise UserError(f"{path}: {error}") from error
 
 
-def from_json(text: str | bytes) -> Guide:
-    """The guide that `Guide.to_json` wrote. Raises `UserError` for other text."""
+def from_json(text: str | bytes, max_pixels: int = images.MAX_PIXELS) -> Guide:
+    """The guide that `Guide.to_json` wrote.
+
+    Raises `UserError` for other text, or if the strokes have more than `max_pixels`.
+    """
     try:
         values = json.loads(text)
     except (RecursionError, ValueError) as error:  # too deeply nested; not JSON
@@ -155,7 +158,7 @@ def from_json(text: str | bytes) -> Guide:
             data = base64.b64decode(strokes, validate=True)
         except ValueError as error:
             raise UserError(f"strokes: no picture ({reason(error)})") from error
-        strokes = images.read_full(data, "strokes")
+        strokes = images.read_full(data, "strokes", max_pixels)
     return Guide(points, strokes, values.get("only_here", False))
 
 

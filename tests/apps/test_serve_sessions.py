@@ -84,13 +84,14 @@ def test_a_preview_is_the_result_or_a_reduced_one(sessions, colorizers):
     _, photo, prediction = add(sessions, "me", encode(small))
     np.testing.assert_array_equal(
         photo.colorize_preview(prediction, settings),
-        colorizer(small, **settings.options),
+        colorizer(small, **settings.options(small.shape[:2])),
     )
     large = images.resize(scene(1, 200), (500, 1500))
     _, photo, prediction = add(sessions, "me", encode(large))
     shown = photo.colorize_preview(prediction, settings)
     assert shown.shape == (341, 1024, 3)
-    expected = images.resize(colorizer(large, **settings.options), shown.shape[:2])
+    full = colorizer(large, **settings.options(large.shape[:2]))
+    expected = images.resize(full, shown.shape[:2])
     assert np.abs(np.int32(shown) - expected).mean() < 1
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import gradio as gr
 
+from colorjax.apps.colorize.jobs import HINTS
 from colorjax.apps.serve.pictures import Picture, Settings
 from colorjax.apps.serve.sessions import Session, Sessions
 
 COMPARISONS = ["grey", "original", "uncertainty"]
 SAMPLES = 4
 FIRST_SEEDS = list(range(1, SAMPLES + 1))
-VIEW = 14  # values that describe the whole page
+VIEW = 15  # values that describe the whole page
 
 
 class Views:
@@ -68,6 +69,7 @@ class Views:
             settings.seed,
             self.samples(session, picture, settings, seeds),
             *self.shown(session, picture, comparison),
+            self.hints(picture),
         ]
 
     def shown(
@@ -84,6 +86,15 @@ class Views:
             "colored": file_data(colored),
         }
         return pair, self._command_line(picture.name, settings)
+
+    def hints(self, picture: Picture) -> dict[str, Any]:
+        """The hints of a picture, as `hints.js` edits them."""
+        guide, settings = picture.settings.hints, picture.settings
+        return {
+            "picture": picture.folder.name,
+            "hints": "" if guide is None else guide.to_json(),
+            "advice": self.colorizers[settings.run].has_logits,
+        }
 
     def samples(
         self, session: Session, picture: Picture, settings: Settings, seeds: list[int]
@@ -110,14 +121,18 @@ class Views:
         return self.colorizers[run].saturation
 
     def settings(
-        self, run: str, temperature: float, saturation: float, seed: int | None
+        self,
+        picture: Picture,
+        run: str,
+        temperature: float,
+        saturation: float,
+        seed: int | None,
     ) -> Settings:
-        """The settings that the controls of the page stand for."""
+        """The settings that the controls of the page stand for, and the hints."""
         # Without an explicit temperature the run's own applies, without rounding.
         own = temperature == self.temperature(run)
-        if own or not self.colorizers[run].has_logits:
-            return Settings(run, None, saturation, seed)
-        return Settings(run, temperature, saturation, seed)
+        chosen = None if own or not self.colorizers[run].has_logits else temperature
+        return Settings(run, chosen, saturation, seed, picture.settings.hints)
 
     def _command_line(self, name: str, settings: Settings) -> str:
         """The command that writes the same file."""
@@ -125,12 +140,18 @@ class Views:
         command = ["colorjax", "colorize", name, "--run", workdir]
         for option in self.options:
             command += ["--set", option]
-        options = {"size": self.size} | settings.options
-        if settings.saturation == self.saturation(settings.run):
-            del options["saturation"]
+        own = settings.saturation == self.saturation(settings.run)
+        options = {
+            "size": self.size,
+            "temperature": settings.temperature,
+            "saturation": None if own else settings.saturation,
+            "seed": settings.seed,
+        }
         for key, value in options.items():
             if value is not None:
                 command += [f"--{key}", f"{value:g}"]
+        if settings.hints is not None:
+            command += ["--hints", name + HINTS]
         return shlex.join([*command, "--out", "colorized/"])
 
 
