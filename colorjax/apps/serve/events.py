@@ -4,9 +4,11 @@ A handler gets the values of components and returns new values of others, both i
 order in which `ui` connects them.
 """
 
+import contextlib
 import functools
 import html
-from collections.abc import Callable, Iterable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import gradio as gr
@@ -112,7 +114,7 @@ class Events:
         """Draw the variations again: the best guess, and a sample for each seed."""
         session, picture = self.sessions.get(key_of(request))
         settings = self.views.settings(picture, run, temperature, saturation, seed)
-        return self.views.samples(session, picture, settings, seeds)
+        yield from self.views.samples(session, picture, settings, seeds)
 
     def pick(
         self,
@@ -128,7 +130,8 @@ class Events:
         seed = [None, *seeds][_index(picked, [None, *seeds])]
         controls = run, temperature, saturation, seed, request
         shown = self.show(comparison, *controls)
-        return seed, *shown, self.draw(seeds, *controls)
+        *_, gallery = self.draw(seeds, *controls)
+        return seed, *shown, gallery
 
     def save(
         self,
@@ -181,18 +184,33 @@ def other_seeds(seeds: list[int], seed: int | None) -> list[int]:
 def reports_errors(handler: Callable) -> Callable:
     """Wrap a handler so that the page shows a `UserError` as a sentence. Any other
     error appears as `DEFECT`, with its traceback in the terminal."""
+    if inspect.isgeneratorfunction(handler):
 
-    @functools.wraps(handler)
-    def wrapper(*args):
-        try:
-            return handler(*args)
-        except UserError as error:
-            sentence = html.escape(str(error))
-            raise gr.Error(sentence, ERROR_SECONDS, print_exception=False) from error
-        except Exception as error:
-            raise gr.Error(DEFECT, ERROR_SECONDS) from error
+        @functools.wraps(handler)
+        def wrapper(*args):
+            with _reported():
+                yield from handler(*args)
+
+    else:
+
+        @functools.wraps(handler)
+        def wrapper(*args):
+            with _reported():
+                return handler(*args)
 
     return wrapper
+
+
+@contextlib.contextmanager
+def _reported() -> Iterator[None]:
+    """Turn errors into those that Gradio shows."""
+    try:
+        yield
+    except UserError as error:
+        sentence = html.escape(str(error))
+        raise gr.Error(sentence, ERROR_SECONDS, print_exception=False) from error
+    except Exception as error:
+        raise gr.Error(DEFECT, ERROR_SECONDS) from error
 
 
 def _sentence(refused: list[str]) -> str:

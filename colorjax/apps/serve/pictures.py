@@ -8,7 +8,6 @@ not depend on Gradio.
 
 import shutil
 from collections import defaultdict, deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -101,15 +100,13 @@ class Picture:
             self._fixed["thumbnail"] = self._write_jpeg("thumbnail", small)
         return self._fixed["thumbnail"]
 
-    def write_samples(
-        self, samples: Sequence[tuple[Distribution, Settings]]
-    ) -> list[Path]:
-        """Thumbnail files in color, one for each prediction with its settings."""
+    def write_sample(
+        self, place: int, prediction: Distribution, settings: Settings
+    ) -> Path:
+        """The file of a thumbnail in color, at a place in the row of variations."""
         small = limited(self.preview, THUMBNAIL)
-        return [
-            self._write_jpeg(f"sample {i}", _decode(small, *sample))
-            for i, sample in enumerate(samples)
-        ]
+        image = _decode(small, prediction, settings)
+        return self._write_jpeg(f"sample {place}", image)
 
     def write_pair(
         self, prediction: Distribution, comparison: str, settings: Settings

@@ -13,6 +13,7 @@ from colorjax.apps.serve.hinting import HintEvents
 from colorjax.apps.serve.layout import WEB, Components, lay_out
 
 FULL_SIZE_LIMIT, PREVIEW_LIMIT = 2, 4  # handlers of all pages that run at a time
+CLOSE_HINTS = "() => { document.querySelector('#guide .hints').open = false }"
 PRESS = "() => document.querySelector('#file').click()"
 ANSWER = """(detail) => document.querySelector('#guide .hints')
     .dispatchEvent(new CustomEvent('answer', { detail, bubbles: true }))"""
@@ -101,6 +102,7 @@ def _connect_controls(events: Events, components: Components) -> None:
         shown,
         **options,
     )
+    panel.comparison.input(None, js=CLOSE_HINTS)
     released = [panel.temperature.release, panel.saturation.release]
     redraw = [seeds, *settings, seed]
     gr.on(released, draw, redraw, stage.gallery, **options)

@@ -1,7 +1,7 @@
 """What the page of `colorjax serve` shows of a session: `Views`."""
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,9 @@ class Views:
         if settings.seed is not None:
             variations = gr.update(visible=colorizer.has_samples, open=True)
         several = len(session.pictures) > 1
+        samples = thumbnails([], [])  # which a run that draws noise makes when asked
+        if settings.seed is not None or not colorizer.draws_noise:
+            *_, samples = self.samples(session, picture, settings, seeds)
         return [
             gr.update(visible=True),
             gr.update(value=album(session), visible=several),
@@ -67,7 +70,7 @@ class Views:
             variations,
             seeds,
             settings.seed,
-            self.samples(session, picture, settings, seeds),
+            samples,
             *self.shown(session, picture, comparison),
             self.hints(picture),
         ]
@@ -98,19 +101,26 @@ class Views:
 
     def samples(
         self, session: Session, picture: Picture, settings: Settings, seeds: list[int]
-    ) -> dict[str, Any]:
-        """The variations of a picture: the best guess, and one for each seed."""
+    ) -> Iterator[dict[str, Any]]:
+        """The variations of a picture: the best guess, and one for each seed.
+
+        A run that draws noise takes seconds for each; so they are shown one by one.
+        """
         colorizer = self.colorizers[settings.run]
         if not colorizer.has_samples:
-            return thumbnails([], [])
+            yield thumbnails([], [])
+            return
         every = [None, *seeds]
-        own = [settings._replace(seed=seed) for seed in every]
-        samples = [(self.sessions.predict(session, picture, x), x) for x in own]
-        paths = picture.write_samples(samples)
         first = "best guess" if colorizer.has_logits else "first guess"
         names = [first, *(f"variation {seed}" for seed in seeds)]
         selected = every.index(settings.seed) if settings.seed in every else None
-        return thumbnails(map(file_data, paths), names, selected)
+        files = [None] * len(every)
+        for i, seed in enumerate(every):
+            own = settings._replace(seed=seed)
+            prediction = self.sessions.predict(session, picture, own)
+            files[i] = file_data(picture.write_sample(i, prediction, own))
+            if colorizer.draws_noise or None not in files:
+                yield thumbnails(files, names, selected)
 
     def temperature(self, run: str) -> float:
         """The run's own temperature, rounded as the page shows it."""
@@ -165,11 +175,11 @@ def album(session: Session) -> dict[str, Any]:
 
 
 def thumbnails(
-    files: Iterable[dict[str, Any]],
+    files: Iterable[dict[str, Any] | None],
     captions: list[str],
     selected: int | None = None,
 ) -> dict[str, Any]:
-    """The value of a row of thumbnails (`thumbnails.js`)."""
+    """The value of a row of thumbnails (`thumbnails.js`). None: not yet made."""
     pairs = zip(files, captions, strict=True)
     items = [{"image": image, "caption": caption} for image, caption in pairs]
     return {"items": items, "selected": selected}

@@ -60,7 +60,7 @@ const named = ({ color, x, y }, i) =>
   `Hint ${i + 1}: ${color} at ${percent(x)}, ${percent(y)}`;
 
 function drawSwatches(row, colors) {
-  const pressed = current()?.color ?? color;
+  const pressed = (current() ?? { color }).color;
   one(`.${row}`).hidden = !colors.length;
   fill(one(`.${row} .swatches`), colors, button, (node, own) => {
     node.style.setProperty("--color", paint(own));
@@ -121,8 +121,10 @@ function draw() {
   drawFree();
   drawList();
   one(".only input").checked = hints.only_here;
+  one(".size").hidden = tool === "point" && state === "point";
+  one(".history").hidden = !past.length && !future.length && !count;
   one(".undo").disabled = !past.length;
   one(".redo").disabled = !future.length;
-  one(".clear").disabled = one(".save").disabled = !count;
+  for (const part of ["ol", ".clear", ".save", ".only"]) one(part).hidden = !count;
   one(".advise").hidden = !props.value?.advice;
 }
