@@ -29,14 +29,14 @@ class Mark(NamedTuple):
         Raises `UserError` if it lies outside of the picture.
         """
         height, width = size
-        x, y = _fraction(self.x, width, 0.5), _fraction(self.y, height, 0.5)
+        x, y = fraction(self.x, width, 0.5), fraction(self.y, height, 0.5)
         if not (0 <= x <= 1 and 0 <= y <= 1):
             raise UserError(
                 f"--hint {self.text} is outside of the picture, which has "
                 f"{width}x{height} pixels; X goes to the right and Y down, from 0"
             )
         short = min(size)
-        radius = RADIUS if self.radius is None else _fraction(self.radius, short, 0.0)
+        radius = RADIUS if self.radius is None else fraction(self.radius, short, 0.0)
         return Point(x, y, self.color, radius)
 
 
@@ -112,14 +112,14 @@ def asked(args: argparse.Namespace) -> Asked | None:
     Raises `UserError` if the file of hints cannot be used.
     """
     if not args.marks and args.hints is None:
-        if args.only_here:
-            raise UserError("--only-here needs --hint or --hints")
+        if args.only_here and args.text is None:
+            raise UserError("--only-here needs --hint, --hints or --text")
         return None
     guide = None if args.hints is None else hints.load(args.hints)
     return Asked(args.marks, guide, args.only_here)
 
 
-def _fraction(length: str, full: int, center: float) -> float:
+def fraction(length: str, full: int, center: float) -> float:
     """A length as a fraction of `full` pixels, to the `center` of its pixel."""
     if length.endswith("%"):
         return float(length[:-1]) / 100

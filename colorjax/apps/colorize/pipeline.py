@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from colorjax import images
 from colorjax.apps.colorize.jobs import DISTRIBUTION, HINTS, UNCERTAINTY, Job, Wanted
+from colorjax.apps.colorize.placing import place
 from colorjax.apps.colorize.stages import (
     Encoded,
     Failed,
@@ -27,6 +28,7 @@ from colorjax.apps.colorize.writing import write
 from colorjax.errors import UserError
 from colorjax.inference import archive, decode
 from colorjax.inference.colorizer import Colorizer
+from colorjax.words import UnsureError
 
 THREADS = os.cpu_count()  # that read, decode and write; the network has its own
 MAX_WINDOW = 48_000_000  # pixels in memory at once, unless one picture has more
@@ -128,9 +130,14 @@ def _read(
                 f"{item.job.name}: {len(pages)} pages; distributions, maps of "
                 "uncertainty and hints are those of one page; split the file"
             )
+        hints = wanted.hints
+        guides = [hints and hints.on(page.picture.shape[:2]) for page in pages]
+        own = zip(pages, guides, strict=True)
+        return [place(item.job, *page, wanted.text) for page in own]
+    except UnsureError as error:
+        return [Failed(item.job, str(error), code=2)]
     except UserError as error:
         return [Failed(item.job, str(error))]
-    return [Photograph(item.job, page) for page in pages]
 
 
 def _by_job(items: list[Predicted | Failed]) -> list[list[Predicted | Failed]]:
@@ -174,14 +181,14 @@ def load_saved(
     that its picture has below the output folder `out`.
     """
     results: list[Predicted | Failed] = []
-    for job, page in photographs:
+    for job, page, guide in photographs:
         file = path
         if path.is_dir():
             name = job.beside(DISTRIBUTION)
             below = out != job.base and name.is_relative_to(out)
             file = path / (name.relative_to(out) if below else name.name)
         try:
-            results.append(Predicted(job, page, [archive.load(file)]))
+            results.append(Predicted(job, page, guide, [archive.load(file)]))
         except UserError as error:
             results.append(Failed(job, str(error)))
     return results
@@ -198,12 +205,11 @@ def _decode(
     `predicted` are the pages of the job; it is emptied.
     """
     job = predicted[0].job
-    targets = job.results(wanted.samples)
+    targets, guide = job.results(wanted.samples), predicted[0].guide
     samples = [page.distributions for page in predicted]
     # One list for each result: the last one to be used frees the pixels.
     pages = [[item.page for item in predicted] for _ in targets]
     predicted.clear()
-    guide = wanted.hints and wanted.hints.on(samples[0][0].size)
     if wanted.distribution:
         yield Output(job, job.beside(DISTRIBUTION), samples[0][0])
     if wanted.uncertainty:

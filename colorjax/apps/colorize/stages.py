@@ -17,20 +17,22 @@ class Encoded(NamedTuple):
 
 
 class Photograph(NamedTuple):
-    """A page of a picture file; most files have one."""
+    """A page of a picture file, and its hints; most files have one page."""
 
     job: Job
     page: images.Page
+    guide: Guide | None = None
 
 
 class Predicted(NamedTuple):
-    """A page of a picture file and what was predicted for it.
+    """A page of a picture file, its hints, and what was predicted for it.
 
     `distributions` are one for each sample where a sample is a prediction, else one.
     """
 
     job: Job
     page: images.Page
+    guide: Guide | None
     distributions: list[Distribution]
 
 
@@ -53,10 +55,11 @@ class Written(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """A job that failed, and the message for the user."""
+    """A job that failed, the message for the user, and the command's exit code."""
 
     job: Job
     message: str
+    code: int = 1
 
 
 class Reading(NamedTuple):
