@@ -9,7 +9,8 @@ is from Larsson et al., "Learning Representations for Automatic Colorization", E
 2016.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -42,6 +43,7 @@ STAGES = (
 )
 LEVELS = (1, 2, 4, 6)  # stages that the decoder joins: 1/4, 1/8, 1/16, 1/32
 CHANNELS = 128  # of the decoder
+COARSE = 2 / 3  # of the likeness of two places is that at 1/16, the rest that at 1/8
 
 
 class EfficientNetLite(nn.Module):
@@ -139,3 +141,25 @@ class EfficientNetColorizer(nn.Module):
             x = nn.relu(x + conv(level, self.channels, f"lateral{scale}", 1))
             x = nn.relu(conv(x, self.channels, f"smooth{scale}"))
         return conv(x, self.outputs, "head", 1, self.head_scale)
+
+
+def place_features(
+    params: Mapping[str, Any], lightness: Float[Array, "b h w 1"]
+) -> Float[Array, "b h2 w2 152"]:
+    """Unit vectors whose inner product says how alike two places look, at 1/8 of the
+    resolution.
+
+    They join the features of an `EfficientNetLite` with these `params` at 1/8 and at
+    1/16. `lightness` is L, in [0, 100].
+    """
+    x = (lightness - 50) / 50
+    features: Any = EfficientNetLite().apply({"params": params}, x)
+    finer, coarser = (features[level] for level in LEVELS[1:3])
+    height, width = finer.shape[1:3]
+    coarser = coarser.repeat(2, axis=1).repeat(2, axis=2)[:, :height, :width]
+    shares = (1 - COARSE, finer), (COARSE, coarser)
+    parts = [
+        share**0.5 * x / jnp.linalg.norm(x, axis=-1, keepdims=True)
+        for share, x in shares
+    ]
+    return jnp.concatenate(parts, axis=-1)
