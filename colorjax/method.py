@@ -24,6 +24,9 @@ A method is a value that consists of pure functions:
   averages (`train/averages.py`), and they predict instead of the params.
 - `options` has the keys of the `method` section of a config that may change whenever
   the run is used, such as the number of steps of a sampler.
+- `features(nets, lightness)` gives unit vectors at an eighth of the resolution of L,
+  whose inner product says how alike two places are, [b h/8 w/8 c]; None where there is
+  no such net.
 - `serves` has the names of the nets that `infer` reads.
 - `check(side, unpaired)` raises `UserError` where the method cannot learn from square
   images of `side` pixels, or needs a second set and the data are not `unpaired`. It
@@ -72,6 +75,7 @@ class Method:
     stochastic: bool = False
     ema: Mapping[str, float] = field(default_factory=dict)
     options: frozenset[str] = frozenset()
+    features: Callable[[Nets, Array], Array] | None = None
 
     def predict(self, nets: Nets, inputs: Inputs, keys: Keys) -> Prediction:
         """The prediction for a batch; see the docstring of the module.

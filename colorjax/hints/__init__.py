@@ -1,7 +1,7 @@
 """What a person asks of the colors of a picture (`Guide`), and what that means for the
 pixels that a network sees (`Hints`)."""
 
-from colorjax.hints.exemplar import histogram
+from colorjax.hints.exemplar import histogram, soft_codes
 from colorjax.hints.guide import (
     NEUTRAL,
     RADIUS,
@@ -24,4 +24,5 @@ __all__ = [
     "histogram",
     "load",
     "locate",
+    "soft_codes",
 ]

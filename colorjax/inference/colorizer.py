@@ -18,6 +18,7 @@ from colorjax.inference import decode, network
 from colorjax.inference.batching import STRIDE
 from colorjax.inference.decode import Options
 from colorjax.inference.distribution import Distribution
+from colorjax.inference.likeness import liken
 from colorjax.inference.pictures import Source, read_picture, sequence
 from colorjax.inference.scales import average
 from colorjax.method import HINTS, Method, Nets
@@ -74,6 +75,7 @@ class Colorizer:
         self._section, self.saturation = section, saturation
         self.temperature, self.stochastic = method.temperature, method.stochastic
         self.inputs, self._predict = method.inputs, network.compiled(method)
+        self._features = method.features and partial(jax.jit(method.features), nets)
 
     @classmethod
     def load(
@@ -215,7 +217,9 @@ class Colorizer:
         scales = [
             self._predict_at(side, own, batch, seed) for side, own in views.items()
         ]
-        return [average(parts) for parts in zip(*scales, strict=True)]
+        averages = map(average, zip(*scales, strict=True))
+        own = zip(averages, hints, strict=True)
+        return [liken(*one, self._features) for one in own]
 
     def _uses(self, guide: Guide | None) -> bool:
         """Whether the network sees these hints."""

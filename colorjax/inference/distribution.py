@@ -15,7 +15,7 @@ from colorjax.errors import UserError
 from colorjax.hints import Guide, Hints, histogram, locate
 from colorjax.inference import steering
 from colorjax.inference.interpolation import interpolate
-from colorjax.inference.reference import preference, snapped
+from colorjax.inference.reference import Likeness, preference, snapped
 from colorjax.inference.sampling import sample
 from colorjax.quantize import ab_bins
 
@@ -37,7 +37,8 @@ class Distribution:
     - `number`: a hash of the picture, so that samples of one seed differ by picture;
     - `network_hints`: what the network saw as its inputs "local" and "globe": the guide
       of each, as JSON. These hints change the prediction no further, but for the colors
-      at their own places.
+      at their own places;
+    - `likeness`: that to the exemplar with which the picture was predicted.
     """
 
     size: tuple[int, int]
@@ -51,6 +52,7 @@ class Distribution:
     saturation: float = 1.0
     number: int = 0
     network_hints: Mapping[str, str] = field(default_factory=dict)
+    likeness: Likeness | None = None
 
     def __repr__(self) -> str:
         bins = "no logits" if self.logits is None else f"logits {self.logits.shape}"
@@ -125,7 +127,10 @@ class Distribution:
         if hints.exemplar is not None and not self._saw(hints, "globe"):
             shares = histogram(hints.exemplar, self.saturation or 1.0)
             logits = self.require_logits()
-            logits = logits + scale * preference(logits / scale, shares)
+            added = preference(logits / scale, shares)
+            if self.likeness and self.likeness.is_to(hints.exemplar):
+                added = added + self.likeness.on(logits.shape[:2], self.stride)
+            logits = logits + scale * added
         if logits is not None and asked is not None and not self._are_settled(hints):
             grid = self.lightness, self.stride, logits.shape[:2]
             logits = logits + scale * steering.evidence(asked, *grid)

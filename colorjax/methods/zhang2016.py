@@ -16,7 +16,12 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from colorjax.errors import UserError
 from colorjax.method import Examples, Method, Prediction
-from colorjax.nets.efficientnet_lite import CHANNELS, STAGES, EfficientNetColorizer
+from colorjax.nets.efficientnet_lite import (
+    CHANNELS,
+    STAGES,
+    EfficientNetColorizer,
+    place_features,
+)
 from colorjax.nets.layers import apply_eval, apply_train, upsample
 from colorjax.nets.vgg_dilated import SCALE, VGGDilated
 from colorjax.quantize import (
@@ -90,7 +95,15 @@ def build(
         logits = apply_eval(model, nets["G"], inputs["lightness"])
         return Prediction(upsample(annealed_mean(logits, temperature), SCALE), logits)
 
-    return Method(init, {"G": loss}, infer, temperature)
+    return Method(init, {"G": loss}, infer, temperature, features=FEATURES.get(net))
+
+
+def _features(nets, lightness) -> Float[Array, "b h w c"]:
+    """`Method.features`, by the encoder."""
+    return place_features(nets["G"]["params"]["encoder"], lightness)
+
+
+FEATURES = {"efficientnet_lite0": _features}  # by net
 
 
 def _make_net(name, width, affine, remat, frozen, dropout, dtype) -> nn.Module:

@@ -10,7 +10,8 @@ is from Larsson et al., "Learning Representations for Automatic Colorization", E
 2016.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -44,6 +45,9 @@ STAGES = (
 LEVELS = (1, 2, 4, 6)  # stages that the decoder joins: 1/4, 1/8, 1/16, 1/32
 CHANNELS = 128  # of the decoder
 HEAD, CLASSES = 1280, 1000  # channels of the classifier's head, and of its output
+
+
+COARSE = 2 / 3  # of the likeness of two places is that at 1/16, the rest that at 1/8
 
 
 class EfficientNetLite(nn.Module):
@@ -160,3 +164,25 @@ class EfficientNetClassMap(nn.Module):
         x = EfficientNetLite(name="encoder")((lightness - 50) / 50)[-1]
         x = nn.relu6(Conv((1, 1, x.shape[-1], HEAD), name="head")(x))
         return Conv((1, 1, HEAD, CLASSES), name="classes")(x)
+
+
+def place_features(
+    params: Mapping[str, Any], lightness: Float[Array, "b h w 1"]
+) -> Float[Array, "b h2 w2 152"]:
+    """Unit vectors whose inner product says how alike two places look, at 1/8 of the
+    resolution.
+
+    They join the features of an `EfficientNetLite` with these `params` at 1/8 and at
+    1/16. `lightness` is L, in [0, 100].
+    """
+    x = (lightness - 50) / 50
+    features: Any = EfficientNetLite().apply({"params": params}, x)
+    finer, coarser = (features[level] for level in LEVELS[1:3])
+    height, width = finer.shape[1:3]
+    coarser = coarser.repeat(2, axis=1).repeat(2, axis=2)[:, :height, :width]
+    shares = (1 - COARSE, finer), (COARSE, coarser)
+    parts = [
+        share**0.5 * x / jnp.linalg.norm(x, axis=-1, keepdims=True)
+        for share, x in shares
+    ]
+    return jnp.concatenate(parts, axis=-1)

@@ -15,6 +15,7 @@ from colorjax.errors import UserError
 from colorjax.hints import Guide, Point, histogram, locate
 from colorjax.inference.decode import decode, uncertainty
 from colorjax.inference.distribution import Distribution
+from colorjax.inference.likeness import liken
 from colorjax.quantize import Q, ab_bins
 
 SIZE = (96, 160)
@@ -226,3 +227,26 @@ def test_an_exemplar_needs_a_distribution():
     guide = Guide(exemplar=exemplar(BLUE))
     with pytest.raises(UserError, match="one color per pixel.*an exemplar"):
         distribution(logits=False).decode(hints=guide)
+
+
+def test_an_exemplar_gives_its_colors_to_similar_places(halves):
+    """Light places of the exemplar are blue and dark ones red; the picture, too, has a
+    light half and a dark one."""
+    exemplar = np.zeros((64, 64, 3), np.uint8)
+    exemplar[:32], exemplar[32:] = (150, 170, 255), (130, 40, 30)
+    guide = Guide(exemplar=exemplar)
+
+    def features(lightness):
+        places = jnp.asarray(lightness)[:, ::8, ::8] / 100
+        return jnp.concatenate([jnp.cos(3 * places), jnp.sin(3 * places)], axis=-1)
+
+    plain = distribution(True, halves)
+    same = plain.decode(hints=guide)
+    np.testing.assert_allclose(at(same, 0.1, 0.5), at(same, 0.9, 0.5), atol=1e-3)
+    likened = liken(plain, guide, features)
+    light, dark = (at(likened.decode(hints=guide), x, 0.5) for x in (0.1, 0.9))
+    assert light[1] < -20 and dark[1] > 5 and dark[0] > light[0]
+    other = Guide(exemplar=exemplar[::-1])  # it was not likened to this one
+    ab = likened.decode(hints=other)
+    np.testing.assert_allclose(at(ab, 0.1, 0.5), at(ab, 0.9, 0.5), atol=1e-3)
+    assert liken(plain, guide, None) is plain

@@ -65,7 +65,7 @@ def colorize(
         for failure in (page for page in pages if isinstance(page, Failed)):
             return failure
         predicted = [page for page in pages if isinstance(page, Predicted)]
-        notes = dict.fromkeys(note for page in predicted for note in page.page.notes)
+        notes = dict.fromkeys(note for page in predicted for note in page.notes())
         pages.clear()
         outputs = _decode(predicted, wanted, seed, options)
         try:

@@ -8,6 +8,11 @@ from colorjax.apps.colorize.jobs import Job
 from colorjax.hints import Guide
 from colorjax.inference.distribution import Distribution
 
+EVERYWHERE = (
+    "no encoder tells which places are like those of the exemplar; its colors count "
+    "for the whole picture"
+)
+
 
 class Encoded(NamedTuple):
     """The bytes of a picture file."""
@@ -34,6 +39,13 @@ class Predicted(NamedTuple):
     page: images.Page
     guide: Guide | None
     distributions: list[Distribution]
+
+    def notes(self) -> list[str]:
+        """What the user should know of the page and of what was predicted for it."""
+        exemplar = None if self.guide is None else self.guide.exemplar
+        if exemplar is None or self.distributions[0].likeness is not None:
+            return self.page.notes
+        return [*self.page.notes, EVERYWHERE]
 
 
 class Output(NamedTuple):
