@@ -18,7 +18,6 @@ const HELP = {
 };
 
 const one = (selector) => element.querySelector(selector);
-const every = (selector) => [...element.querySelectorAll(selector)];
 const within = (x) => Math.round(1e4 * Math.min(1, Math.max(0, x))) / 1e4;
 const percent = (x) => `${Math.round(100 * x)} %`;
 const paint = (color) => (color === NEUTRAL ? GREY : color);
@@ -46,8 +45,9 @@ const current = () => (selected >= 0 ? hints.points[selected] : place);
 // ---- Changes. A change that is not final is shown, but "Undo" skips it.
 
 function send() {
-  const empty = !hints.points.length && !hints.strokes;
-  const text = empty ? "" : JSON.stringify({ ...hints, strokes: hints.strokes ?? undefined });
+  const { strokes, ...rest } = hints;
+  const all = strokes ? hints : rest;
+  const text = strokes || rest.points.length ? JSON.stringify(all) : "";
   props.value = { ...props.value, hints: text };
   trigger("input");
 }
@@ -158,7 +158,7 @@ function pointerDown(event) {
     if (tool === "brush") ask(stroke.x, stroke.y);
     pointerMove(event);
   } else return;
-  stage(".layer").setPointerCapture(event.pointerId);
+  event.target.setPointerCapture(event.pointerId);
 }
 
 function pointerMove(event) {
