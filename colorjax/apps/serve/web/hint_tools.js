@@ -49,7 +49,12 @@ function pressed({ target }) {
 function moved({ target, type }) { // a slider, on its way or released
   const final = type === "change";
   if (target.closest(".free")) {
-    useColor(mix(one(".hue").value, one(".strength").value / 100), final);
+    const chosen = mix(one(".hue").value, one(".strength").value / 100);
+    if (final) {
+      recent = recent.filter((x) => x !== mixed);
+      mixed = chosen;
+    }
+    useColor(chosen, final);
   } else if (target.closest(".size") && selected >= 0) {
     const points = [...hints.points];
     points[selected] = { ...points[selected], radius: radius() };

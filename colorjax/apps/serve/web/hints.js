@@ -1,7 +1,7 @@
 // The hints of the picture on the page: the tools beside it and the layer over it.
-// `props.value` is {picture, hints, advice, loaded}: `hints` is JSON of `Guide`, or empty;
-// `advice` says whether the server knows where a hint would help, `loaded` whether the
-// hints are those of a file. An event "answer" has what the server replies to the
+// `props.value` is {picture, hints, advice, loaded}: `hints` is JSON of `Guide`, or
+// empty; `advice` says whether the server knows where a hint would help, `loaded`
+// whether the hints are those of a file. An event "answer" has what the server replies to the
 // events "place" and "advise".
 const NONE = { points: [], strokes: null, only_here: false };
 const NEUTRAL = "neutral";
@@ -30,6 +30,7 @@ const histories = new Map(); // [past, future] of each picture
 let tool = "point";
 let color = null; // of the next stroke
 let recent = [];
+let mixed = null; // the color that the bars gave to the selected point
 let place = null; // {x, y} that has no point yet
 let selected = -1; // index of a point
 let cross = { x: 0.5, y: 0.5 }; // what arrow keys move
@@ -104,7 +105,7 @@ function useColor(chosen, final = true) {
 
 function deselect() {
   selected = -1;
-  place = null;
+  place = mixed = null;
 }
 
 function ask(x, y) {
