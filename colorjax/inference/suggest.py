@@ -47,16 +47,15 @@ def clusters(
         if not error.max() > 0:
             break
         means = np.concatenate([means, points[[error.argmax()]]])
-    owner = np.full(len(points), -1)
+    masses = np.zeros(len(means))
     for _ in range(STEPS):
-        nearest = _distance(points, means).argmin(axis=1)
-        if (nearest == owner).all():
-            break
-        owner = nearest
+        owner = _distance(points, means).argmin(axis=1)
         share = (owner == np.arange(len(means))[:, None]) * weights
-        masses = share.sum(axis=1)
-        heavy = masses > 0
-        means[heavy] = (share @ points)[heavy] / masses[heavy, None]
+        masses, before = share.sum(axis=1), means
+        sums, full = share @ points, masses[:, None] > 0
+        means = np.where(full, sums / np.where(full, masses[:, None], 1), means)
+        if (means == before).all():
+            break
     order = np.argsort(-masses, kind="stable")
     return masses[order], means[order]
 

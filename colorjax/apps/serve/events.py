@@ -184,21 +184,18 @@ def other_seeds(seeds: list[int], seed: int | None) -> list[int]:
 def reports_errors(handler: Callable) -> Callable:
     """Wrap a handler so that the page shows a `UserError` as a sentence. Any other
     error appears as `DEFECT`, with its traceback in the terminal."""
-    if inspect.isgeneratorfunction(handler):
 
-        @functools.wraps(handler)
-        def wrapper(*args):
-            with _reported():
-                yield from handler(*args)
+    @functools.wraps(handler)
+    def call(*args):
+        with _reported():
+            return handler(*args)
 
-    else:
+    @functools.wraps(handler)
+    def stream(*args):
+        with _reported():
+            yield from handler(*args)
 
-        @functools.wraps(handler)
-        def wrapper(*args):
-            with _reported():
-                return handler(*args)
-
-    return wrapper
+    return stream if inspect.isgeneratorfunction(handler) else call
 
 
 @contextlib.contextmanager

@@ -114,7 +114,7 @@ class Views:
         first = "best guess" if colorizer.has_logits else "first guess"
         names = [first, *(f"variation {seed}" for seed in seeds)]
         selected = every.index(settings.seed) if settings.seed in every else None
-        files = [None] * len(every)
+        files: list[dict[str, Any] | None] = [None] * len(every)
         for i, seed in enumerate(every):
             own = settings._replace(seed=seed)
             prediction = self.sessions.predict(session, picture, own)

@@ -2,7 +2,9 @@
 
 function fill(parent, items, make, update) { // children are reused, so they keep focus
   while (parent.children.length > items.length) parent.lastChild.remove();
-  items.forEach((item, i) => update(parent.children[i] ?? parent.appendChild(make(i)), item, i));
+  items.forEach((item, i) => {
+    update(parent.children[i] ?? parent.appendChild(make(i)), item, i);
+  });
 }
 
 function button(index) {
@@ -22,7 +24,8 @@ function drawDisc(where) {
   disc.hidden = !where;
   if (!where) return;
   const { clientWidth: width, clientHeight: height } = stage(".layer");
-  disc.style.width = `${(200 * (where.radius ?? radius()) * Math.min(width, height)) / width}%`;
+  const share = ((where.radius ?? radius()) * Math.min(width, height)) / width;
+  disc.style.width = `${200 * share}%`;
   put(disc, where);
 }
 
@@ -77,7 +80,8 @@ function drawFree() {
   const own = current()?.color ?? color;
   if (own && ![hue, strength].includes(document.activeElement)) {
     const [, a, b] = toLab(paint(own));
-    if (Math.hypot(a, b) > 1) hue.value = ((Math.atan2(b, a) * 180) / Math.PI + 360) % 360;
+    const angle = (Math.atan2(b, a) * 180) / Math.PI;
+    if (Math.hypot(a, b) > 1) hue.value = (angle + 360) % 360; // grey has none
     const room = Math.max(1, largestChroma(light, hue.value));
     strength.value = (100 * Math.hypot(a, b)) / room;
   }
@@ -103,7 +107,7 @@ function drawList() {
     row.firstChild.dataset.select = row.lastChild.dataset.remove = i;
     row.firstChild.textContent = point ? name.split(": ")[1] : name;
     row.firstChild.style.setProperty("--color", point ? paint(point.color) : "none");
-    row.firstChild.setAttribute("aria-pressed", point && i === selected);
+    row.firstChild.setAttribute("aria-pressed", i === selected);
     row.lastChild.setAttribute("aria-label", `Delete ${name}`);
   });
 }
@@ -112,7 +116,8 @@ function draw() {
   if (!stage(".layer")) return;
   drawLayer();
   const count = hints.points.length + (hints.strokes ? 1 : 0);
-  one("summary").textContent = "Say what color a place has" + (count ? ` (${count})` : "");
+  const title = "Say what color a place has";
+  one("summary").textContent = count ? `${title} (${count})` : title;
   const state = selected >= 0 ? "selected" : place ? "place" : "point";
   one(".help").textContent = HELP[tool === "point" ? state : tool];
   one(".picker").hidden = tool === "eraser" || (tool === "point" && state === "point");

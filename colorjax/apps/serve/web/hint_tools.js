@@ -19,11 +19,20 @@ function show() { // the page has another picture, or the hints of a file
   draw();
 }
 
+function useTool(name) {
+  tool = name;
+  one(`[value=${name}]`).checked = true;
+  deselect();
+  if (tool === "brush") ask(cross.x, cross.y);
+  draw();
+}
+
 function pressed({ target }) {
   const { color: own, select: row, remove: gone } = target.dataset;
   const points = hints.points.length;
   if (own) useColor(own);
   else if (row < points) select(Number(row));
+  else if (row) useTool("brush");
   else if (gone < points) remove(Number(gone));
   else if (gone) change({ ...hints, strokes: null });
   else if (target.matches(".undo")) step(past, future);
@@ -40,7 +49,12 @@ function pressed({ target }) {
 function moved({ target, type }) { // a slider, on its way or released
   const final = type === "change";
   if (target.closest(".free")) {
-    useColor(mix(one(".hue").value, one(".strength").value / 100), final);
+    const chosen = mix(one(".hue").value, one(".strength").value / 100);
+    if (final) {
+      recent = recent.filter((x) => x !== mixed);
+      mixed = chosen;
+    }
+    useColor(chosen, final);
   } else if (target.closest(".size") && selected >= 0) {
     const points = [...hints.points];
     points[selected] = { ...points[selected], radius: radius() };
@@ -49,14 +63,9 @@ function moved({ target, type }) { // a slider, on its way or released
 }
 
 function chosen({ target }) {
-  if (target.name === "tool") {
-    tool = target.value;
-    deselect();
-    if (tool === "brush") ask(cross.x, cross.y);
-    draw();
-  } else if (target.type === "checkbox") {
-    change({ ...hints, only_here: target.checked });
-  } else if (target.type === "file" && target.files.length) {
+  if (target.name === "tool") useTool(target.value);
+  else if (target.type === "checkbox") change({ ...hints, only_here: target.checked });
+  else if (target.type === "file" && target.files.length) {
     target.files[0].text().then((text) => trigger("upload", { text }));
     target.value = "";
   }

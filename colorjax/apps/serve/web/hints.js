@@ -1,7 +1,7 @@
 // The hints of the picture on the page: the tools beside it and the layer over it.
-// `props.value` is {picture, hints, advice, loaded}: `hints` is JSON of `Guide`, or empty;
-// `advice` says whether the server knows where a hint would help, `loaded` whether the
-// hints are those of a file. An event "answer" has what the server replies to the
+// `props.value` is {picture, hints, advice, loaded}: `hints` is JSON of `Guide`, or
+// empty; `advice` says whether the server knows where a hint would help, `loaded`
+// whether the hints are those of a file. An event "answer" has what the server replies to the
 // events "place" and "advise".
 const NONE = { points: [], strokes: null, only_here: false };
 const NEUTRAL = "neutral";
@@ -18,7 +18,6 @@ const HELP = {
 };
 
 const one = (selector) => element.querySelector(selector);
-const every = (selector) => [...element.querySelectorAll(selector)];
 const within = (x) => Math.round(1e4 * Math.min(1, Math.max(0, x))) / 1e4;
 const percent = (x) => `${Math.round(100 * x)} %`;
 const paint = (color) => (color === NEUTRAL ? GREY : color);
@@ -31,6 +30,7 @@ const histories = new Map(); // [past, future] of each picture
 let tool = "point";
 let color = null; // of the next stroke
 let recent = [];
+let mixed = null; // the color that the bars gave to the selected point
 let place = null; // {x, y} that has no point yet
 let selected = -1; // index of a point
 let cross = { x: 0.5, y: 0.5 }; // what arrow keys move
@@ -46,8 +46,9 @@ const current = () => (selected >= 0 ? hints.points[selected] : place);
 // ---- Changes. A change that is not final is shown, but "Undo" skips it.
 
 function send() {
-  const empty = !hints.points.length && !hints.strokes;
-  const text = empty ? "" : JSON.stringify({ ...hints, strokes: hints.strokes ?? undefined });
+  const { strokes, ...rest } = hints;
+  const all = strokes ? hints : rest;
+  const text = strokes || rest.points.length ? JSON.stringify(all) : "";
   props.value = { ...props.value, hints: text };
   trigger("input");
 }
@@ -104,7 +105,7 @@ function useColor(chosen, final = true) {
 
 function deselect() {
   selected = -1;
-  place = null;
+  place = mixed = null;
 }
 
 function ask(x, y) {
@@ -158,7 +159,7 @@ function pointerDown(event) {
     if (tool === "brush") ask(stroke.x, stroke.y);
     pointerMove(event);
   } else return;
-  stage(".layer").setPointerCapture(event.pointerId);
+  event.target.setPointerCapture(event.pointerId);
 }
 
 function pointerMove(event) {
