@@ -145,7 +145,7 @@ def test_strokes_fill_the_regions_the_smaller_in_front():
 def test_hints_win_over_text():
     strokes = np.zeros((*SIZE, 4), np.uint8)
     strokes[35:40, 40:50] = 9, 8, 7, 255
-    hints = Guide([Point(0.5, 0.4, BLUE, 0.1), Point(0.0, 0.0, BLUE)], strokes, True)
+    hints = Guide([Point(0.5, 0.4, BLUE, 0.1), Point(0.0, 0.0, BLUE)], strokes)
     car = region(disc(radius=0.4))
     guide = words.to_guide([car], SIZE, hints)
     assert guide.points == hints.points and guide.only_here

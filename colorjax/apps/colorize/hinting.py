@@ -112,8 +112,8 @@ def asked(args: argparse.Namespace) -> Asked | None:
     Raises `UserError` if the file of hints cannot be used.
     """
     if not args.marks and args.hints is None:
-        if args.only_here and args.text is None:
-            raise UserError("--only-here needs --hint, --hints or --text")
+        if args.only_here:
+            raise UserError("--only-here needs --hint or --hints")
         return None
     guide = None if args.hints is None else hints.load(args.hints)
     return Asked(args.marks, guide, args.only_here)
