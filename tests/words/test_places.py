@@ -121,9 +121,9 @@ def test_wrong_places(places, message):
         words.locate([CAR], picture(disc()), places)
 
 
-def region(mask, color=RED, sure=True, name="car"):
+def region(mask, color=RED, name="car", **fields):
     y, x = (axis.mean() / n for axis, n in zip(mask.nonzero(), mask.shape, strict=True))
-    return Region(Pair(name, (), color), mask, (x, y), sure)
+    return Region(Pair(name, (), color), mask, (float(x), float(y)), **fields)
 
 
 def levels(guide, x, y):
@@ -157,7 +157,7 @@ def test_hints_win_over_text():
 
 
 def test_an_unsure_place_is_a_question():
-    regions = [region(disc(0.3, 0.6), sure=False), region(disc(), name="sky")]
+    regions = [region(disc(0.3, 0.6), certainty=0.1), region(disc(), name="sky")]
     message = (
         "not sure where to find the car, perhaps at 30%,60%; give a box or a point"
     )
