@@ -159,7 +159,7 @@ class EfficientNetClassMap(nn.Module):
     @nn.compact
     def __call__(
         self, lightness: Float[Array, "b h w 1"]
-    ) -> Float[Array, "b h/32 w/32 1000"]:
+    ) -> Float[Array, "b h2 w2 1000"]:
         """`lightness` is L of Lab in [0, 100]."""
         x = EfficientNetLite(name="encoder")((lightness - 50) / 50)[-1]
         x = nn.relu6(Conv((1, 1, x.shape[-1], HEAD), name="head")(x))

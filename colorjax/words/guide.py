@@ -44,15 +44,12 @@ def guide(
 
 
 def to_guide(
-    regions: Sequence[Region],
-    size: tuple[int, int],
-    hints: Guide | None = None,
-    only_here: bool = False,
+    regions: Sequence[Region], size: tuple[int, int], hints: Guide | None = None
 ) -> Guide:
     """Strokes that fill the regions, on a picture of `size`, joined with `hints`.
 
-    `only_here` is that of a `Guide` and of no effect with `hints`, which have their
-    own. Raises `UnsureError` if a region is not sure.
+    The guide has `only_here`, because what the text does not name keeps its colors.
+    Raises `UnsureError` if a region is not sure.
     """
     if not all(region.sure for region in regions):
         raise UnsureError(regions)
@@ -62,15 +59,14 @@ def to_guide(
         mask[min(int(y * size[0]), size[0] - 1), min(int(x * size[1]), size[1] - 1)] = 1
         strokes[mask] = *region.pair.levels(), 255
     if hints is None:
-        return Guide(strokes=strokes, only_here=only_here)
+        return Guide(strokes=strokes, only_here=True)
     hints.check_size(size)
     strokes[_hinted(hints, size)] = 0
     if hints.strokes is not None:
         own = hints.opaque()
         strokes[own] = hints.strokes[own]
-    if not strokes[..., 3].any():
-        return hints
-    return dataclasses.replace(hints, strokes=strokes)
+    own = strokes if strokes[..., 3].any() else None
+    return dataclasses.replace(hints, strokes=own, only_here=True)
 
 
 def overruled(

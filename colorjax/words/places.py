@@ -1,5 +1,6 @@
 """The places of the things of a text, `locate`, and a drawing of them, `draw`."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,8 +16,9 @@ from colorjax.words import classes
 from colorjax.words.grow import grow, lightness_of
 from colorjax.words.parse import Pair
 
-SURE = 1.0  # certainty of a place that needs no question; docs/results/words.py
+SURE = 1.2  # certainty of a place that needs no question; docs/results/words.py
 REACH = 0.4  # of the short side: a thing around a point ends there
+TINY = 1e-6  # logits
 OVERLAP = 0.1  # of the side: a thing on the left may reach over the middle
 LONGEST = 1024  # pixels of the long side of a drawing
 DIM = 0.5  # of the levels outside of the regions of a drawing
@@ -45,13 +47,19 @@ class Region(NamedTuple):
     """The place of a thing.
 
     `mask` has a short side of `grow.SIDE` pixels. `center` is (x, y), inside the thing,
-    in fractions of the picture's sides. `sure` is false where the place is a guess.
+    in fractions of the picture's sides. `certainty` is that of `classes.NounMap`, or
+    infinite where a person gave the place.
     """
 
     pair: Pair
     mask: Bool[np.ndarray, "h w"]
     center: tuple[float, float]
-    sure: bool
+    certainty: float = math.inf
+
+    @property
+    def sure(self) -> bool:
+        """Whether the place needs no question."""
+        return self.certainty >= SURE
 
 
 def locate(
@@ -75,7 +83,7 @@ def locate(
     for pair in pairs:
         if pair.name in places:
             likely, center = _around(places[pair.name], lightness.shape)
-            regions.append(Region(pair, grow(lightness, likely, center), center, True))
+            regions.append(Region(pair, grow(lightness, likely, center), center))
         elif not pair.noun:
             regions.append(_side(pair, lightness.shape))
         else:
@@ -119,7 +127,7 @@ def _side(pair: Pair, shape: tuple[int, ...]) -> Region:
         float(axis.mean()) / count
         for axis, count in zip(mask.nonzero(), shape, strict=True)
     )
-    return Region(pair, mask, (x, y), True)
+    return Region(pair, mask, (x, y))
 
 
 def _search(
@@ -130,12 +138,11 @@ def _search(
     """The region of a noun that the classifier points to."""
     result = classes.search(maps, classes.nearest_classes(pair.noun), pair.sides)
     likely = _upsampled(result.map, lightness.shape)
-    median, highest = np.median(result.map), result.map[result.peak]
-    likely = (likely - median) / max(highest - median, 1e-6)
+    likely /= max(float(result.map[result.peak]), TINY)
     likely[~classes.on_sides(lightness.shape, pair.sides, OVERLAP)] = -1
     y, x = (at / count for at, count in zip(result.peak, result.map.shape, strict=True))
     mask = grow(lightness, likely, (x, y))
-    return Region(pair, mask, (x, y), result.certainty >= SURE)
+    return Region(pair, mask, (x, y), result.certainty)
 
 
 def _upsampled(

@@ -1,7 +1,7 @@
 """Measure what text brings: photographic stamps with masks, pasted on photographs.
 
     apt-get download tuxpaint-stamps-default && dpkg-deb -x tuxpaint-*.deb STAMPS
-    python docs/results/words.py STAMPS FOLDER [--half=choose] [--count=N] [--grid=FILE]
+    python docs/results/words.py STAMPS FOLDER [--half=choose] [--show N ...]
 
 The stamps have captions and alpha, which is their mask. Every other one, with the
 photographs of one folder, chose the constants of `colorjax/words`; the others, on
@@ -21,12 +21,15 @@ from PIL import Image
 from skimage.color import rgb2lab
 
 from colorjax import Colorizer, images, words
-from colorjax.words import Box, Pair, Region, classes, vocabulary
+from colorjax.hints import Guide
+from colorjax.words import Box, Pair, Region, vocabulary
+from colorjax.words.places import SURE
 
 SIDE = 448
 SHARES = 0.06, 0.18  # of the picture that a stamp covers
 COLORS = "red", "green", "blue", "yellow"
 RICH = 6000, 0.15  # different colors, also as a share of the pixels, of a photograph
+SHOWN = 168  # pixels
 NEAR = 45  # degrees of hue
 ROWS = "region given", "box", "found and sure"
 
@@ -42,38 +45,33 @@ class Scene(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What text brings")
-    parser.add_argument(
-        "stamps", type=Path, help="where the Debian package is unpacked"
-    )
+    parser.add_argument("stamps", type=Path, help="the unpacked Debian package")
     parser.add_argument("folder", type=Path, help="photographs")
     parser.add_argument("--half", choices=("choose", "report"), default="report")
     parser.add_argument("--count", type=int, default=90, help="of stamps")
-    parser.add_argument("--grid", type=Path, help="write pictures of some stamps")
+    parser.add_argument("--show", type=int, nargs="*", default=[], help="of the stamps")
+    parser.add_argument("--grid", default="words.jpg", help="where to show them")
     args = parser.parse_args()
     colorizer = Colorizer.load()
     stamps = photographic(args.stamps)[args.half == "report" :: 2][: args.count]
     files = sorted(path for path in args.folder.rglob("*.*") if path.is_file())
     files = np.random.default_rng(0).permutation(np.array(files))
-    places_, colored = [], {row: [] for row in ROWS}
+    found, rows, columns = [], {name: [] for name in ROWS}, []
     for number, stamp in enumerate(stamps):
+        if args.show and number not in args.show:
+            continue
         scene = paste(stamp, files[number % len(files)], number)
-        found, absent = search(scene, scene.picture), search(scene, scene.photograph)
-        certainty = search_certainty(scene)
-        places_.append((inside(found, scene.mask), found.sure, absent.sure, certainty))
-        for row, values in recolor(colorizer, scene, found).items():
-            colored[row] += values
-        print(
-            number,
-            scene.noun,
-            np.round(places_[-1], 2),
-            [
-                np.round(np.mean(colored[row], axis=0), 2)
-                for row in ROWS
-                if colored[row]
-            ],
-            flush=True,
-        )
-    report(np.array(places_, float), colored)
+        region = search(scene.noun, scene.picture)
+        absent = search(scene.noun, scene.photograph).certainty
+        found.append((inside(region, scene.mask), region.certainty, absent))
+        print(number, scene.noun, np.round(found[-1], 2), flush=True)
+        for name, values in recolor(colorizer, scene, region).items():
+            rows[name] += values
+        if args.show:
+            columns.append(show(colorizer, scene, region, COLORS[number % len(COLORS)]))
+    report(np.array(found), rows)
+    if columns:
+        images.write(args.grid, images.grid(columns))
 
 
 def photographic(folder: Path) -> list[Path]:
@@ -82,9 +80,9 @@ def photographic(folder: Path) -> list[Path]:
     for path in sorted(folder.rglob("*.png")):
         if path.with_suffix(".txt").exists() and not path.stem.endswith("_mirror"):
             pixels = np.array(Image.open(path).convert("RGBA"))
-            opaque = pixels[pixels[..., 3] == 255].astype(np.uint32)
-            colors = len(np.unique(opaque @ [1 << 16, 1 << 8, 1, 0]))
-            if colors > max(RICH[0], RICH[1] * len(opaque)):
+            opaque = pixels[pixels[..., 3] == 255].view(np.uint32)
+            least = max(RICH[0], RICH[1] * len(opaque))
+            if len(opaque) > least and len(np.unique(opaque)) > least:
                 stamps.append(path)
     return stamps
 
@@ -120,13 +118,8 @@ def paste(stamp: Path, file: Path, seed: int) -> Scene:
     return Scene(noun(stamp), np.array(page), mask, photograph)
 
 
-def search(scene: Scene, picture: np.ndarray) -> Region:
-    return words.locate([Pair(scene.noun, (), "#d5202a")], picture)[0]
-
-
-def search_certainty(scene: Scene) -> float:
-    maps = classes.class_maps(scene.picture)
-    return classes.search(maps, classes.nearest_classes(scene.noun), ()).certainty
+def search(noun: str, picture: np.ndarray) -> Region:
+    return words.locate([Pair(noun, (), "neutral")], picture)[0]
 
 
 def inside(region: Region, mask: np.ndarray) -> bool:
@@ -139,39 +132,53 @@ def recolor(colorizer, scene: Scene, found: Region) -> dict[str, list]:
     """For each row and color: hue right; change inside and outside in ab units."""
     prediction = colorizer.predict(scene.picture)
     before = rgb2lab(colorizer.decode(prediction, scene.picture))[..., 1:]
-    y, x = scene.mask.nonzero()
-    box = Box(*np.array([x.min(), y.min(), x.max() + 1, y.max() + 1]) / float(SIDE))
-    boxed = words.locate([found.pair], scene.picture, {found.pair.name: box})[0]
+    rows, columns = scene.mask.nonzero()
+    center = float(columns[0]) / SIDE, float(rows[0]) / SIDE
     regions = {
-        "region given": found._replace(
-            mask=scene.mask, sure=True, center=(x[0] / SIDE, y[0] / SIDE)
-        ),
-        "box": boxed,
+        "region given": Region(found.pair, scene.mask, center),
+        "box": boxed(scene, found.pair),
     }
     if found.sure:
         regions["found and sure"] = found
     results = {}
-    for row, region in regions.items():
-        results[row] = []
+    for name, region in regions.items():
+        results[name] = []
         for color in COLORS:
-            pair = region.pair._replace(color=vocabulary.COLORS[color])
-            guide = words.to_guide([region._replace(pair=pair)], (SIDE, SIDE))
+            guide = colored(region, color)
             after = rgb2lab(colorizer.decode(prediction, scene.picture, hints=guide))
-            after = after[..., 1:]
-            asked = rgb2lab(np.uint8([[pair.levels()]]))[0, 0, 1:]
-            change = after - before
+            asked = rgb2lab(guide.strokes[guide.opaque()][:1, None, :3])[0, 0, 1:]
+            change, mean = after[..., 1:] - before, after[scene.mask][:, 1:].mean(0)
             toward = (change[scene.mask] @ asked / np.linalg.norm(asked)).mean()
             away = np.linalg.norm(change[~scene.mask], axis=-1).mean()
-            right = angle(after[scene.mask].mean(0), asked) <= NEAR
-            results[row].append(
-                (
-                    right,
-                    toward,
-                    away,
-                    np.linalg.norm(change[scene.mask], axis=-1).mean(),
-                )
-            )
+            results[name].append((angle(mean, asked) <= NEAR, toward, away))
     return results
+
+
+def boxed(scene: Scene, pair: Pair) -> Region:
+    """The region in the box around a stamp."""
+    rows, columns = scene.mask.nonzero()
+    ends = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+    box = Box(*(float(end) / SIDE for end in ends))
+    return words.locate([pair], scene.picture, {pair.name: box})[0]
+
+
+def colored(region: Region, color: str) -> Guide:
+    """The hints that give a region a color, sure or not."""
+    pair = region.pair._replace(color=vocabulary.COLORS[color])
+    return words.to_guide([Region(pair, region.mask, region.center)], (SIDE, SIDE))
+
+
+def show(colorizer, scene: Scene, found: Region, color: str) -> tuple[str, list]:
+    """A title, and pictures: grey, the place found, colored there, and in the box."""
+    prediction = colorizer.predict(scene.picture)
+    pair = found.pair._replace(color=vocabulary.COLORS[color])
+    grey = colorizer.decode(prediction, scene.picture, saturation=0)
+    pictures = [grey, words.draw(scene.picture, [found._replace(pair=pair)])]
+    for region in (found, boxed(scene, pair)):
+        guide = colored(region, color)
+        pictures.append(colorizer.decode(prediction, scene.picture, hints=guide))
+    title = f"{color} {scene.noun}{'' if found.sure else '?'}"
+    return title, [images.resize(x, (SHOWN, SHOWN)) for x in pictures]
 
 
 def angle(first: np.ndarray, second: np.ndarray) -> float:
@@ -180,20 +187,19 @@ def angle(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.degrees(np.abs((difference + np.pi) % (2 * np.pi) - np.pi)))
 
 
-def report(found: np.ndarray, colored: dict[str, list]) -> None:
-    right, sure, absent = found[:, :3].astype(bool).T
-    print(f"\npoints into the stamp: {right.mean():.3f} of {len(right)}")
-    print(f"sure, of the right ones: {sure[right].mean():.3f}")
-    print(f"sure, of the wrong ones: {sure[~right].mean():.3f}")
-    print(f"sure without the stamp: {absent.mean():.3f}")
-    for limit in np.arange(0.4, 3, 0.1):
-        over = found[:, 3] >= limit
-        shares = over[right].mean(), over[~right].mean()
-        print(f"certainty {limit:.1f}: right {shares[0]:.3f}, wrong {shares[1]:.3f}")
-    print("\n| | hue right | toward the color | outside |\n|---|---|---|---|")
-    for row, values in colored.items():
-        if values:
-            print(row, len(values), np.round(np.mean(values, axis=0), 3))
+def report(found: np.ndarray, rows: dict[str, list]) -> None:
+    right, certainty, absent = found[:, 0].astype(bool), found[:, 1], found[:, 2]
+    print(f"\n{right.mean():.3f} of {len(right)} places are inside the stamp")
+    print("\n| certainty | right | wrong | without the stamp |\n|---|---|---|---|")
+    for limit in (*np.arange(0.4, 2.1, 0.2), SURE):
+        shares = [(x >= limit).mean() for x in (certainty[right], certainty[~right])]
+        shares.append((absent >= limit).mean())
+        print(f"| {limit:.1f} |", *(f"{share:.3f} |" for share in shares))
+    print("\n| | colorings | hue right | toward the color | outside |")
+    print("|---|---|---|---|---|")
+    for name, values in rows.items():
+        means = np.mean(values, axis=0) if values else [np.nan] * 3
+        print(f"| {name} | {len(values)} |", *(f"{mean:.3f} |" for mean in means))
 
 
 if __name__ == "__main__":

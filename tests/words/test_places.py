@@ -121,9 +121,9 @@ def test_wrong_places(places, message):
         words.locate([CAR], picture(disc()), places)
 
 
-def region(mask, color=RED, sure=True, name="car"):
+def region(mask, color=RED, name="car", **fields):
     y, x = (axis.mean() / n for axis, n in zip(mask.nonzero(), mask.shape, strict=True))
-    return Region(Pair(name, (), color), mask, (x, y), sure)
+    return Region(Pair(name, (), color), mask, (float(x), float(y)), **fields)
 
 
 def levels(guide, x, y):
@@ -145,7 +145,7 @@ def test_strokes_fill_the_regions_the_smaller_in_front():
 def test_hints_win_over_text():
     strokes = np.zeros((*SIZE, 4), np.uint8)
     strokes[35:40, 40:50] = 9, 8, 7, 255
-    hints = Guide([Point(0.5, 0.4, BLUE, 0.1), Point(0.0, 0.0, BLUE)], strokes, True)
+    hints = Guide([Point(0.5, 0.4, BLUE, 0.1), Point(0.0, 0.0, BLUE)], strokes)
     car = region(disc(radius=0.4))
     guide = words.to_guide([car], SIZE, hints)
     assert guide.points == hints.points and guide.only_here
@@ -157,7 +157,7 @@ def test_hints_win_over_text():
 
 
 def test_an_unsure_place_is_a_question():
-    regions = [region(disc(0.3, 0.6), sure=False), region(disc(), name="sky")]
+    regions = [region(disc(0.3, 0.6), certainty=0.1), region(disc(), name="sky")]
     message = (
         "not sure where to find the car, perhaps at 30%,60%; give a box or a point"
     )

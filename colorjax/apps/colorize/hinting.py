@@ -158,8 +158,8 @@ def asked(args: argparse.Namespace) -> Asked | None:
     """
     files = None if args.hints is None else HintFiles(args.hints)
     exemplar = None if args.exemplar is None else read_exemplar(args.exemplar)
-    if args.only_here and files is None and not args.marks and args.text is None:
-        raise UserError("--only-here needs --hint, --hints or --text")
+    if args.only_here and files is None and not args.marks:
+        raise UserError("--only-here needs --hint or --hints")
     asked = Asked(args.marks, files, args.only_here, args.palette or [], exemplar)
     is_empty = (
         files is None and exemplar is None and not args.marks and not args.palette

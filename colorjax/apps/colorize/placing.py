@@ -26,7 +26,7 @@ def place(
     if job.target is not None and (text.drawn or unsure):
         images.write(drawing, words.draw(page.picture, regions))
     try:
-        guide = words.to_guide(regions, size, hints, text.only_here)
+        guide = words.to_guide(regions, size, hints)
     except words.UnsureError as error:
         remedy = f"--box '{unsure[0]}=X0,Y0,X1,Y1' or --at '{unsure[0]}=X,Y'"
         shown = "" if job.target is None else f"; {drawing} shows the guess"

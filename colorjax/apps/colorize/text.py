@@ -43,7 +43,6 @@ class Text(NamedTuple):
 
     pairs: "tuple[Pair, ...]"
     marks: list[Mark]
-    only_here: bool
     drawn: bool
 
 
@@ -106,7 +105,7 @@ def asked(args: argparse.Namespace) -> Text | None:
         pairs = words.parse(args.text)
     except UserError as error:
         raise UserError(f"--text: {error}") from error
-    return Text(pairs, args.text_marks, args.only_here, args.places)
+    return Text(pairs, args.text_marks, args.places)
 
 
 def _mark(text: str, pattern: re.Pattern[str], message: str) -> Mark:
