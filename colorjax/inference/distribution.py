@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
-from scipy.special import softmax
 
 from colorjax.color import rgb_to_lab
 from colorjax.errors import UserError
 from colorjax.hints import Guide, Hints, locate
 from colorjax.inference import steering
 from colorjax.inference.sampling import sample
+from colorjax.inference.softmax import softmax
 from colorjax.quantize import ab_bins
 
 
@@ -117,7 +117,7 @@ class Distribution:
         logits = self.require_logits() / np.float32(temperature)
         centers = ab_bins() if palette is None else _snap(parse_palette(palette))
         if seed is None:
-            return self._spread(softmax(logits, axis=-1) @ centers)
+            return self._spread(softmax(logits) @ centers)
         return sample(logits, centers, [seed, self.number], self._spread)
 
     def _check_seed(self, seed: int) -> None:
@@ -140,7 +140,7 @@ class Distribution:
             asked = self._asked(hints)
             steered = self if hints.only_here else self._steered(asked, 1.0)
             return steered.entropy() * (1 - asked.local[..., 2])
-        p = softmax(self.require_logits(), axis=-1)
+        p = softmax(self.require_logits())
         entropy = -(p * np.log(np.maximum(p, 1e-30))).sum(-1)
         return self._spread(entropy[..., None])[..., 0]
 
