@@ -15,6 +15,7 @@ SCRIPTS = [ROOT / "train.py", ROOT / "evaluate.py"]
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 FLOORS = (  # low to high: a folder imports only from those before it
     "__version__",
+    "loading",
     "errors",
     "files",
     "color",
@@ -37,6 +38,7 @@ FLOORS = (  # low to high: a folder imports only from those before it
     "words",
     "apps",
     "cli",
+    "__main__",
 )
 ONLY = {  # a library, and the only folders that may import it
     "PIL": {"images"},

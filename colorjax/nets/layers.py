@@ -134,16 +134,18 @@ class Conv(nn.Module):
         def convolve(kernel):
             return self.convolve(x, kernel.astype(x.dtype), **options)
 
-        def unit_variance(key):
-            kernel = nn.initializers.he_normal()(key, self.shape, jnp.float32)
+        def unit_variance(key, shape):
+            kernel = nn.initializers.he_normal()(key, shape, jnp.float32)
             y = convolve(kernel).astype(jnp.float32)
             return self.scale * kernel / (y.std(axis=(0, 1, 2)) + 1e-6)
 
-        def zero_mean(key):
+        def zero_mean(key, shape):
             return -convolve(kernel).astype(jnp.float32).mean(axis=(0, 1, 2))
 
-        kernel = self.param("kernel", unit_variance)
-        bias = self.param("bias", zero_mean)
+        if not self.is_initializing():  # Flax traces them again to check the shapes
+            unit_variance = zero_mean = nn.initializers.zeros
+        kernel = self.param("kernel", unit_variance, self.shape)
+        bias = self.param("bias", zero_mean, self.shape[-1:])
         return convolve(kernel) + bias.astype(x.dtype)
 
 
