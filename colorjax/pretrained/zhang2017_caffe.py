@@ -3,6 +3,7 @@
 model.caffemodel takes hints at places, global_model.caffemodel a histogram instead.
 """
 
+import functools
 from typing import Any
 
 import jax
@@ -85,6 +86,7 @@ def from_caffe(weights: Weights) -> Published:
     )
 
 
+@functools.cache
 def variable_shapes(width: float, globe: bool, head: Any) -> dict[str, Any]:
     """The shapes of the variables of a net."""
     shapes = (1, 8, 8, 1), (1, 8, 8, 3), (1, GLOBE)

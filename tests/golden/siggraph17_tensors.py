@@ -6,7 +6,8 @@ from golden.published import COLORIZER, values
 from golden.weights import fill
 
 WIDTH = 1 / 16
-VIVID = 20  # scale of the last kernels, so that colors differ
+CALM = 100  # by which the last kernels are divided, so that tanh is not saturated
+LIVELY = 10  # by which variances are divided, so that deep layers matter
 # Channels before and after, by the name of the layer in the file for PyTorch.
 TORCH_UP = {"model8up": (512, 256), "model9up": (256, 128), "model10up": (128, 128)}
 TORCH_CONVS = {
@@ -41,7 +42,7 @@ def inputs(height: int = 16, width: int = 24) -> dict[str, np.ndarray]:
     """L, hints at some pixels, and histograms of two images."""
     local = fill("siggraph17 hints", (2, height, width, 3), -90, 90)
     local[..., 2] = local[..., 2] > 60
-    globe = fill("siggraph17 globe", (2, 314), 0, 1) ** 8
+    globe = fill("siggraph17 globe", (2, 314), 0, 1) ** 200  # a few bins have most
     globe /= globe[:, :-1].sum(-1, keepdims=True)
     globe[:, -1] = 1
     lightness = fill("siggraph17 lightness", (2, height, width, 1), 0, 100)
@@ -77,7 +78,10 @@ def torch_tensors() -> dict[str, np.ndarray]:
     add("model_class.0", 529, size(256), 1, 1)
     add("model_out.0", 2, size(128), 1, 1)
     tensors = {key: values(key, shape) for key, shape in shapes.items()}
-    tensors["model_out.0.weight"] /= VIVID
+    tensors["model_out.0.weight"] /= CALM
+    for key in tensors:
+        if key.endswith("running_var"):
+            tensors[key] /= LIVELY
     return tensors
 
 
@@ -93,7 +97,7 @@ def caffe_layers(globe: bool) -> dict[str, list[np.ndarray]]:
         parts = ("running_mean", "running_var")
         blobs = [values(f"{name} of ideepcolor.{part}", (channels,)) for part in parts]
         total = np.array([999.982], np.float32)
-        layers[name] = [*(total * blob for blob in blobs), total]
+        layers[name] = [total * blobs[0], total * blobs[1] / LIVELY, total]
 
     add("bw_conv1_1", size(64), 1, 3, 3)
     layers["bw_conv1_1"][0] /= 100
@@ -118,7 +122,7 @@ def caffe_layers(globe: bool) -> dict[str, list[np.ndarray]]:
     add_norm("conv9_2norm", size(128))
     add("pred_313", 313, size(384), 1, 1)
     add("conv10_ab", 2, size(128), 1, 1)
-    layers["conv10_ab"][0] /= VIVID
+    layers["conv10_ab"][0] /= CALM
     if globe:
         layers = {k: x for k, x in layers.items() if "pred" not in k}
         add("glob_conv1", size(512), 314, 1, 1)

@@ -48,11 +48,7 @@ def golden(name):
 
 @pytest.mark.parametrize(
     "layout",
-    [
-        "pytorch",
-        "caffe",
-        *(pytest.param(x, marks=pytest.mark.slow) for x in ("centered", "globe")),
-    ],
+    [pytest.param(x, marks=[pytest.mark.slow] * (x != "pytorch")) for x in FILES],
 )
 def test_colors_are_those_of_the_authors_code(layout):
     name, tensors = FILES[layout]()
