@@ -30,7 +30,7 @@ SMALL = {
     "ddcolor": dict(layers=1, queries=4, critic_blocks=1, perceptual=0.0),
     "palette": dict(net="transformer", net_options=dict(depth=1), steps=3),
 }
-SLOW = ("ddcolor", "deoldify")  # to compile
+SLOW = ("ddcolor", "deoldify", "zhang2017")  # to compile
 
 
 def batch(size=4, side=32):
