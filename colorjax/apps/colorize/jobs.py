@@ -27,6 +27,11 @@ class Wanted(NamedTuple):
     hints: Asked | None = None
     text: Text | None = None
 
+    def keeps_hints(self, source: Path | None) -> bool:
+        """Whether a file beside the result keeps the hints for the picture `source`."""
+        own = self.hints is not None and self.hints.are_kept(source)
+        return own or self.text is not None
+
 
 class Job(NamedTuple):
     """One picture to colorize.
@@ -64,8 +69,7 @@ class Job(NamedTuple):
             paths.append(self.beside(DISTRIBUTION))
         if wanted.uncertainty:
             paths.append(self.beside(UNCERTAINTY))
-        kept = wanted.hints is not None and wanted.hints.are_kept(self.source)
-        if kept or wanted.text is not None:
+        if wanted.keeps_hints(self.source):
             paths.append(self.beside(HINTS))
         if wanted.text is not None and wanted.text.drawn:
             paths.append(self.beside(PLACES))

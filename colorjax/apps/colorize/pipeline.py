@@ -223,7 +223,7 @@ def _decode(
     if wanted.uncertainty:
         entropy_map = decode.uncertainty(samples[0][0], hints=guides[0])
         yield Output(job, job.beside(UNCERTAINTY), decode.with_legend(entropy_map))
-    if guides[0] and wanted.hints and wanted.hints.are_kept(job.source) and job.target:
+    if guides[0] and wanted.keeps_hints(job.source) and job.target:
         yield Output(job, job.beside(HINTS), guides[0])
     for i, target in enumerate(targets):
         own_seed = None if seed is None else seed + i
