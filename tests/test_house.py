@@ -32,8 +32,8 @@ FLOORS = (  # low to high: a folder imports only from those before it
     "methods",
     "data",
     "train",
-    "evaluation",
     "inference",
+    "evaluation",
     "apps",
     "cli",
 )
