@@ -26,6 +26,7 @@ with loading("evaluate.py"):
     from colorjax import files, runtime
     from colorjax.command_line import parse_setting
     from colorjax.data.pipeline import ImageDataset
+    from colorjax.data.sources import Source
     from colorjax.data.statistics import estimate_prior, mean_colors
     from colorjax.distributed import make_mesh
     from colorjax.errors import UserError, counted
@@ -33,6 +34,7 @@ with loading("evaluate.py"):
     from colorjax.evaluation.baselines import NAMES, baselines
     from colorjax.evaluation.engine import Evaluated, method_predictor
     from colorjax.evaluation.gallery import gallery
+    from colorjax.evaluation.hinted import add_hints
     from colorjax.evaluation.metrics import Context, make_metrics, page_metrics
     from colorjax.evaluation.metrics.fid import Moments, original_moments
     from colorjax.evaluation.overlap import count_overlap
@@ -54,6 +56,9 @@ LIMIT = flags.DEFINE_integer(
 )
 STEP = flags.DEFINE_string(
     "step", None, "A checkpoint's step, or best; default: the last."
+)
+HINTS = flags.DEFINE_list(
+    "hints", [], "Numbers of hints, as 0,1,10,100: PSNR with so many an image."
 )
 TIME = flags.DEFINE_bool("time", False, "Measure the time of each run for one image.")
 SPLIT = flags.DEFINE_string("split", None, "The split; default: the held-out one.")
@@ -87,8 +92,7 @@ def main() -> int:
     check_flags()
     paths = name_runs(WORKDIR.value)
     runs = load_runs(paths)
-    overrides = {key: x.value for key, x in DATA.items() if x.value is not None}
-    dataset, prior = protocol.common_dataset(runs, overrides)
+    dataset, prior = protocol.common_dataset(runs, data_overrides())
     split = SPLIT.value or dataset.test_split
     source = dataset.source(split)
     section = runs[next(iter(runs))].config["evaluation"] | {"limit": LIMIT.value}
@@ -121,12 +125,13 @@ def main() -> int:
         predictors, metrics | page_metrics(), dataset, split, mesh, others, SEED.value
     )
     warn(unlabelled := missing_labels(metrics, evaluated))
+    if counts := hint_counts():
+        data = evaluation, dataset, split, batch, SEED.value
+        conditions, evaluated = add_hints(conditions, evaluated, runs, counts, *data)
 
     # ---- The results.
-    evaluated_images = evaluation.chosen(source)
-    overlap = count_overlap(runs, paths, dataset, evaluated_images)
-    warn_of_overlap(overlap, len(evaluated_images))
-    conditions = dataclasses.replace(conditions, overlap=overlap or None)
+    overlap = overlap_of(runs, paths, dataset, evaluation.chosen(source))
+    conditions = dataclasses.replace(conditions, overlap=overlap)
     times = time_runs(runs, dataset.resize)
     results = Results.of(conditions, evaluated, runs, SEED.value, times)
     results = merge(results, ADD.value) if ADD.value else results
@@ -144,12 +149,18 @@ def check_flags() -> None:
         raise UserError("--metrics names no family; leave it out, or name one")
     if not WORKDIR.value:
         raise UserError("give the directory of a run: --workdir=runs/quick")
+    hint_counts()
 
 
 def load_runs(paths: Mapping[str, str]) -> dict[str, Run]:
     """The runs by name, at the step and with the settings that the flags give."""
     step, settings = parse_step(STEP.value), dict(map(parse_setting, SET.value))
     return {name: load_run(path, step, settings) for name, path in paths.items()}
+
+
+def data_overrides() -> dict[str, Any]:
+    """The keys of the `data` section that flags give."""
+    return {key: x.value for key, x in DATA.items() if x.value is not None}
 
 
 def parse_step(text: str | None) -> Step:
@@ -180,6 +191,13 @@ def fid_moments(
     return same, disjoint, {"disjoint": dataset.train_split, "pictures": len(others)}
 
 
+def hint_counts() -> list[int]:
+    """The numbers of --hints. Raises `UserError` where one is no number."""
+    if wrong := [text for text in HINTS.value if not text.isdecimal()]:
+        raise UserError(f"--hints: '{wrong[0]}' is no number; write them as 0,1,10,100")
+    return sorted(set(map(int, HINTS.value)))
+
+
 def time_runs(runs: Mapping[str, Run], side: int) -> dict[str, float]:
     """The milliseconds of each run for an image, if --time asks for them."""
     if not TIME.value:
@@ -207,10 +225,20 @@ def missing_labels(
     return []
 
 
-def warn_of_overlap(overlap: Mapping[str, int], count: int) -> None:
-    """Say which runs have trained on some of the `count` images."""
-    total = counted(count, "image")
+def overlap_of(
+    runs: dict[str, Run],
+    paths: dict[str, str],
+    dataset: ImageDataset,
+    images: Source,
+) -> dict[str, int] | None:
+    """How many of the images each run has trained on, which is also printed.
+
+    It is None where no run has trained on any.
+    """
+    overlap = count_overlap(runs, paths, dataset, images)
+    total = counted(len(images), "image")
     warn([f"{name} has trained on {n} of {total}" for name, n in overlap.items()])
+    return overlap or None
 
 
 def warn(messages: list[str]) -> None:

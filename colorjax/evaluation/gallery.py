@@ -17,11 +17,11 @@ from colorjax.data.pipeline import ImageDataset
 from colorjax.data.sources import Source
 from colorjax.errors import counted
 from colorjax.evaluation.engine import Evaluated, Predictor, Sums
-from colorjax.evaluation.metrics import HISTOGRAM, SCORES, columns
+from colorjax.evaluation.metrics import HISTOGRAM, SCORES
 from colorjax.evaluation.metrics.image import recolor
 from colorjax.evaluation.report import FAR, render
 from colorjax.evaluation.results import Results
-from colorjax.evaluation.tables import cells
+from colorjax.evaluation.tables import cells, columns_of
 from colorjax.method import image_keys, to_examples
 
 SPREAD = 8  # images on the page that are spread over the split
@@ -70,7 +70,7 @@ def gallery(
         "evaluation/report.html.j2",
         title=f"Evaluation of {', '.join(runs)}",
         protocol=results.protocol,
-        columns=[column for column in columns().values() if column.title in titles],
+        columns=[x for x in columns_of(results).values() if x.title in titles],
         rows=rows,
         sections={k: [strips[int(i)] for i in part] for k, part in sections.items()},
         far=FAR,

@@ -4,6 +4,7 @@ import math
 
 from colorjax.evaluation.engine import Value
 from colorjax.evaluation.metrics import MEGABYTES, MILLISECONDS, columns
+from colorjax.evaluation.metrics.family import Column
 from colorjax.evaluation.results import ModelResults, Results
 
 
@@ -23,7 +24,7 @@ def cells(results: Results, intervals: bool) -> dict[str, dict[str, str]]:
     A column that is empty for all models is left out.
     """
     rows: dict[str, dict[str, str]] = {name: {} for name in results.models}
-    for key, column in columns().items():
+    for key, column in columns_of(results).items():
         texts = {
             name: _cell(model, key, column.decimals, intervals)
             for name, model in results.models.items()
@@ -32,6 +33,11 @@ def cells(results: Results, intervals: bool) -> dict[str, dict[str, str]]:
             for name, text in texts.items():
                 rows[name][column.title] = text
     return rows
+
+
+def columns_of(results: Results) -> dict[str, Column]:
+    """The columns that tables of these results may have, in their order."""
+    return columns(key for model in results.models.values() for key in model.metrics)
 
 
 def _cell(model: ModelResults, key: str, decimals: int, interval: bool) -> str:

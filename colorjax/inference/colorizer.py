@@ -75,7 +75,7 @@ class Colorizer:
         self._section, self.saturation = section, saturation
         self.temperature, self.stochastic = method.temperature, method.stochastic
         self.inputs, self._predict = method.inputs, network.compiled(method)
-        self._features = method.features and partial(jax.jit(method.features), nets)
+        self.features = method.features and partial(jax.jit(method.features), nets)
 
     @classmethod
     def load(
@@ -219,7 +219,7 @@ class Colorizer:
         ]
         averages = map(average, zip(*scales, strict=True))
         own = zip(averages, hints, strict=True)
-        return [liken(*one, self._features) for one in own]
+        return [liken(*one, self.features) for one in own]
 
     def _uses(self, guide: Guide | None) -> bool:
         """Whether the network sees these hints."""

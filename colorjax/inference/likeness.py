@@ -37,8 +37,8 @@ def liken(
     exemplar = None if guide is None else guide.exemplar
     if exemplar is None or features is None or distribution.logits is None:
         return distribution
-    own = _features(features, distribution.lightness)
-    theirs = _features(features, np.asarray(_lightness(exemplar)))
+    own = features_of(features, distribution.lightness)
+    theirs = features_of(features, np.asarray(_lightness(exemplar)))
     codes = soft_codes(exemplar, theirs.shape[:2], distribution.saturation or 1.0)
     likeness = own.reshape(-1, own.shape[-1]) @ theirs.reshape(-1, own.shape[-1]).T
     codes = codes.reshape(-1, codes.shape[-1])
@@ -52,10 +52,10 @@ def _lightness(levels: UInt8[Array, "h w 3"]) -> Float[Array, "h w"]:
     return rgb_to_lab(levels.astype(jnp.float32) / 255)[..., 0]
 
 
-def _features(
+def features_of(
     features: Features, lightness: Float[np.ndarray, "h w"]
 ) -> Float[np.ndarray, "h2 w2 c"]:
-    """The features of L, which is padded to one of nine sizes."""
+    """The features of L, which is padded to one of nine sizes, at 1/8 of its size."""
     height, width = lightness.shape
     padded = padded_size(height, width, min(height, width))
     missing = [(0, n - m) for n, m in zip(padded, lightness.shape, strict=True)]

@@ -15,6 +15,7 @@ from helpers import FIXTURES, ROOT, TINY, run_evaluate, write_folder
 
 from colorjax.errors import UserError
 from colorjax.evaluation.engine import method_predictor
+from colorjax.evaluation.simulation import draw_cells, simulate
 from colorjax.train.checkpoint import load_nets, save_nets
 
 DRAWINGS = dict(name="drawings", data_dir=str(FIXTURES), resize=16, crop=16)
@@ -116,9 +117,10 @@ def test_images_that_no_run_has_seen(runs, evaluate, tmp_path):
     assert results["protocol"]["pictures"] == 5 and results["protocol"]["side"] == 24
 
 
-def test_time_of_an_image(runs, evaluate, tmp_path):
-    """It is measured on request, and is a column of the table."""
-    result = evaluate(f"--workdir={runs[0]}", "--time", f"--out={tmp_path}")
+def test_time_and_hints_on_request(runs, evaluate, tmp_path):
+    """The more hints, the nearer to the original, with a network and without one."""
+    flags = "--time", "--hints=0,1,20", "--baselines=grey", f"--out={tmp_path}"
+    result = evaluate(f"--workdir={runs[0]}", *flags)
     assert result.code == 0, result.err
     results = json.loads((tmp_path / "evaluation.json").read_text())
     milliseconds = results["provenance"]["first"]["milliseconds"]
@@ -126,6 +128,14 @@ def test_time_of_an_image(runs, evaluate, tmp_path):
     header, _, row = result.out.splitlines()[:3]
     titles, cells = ([x.strip() for x in y.split("|")] for y in (header, row))
     assert cells[titles.index("ms")] == f"{milliseconds:.0f}"
+    assert {"PSNR @0", "PSNR @20", "hint error", "hint range"} < set(titles)
+    assert "PSNR @20" in (tmp_path / "evaluation.html").read_text()
+    assert "2x2" in results["protocol"]["metrics"]["hints"]
+    for values in results["rows"].values():
+        row = {key: x["value"] for key, x in values.items()}
+        assert row["psnr@0"] == pytest.approx(row["psnr"], abs=1e-2)
+        assert row["psnr@0"] < row["psnr@20"] and row["hint_error"] < 0.1
+        assert 0 < row["hint_range"] < 23
 
 
 def test_runs_on_other_images_are_not_compared(runs, evaluate, tmp_path):
@@ -144,6 +154,7 @@ def test_runs_on_other_images_are_not_compared(runs, evaluate, tmp_path):
     [
         (["--baselines=gray"], "--baselines: no 'gray'"),
         (["--metrics=psnr"], "--metrics: no 'psnr'"),
+        (["--hints=0,x"], "--hints: 'x' is no number; write them as 0,1,10,100"),
         (["--split=test[:0]"], "split 'test[:0]' of drawings is empty"),
         (["--split=nosuch"], "split 'nosuch'"),
         (["--add=/nowhere.json"], "--add: /nowhere.json: No such file"),
@@ -245,3 +256,15 @@ def test_inputs_that_an_evaluation_does_not_show():
         UserError, match="takes the input 'ab', and an evaluation shows"
     ):
         method_predictor(method, {})
+
+
+def test_hints_of_an_image_depend_on_its_index_and_the_seed():
+    first, same = draw_cells(16, 0, 3), draw_cells(16, 0, 3)
+    np.testing.assert_array_equal(first, same)
+    assert sorted(map(tuple, first)) == [(i, j) for i in range(8) for j in range(8)]
+    for other in (draw_cells(16, 1, 3), draw_cells(16, 0, 4)):
+        assert (other != first).any()
+    image = np.arange(16 * 16 * 3, dtype=np.uint8).reshape(16, 16, 3)
+    (point,) = simulate(image, np.array([[2, 5]])).points
+    assert (point.x, point.y) == (11 / 16, 5 / 16)
+    assert point.levels() == tuple(np.rint(image[4:6, 10:12].mean((0, 1))))

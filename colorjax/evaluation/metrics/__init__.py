@@ -44,15 +44,27 @@ ORDER = (  # of the columns: the paper's Table 1 first; a column not listed come
 )
 
 
-def columns() -> dict[str, Column]:
-    """The columns of all families by the name of their values, in the table's order."""
+def columns(values: Iterable[str] = ()) -> dict[str, Column]:
+    """The columns of all families by the name of their values, in the table's order.
+
+    Among `values`, the names of other values, "psnr@K" has a column, too.
+    """
     known = {
         MEGABYTES: Column("model MB", 1, "parameters, as float32"),
         MILLISECONDS: Column("ms", 0, "to predict one image alone; --time measures it"),
+        **{name: _at(name) for name in values if name.startswith("psnr@")},
+        "hint_error": Column("hint error", 2, "ab units, of the most hints"),
+        "hint_range": Column("hint range", 1, "pixels, of one hint"),
     }
     for family in (STANDARD | NETWORKS).values():
         known |= family.columns
     return {key: known[key] for key in dict.fromkeys([*ORDER, *known])}
+
+
+def _at(name: str) -> Column:
+    """The column of a PSNR with hints."""
+    count = name.partition("@")[2]
+    return Column(f"PSNR @{count}", 2, f"dB, with {count} hints an image")
 
 
 def page_metrics() -> dict[str, Metric]:

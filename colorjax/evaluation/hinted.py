@@ -1,0 +1,223 @@
+"""What hints bring: each image is predicted without hints and with some of its own.
+
+The hints act as they do in use: through the network if it takes them, and when its
+prediction is decoded. The baseline `grey` has no network; its hints spread over a grey
+image.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from colorjax.data.batches import Batch
+from colorjax.data.pipeline import ImageDataset
+from colorjax.errors import UserError
+from colorjax.evaluation.baselines import GREY
+from colorjax.evaluation.engine import (
+    Evaluated,
+    Value,
+    bootstrap_weights,
+    method_predictor,
+)
+from colorjax.evaluation.metrics.image import psnr, recolor
+from colorjax.evaluation.protocol import Evaluation, Evenly
+from colorjax.evaluation.results import Protocol
+from colorjax.evaluation.simulation import SETTINGS, draw_cells, simulate
+from colorjax.hints import Guide, locate
+from colorjax.inference.distribution import Distribution
+from colorjax.method import HINTS, Examples, Keys, Prediction, image_keys, to_examples
+from colorjax.train.workdir import Run
+
+CHANGED = 2.3  # Lab units: a difference that is just seen
+
+
+class Model(NamedTuple):
+    """A network that predicts, and what is known of it."""
+
+    predict: Callable[[Any, Examples, Keys], Prediction]
+    nets: Any
+    temperature: float = 1.0
+    takes: frozenset[str] = frozenset()
+
+
+def add_hints(
+    conditions: Protocol,
+    evaluated: Mapping[str, Evaluated],
+    runs: Mapping[str, Run],
+    counts: Sequence[int],
+    evaluation: Evaluation,
+    dataset: ImageDataset,
+    split: str,
+    batch: int,
+    seed: int,
+) -> tuple[Protocol, dict[str, Evaluated]]:
+    """An evaluation on a split with the values of `hint_values` besides its own."""
+    source = evaluation.chosen(dataset.source(split))
+    batches = dataset.single_pass(source, batch, f"hints for {split}")
+    if isinstance(source, Evenly):
+        batches = source.number(batches)
+    values = hint_values(runs, counts, batches, evaluation.replicates, seed)
+    settings = conditions.metrics | {"hints": SETTINGS}
+    models = {
+        name: own._replace(metrics=own.metrics | values.get(name, {}))
+        for name, own in evaluated.items()
+    }
+    return dataclasses.replace(conditions, metrics=settings), models
+
+
+def hint_values(
+    runs: Mapping[str, Run],
+    counts: Sequence[int],
+    batches: Iterable[Batch],
+    replicates: int,
+    seed: int,
+) -> dict[str, dict[str, Value]]:
+    """The values of runs, and of hints on grey images, by name.
+
+    - `psnr@K`: the PSNR with K hints, for each K of `counts`;
+    - `hint_error`: the mean distance of ab from the hints, of the largest count;
+    - `hint_range`: the mean distance in pixels, from one hint, of the pixels that it
+      changes by more than `CHANGED`.
+
+    Raises `UserError` for more hints than cells, and if there are several processes.
+    """
+    if jax.process_count() > 1:
+        raise UserError("--hints needs a single process")
+    models = {name: _model(run) for name, run in runs.items()}
+    models["grey"] = Model(jax.jit(GREY.predict), GREY.nets)
+    scores: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in models}
+    indices = []
+    for batch in batches:
+        valid = np.flatnonzero(batch["mask"])
+        batch = {name: np.asarray(x)[valid] for name, x in batch.items()}
+        indices.append(batch["index"])
+        for name, model in models.items():
+            scores[name].append(_scores(model, batch, counts, seed))
+    weights = np.asarray(bootstrap_weights(jnp.concatenate(indices), replicates))
+    return {name: _means(parts, weights) for name, parts in scores.items()}
+
+
+def _model(run: Run) -> Model:
+    predictor = method_predictor(run.method, run.nets)
+    takes = run.method.inputs & HINTS
+    predict = jax.jit(predictor.predict)
+    return Model(predict, predictor.nets, run.method.temperature, takes)
+
+
+def _scores(
+    model: Model, batch: Batch, counts: Sequence[int], seed: int
+) -> dict[str, Float[np.ndarray, "b"]]:
+    """The values of each image of a batch."""
+    images, examples = batch["image"], jax.jit(to_examples)(batch)
+    cells = [draw_cells(images.shape[1], seed, int(i)) for i in batch["index"]]
+    if max(counts) > len(cells[0]):
+        raise UserError(
+            f"--hints={max(counts)} is more than the {len(cells[0])} cells of an image "
+            f"of {images.shape[1]} pixels"
+        )
+
+    def colored(count):
+        pairs = zip(images, cells, strict=True)
+        guides = [simulate(image, own[:count]) for image, own in pairs]
+        return guides, _decoded(model, examples, guides, seed)
+
+    results = {count: colored(count) for count in {0, 1, *counts}}
+    lightness = np.asarray(examples["lightness"])[..., 0]
+    return {
+        f"psnr@{count}": np.asarray(_psnr(results[count][1], examples))
+        for count in counts
+    } | {
+        "hint_error": _errors(*results[max(counts)], lightness),
+        "hint_range": _ranges(*results[1], results[0][1]),
+    }
+
+
+def _decoded(
+    model: Model, examples: Examples, guides: Sequence[Guide | None], seed: int
+) -> Float[np.ndarray, "b h w 2"]:
+    """The ab that a model gives the images of a batch with these hints."""
+    lightness = np.asarray(examples["lightness"])[..., 0]
+    size = lightness.shape[1:]
+    if model.takes and guides[0] is not None:
+        pairs = zip(guides, lightness, strict=True)
+        located = [locate(guide, size, light) for guide, light in pairs if guide]
+        examples = examples | {
+            name: jnp.stack([getattr(own, name) for own in located])
+            for name in model.takes
+        }
+    keys = image_keys(seed, examples["index"])
+    prediction = jax.device_get(model.predict(model.nets, examples, keys))
+    colors = []
+    for row, guide in enumerate(guides):
+        ab = prediction.ab[row]
+        logits = None if prediction.logits is None else prediction.logits[row]
+        stride = 1 if logits is None else len(ab) // len(logits)
+        own = lightness[row], ab, logits, stride, model.temperature
+        seen = {} if guide is None else dict.fromkeys(model.takes, guide.to_json())
+        distribution = Distribution(size, *own, network_hints=seen)
+        colors.append(distribution.decode(hints=guide))
+    return np.stack(colors)
+
+
+@jax.jit
+def _psnr(ab: Float[Array, "b h w 2"], examples: Examples) -> Float[Array, "b"]:
+    return psnr(recolor(examples, ab), examples["rgb"])
+
+
+def _errors(
+    guides: Sequence[Guide | None],
+    ab: Float[np.ndarray, "b h w 2"],
+    lightness: Float[np.ndarray, "b h w"],
+) -> Float[np.ndarray, "b"]:
+    """The mean distance of ab from the hints of each image; NaN without hints."""
+    errors = np.full(len(ab), np.nan)
+    for row, guide in enumerate(guides):
+        if guide is not None:
+            hints = locate(guide, ab.shape[1:3], lightness[row])
+            places = tuple(np.rint(hints.places).astype(int).T)
+            distance = np.linalg.norm(ab[row][places] - hints.ab, axis=-1)
+            errors[row] = distance.mean()
+    return errors
+
+
+def _ranges(
+    guides: Sequence[Guide | None],
+    hinted: Float[np.ndarray, "b h w 2"],
+    plain: Float[np.ndarray, "b h w 2"],
+) -> Float[np.ndarray, "b"]:
+    """The mean distance from the hint of each image to the pixels that it changes; NaN
+    where it changes none."""
+    ranges = np.full(len(plain), np.nan)
+    for row, guide in enumerate(guides):
+        assert guide is not None
+        side, (point,) = plain.shape[1], guide.points
+        change = np.linalg.norm(hinted[row] - plain[row], axis=-1)
+        y, x = np.nonzero(change > CHANGED)
+        if len(y):
+            distance = np.hypot(y + 0.5 - point.y * side, x + 0.5 - point.x * side)
+            ranges[row] = distance.mean()
+    return ranges
+
+
+def _means(
+    parts: Sequence[dict[str, Float[np.ndarray, "b"]]],
+    weights: Float[np.ndarray, "rows n"],
+) -> dict[str, Value]:
+    """The mean of each value over the images, with its interval over the rows but the
+    first, which has the weight 1 for all images. NaN does not count."""
+    values = {}
+    for name in parts[0]:
+        scores = np.concatenate([part[name] for part in parts])
+        known = np.isfinite(scores)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            own = weights[:, known]
+            means = (own @ scores[known]) / own.sum(1)
+        spread = means[1:][np.isfinite(means[1:])]
+        low, high = np.percentile(spread, [2.5, 97.5]) if spread.size else (np.nan,) * 2
+        values[name] = Value(float(means[0]), float(low), float(high))
+    return values
