@@ -16,30 +16,33 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from absl import flags
-from etils import epath
-from jax.sharding import Mesh
+from colorjax.loading import loading
 
-from colorjax import files, runtime
-from colorjax.command_line import parse_setting
-from colorjax.data.pipeline import ImageDataset
-from colorjax.data.sources import Source
-from colorjax.data.statistics import estimate_prior, mean_colors
-from colorjax.distributed import make_mesh
-from colorjax.errors import UserError, counted
-from colorjax.evaluation import protocol
-from colorjax.evaluation.baselines import NAMES, baselines
-from colorjax.evaluation.engine import Evaluated, method_predictor
-from colorjax.evaluation.gallery import gallery
-from colorjax.evaluation.hinted import add_hints
-from colorjax.evaluation.metrics import Context, make_metrics, page_metrics
-from colorjax.evaluation.metrics.fid import Moments, original_moments
-from colorjax.evaluation.overlap import count_overlap
-from colorjax.evaluation.results import Results, merge, write_results
-from colorjax.evaluation.tables import markdown_table, text_table
-from colorjax.evaluation.timing import time_run
-from colorjax.train.storage import Step
-from colorjax.train.workdir import Run, load_run, name_runs
+with loading("evaluate.py"):
+    from absl import flags
+    from etils import epath
+    from jax.sharding import Mesh
+
+    from colorjax import files, runtime
+    from colorjax.command_line import parse_setting
+    from colorjax.data.pipeline import ImageDataset
+    from colorjax.data.sources import Source
+    from colorjax.data.statistics import estimate_prior, mean_colors
+    from colorjax.distributed import make_mesh
+    from colorjax.errors import UserError, counted
+    from colorjax.evaluation import protocol
+    from colorjax.evaluation.baselines import NAMES, baselines
+    from colorjax.evaluation.engine import Evaluated, method_predictor
+    from colorjax.evaluation.gallery import gallery
+    from colorjax.evaluation.hinted import add_hints
+    from colorjax.evaluation.metrics import Context, make_metrics, page_metrics
+    from colorjax.evaluation.metrics.fid import Moments, original_moments
+    from colorjax.evaluation.overlap import count_overlap
+    from colorjax.evaluation.results import Results, merge, write_results
+    from colorjax.evaluation.tables import markdown_table, text_table
+    from colorjax.evaluation.timing import time_run
+    from colorjax.train.storage import Step
+    from colorjax.train.workdir import Run, load_run, name_runs
 
 WORKDIR = flags.DEFINE_multi_string(
     "workdir", [], "The directory of a run; repeatable."
@@ -228,10 +231,7 @@ def overlap_of(
     dataset: ImageDataset,
     images: Source,
 ) -> dict[str, int] | None:
-    """How many of the images each run has trained on, which is also printed.
-
-    It is None where no run has trained on any.
-    """
+    """How many images each run has trained on, also printed; None if no run has."""
     overlap = count_overlap(runs, paths, dataset, images)
     total = counted(len(images), "image")
     warn([f"{name} has trained on {n} of {total}" for name, n in overlap.items()])

@@ -1,9 +1,11 @@
 """The page of `colorjax serve` under load: correctness, latency and memory.
 
     python -m benchmarks.serve --run runs/quick [--clients 8] [--seconds 60]
+    python -m benchmarks.serve --run starter --clients 1 --stalled 0 --sides 1024 1024
 
-Each client drops its own images, one after another, moves the temperature and downloads
-the result, whose L must be that of its image. Then it removes the image. Meanwhile
+Each client drops its own images, one after another, moves the temperature, gives ten
+hints, and downloads the result, whose L must be that of its image. Then it removes the
+image. The sides of the images are random, between those of `--sides`. Meanwhile
 `--stalled` clients upload a byte at a time or leave in the middle. The report has the
 milliseconds of each event and the memory of the server.
 """
@@ -19,7 +21,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -28,7 +30,11 @@ from skimage.color import rgb2lab
 
 from benchmarks.timing import parser, report
 from colorjax import images
+from colorjax.hints import Guide, Point
 
+GUIDE = Guide([Point(i / 10, 0.5, f"#{i}{i}6080") for i in range(10)])
+EVENTS = ("open", "show", "hint", "save")
+SIDES = 200, 900  # of the images, in pixels
 MAX_ERROR = 0.5  # the mean difference of L between an image and its result
 
 
@@ -86,7 +92,9 @@ class Visitor:
 
     def open(self, data: bytes, name: str) -> dict:
         """Drop an image or a zip file."""
-        return self.call("open", [self.upload(data, name)], self.run, 1)
+        opened = self.call("open", [self.upload(data, name)], self.run, 1)
+        self.guide = opened["guide"]
+        return opened
 
     def show(
         self, temperature: float, saturation: float = 1, comparison="grey"
@@ -104,6 +112,11 @@ class Visitor:
         """Download the result at full size."""
         values = suffix, self.run, temperature, saturation, None
         return self.fetch(self.call("save", *values)["file"])
+
+    def hint(self, guide: Guide) -> dict:
+        """Give hints. Returns the pair of images and the command line."""
+        value = self.guide | {"hints": guide.to_json()}
+        return self.call("change_hints", value, "grey")
 
     def remove(self) -> dict:
         """Remove the image from the page."""
@@ -127,7 +140,7 @@ def served(*arguments: str, **options) -> Iterator[tuple[subprocess.Popen, str]]
 
     `options` are those of `subprocess.Popen`.
     """
-    command = [sys.executable, "-m", "colorjax.cli", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "colorjax", "serve", "--port", "0"]
     options = dict(stdout=subprocess.PIPE, text=True) | options
     with subprocess.Popen([*command, *arguments], **options) as process:
         try:
@@ -143,20 +156,23 @@ def resident(process: subprocess.Popen) -> int:
     return 1024 * int(re.search(r"VmRSS:\s+(\d+)", status)[1])
 
 
-def client(url: str, number: int, end: float, results: queue.Queue) -> None:
+def client(
+    url: str, number: int, end: float, results: queue.Queue, sides: Sequence[int]
+) -> None:
     """Use the page until `end`. Puts (event, seconds) and (outcome, detail) into
     `results`."""
     random = np.random.default_rng(number)
     visitor = Visitor(url)
     try:
         while time.monotonic() < end:
-            height, width = random.integers(200, 900, 2).tolist()
+            height, width = random.integers(*sides, 2, endpoint=True).tolist()
             small = random.integers(0, 256, (9, 9), np.uint8)
             source = np.repeat(images.resize(small, (height, width))[..., None], 3, 2)
             temperature = float(random.choice([0.1, 0.2, 0.8]))
             events = {
                 "open": lambda s=source: visitor.open(images.encode(s, "PNG"), "a.png"),
                 "show": lambda t=temperature: visitor.show(t),
+                "hint": lambda: visitor.hint(GUIDE),
                 "save": lambda t=temperature: visitor.save(".png", t),
             }
             for name, event in events.items():
@@ -194,14 +210,20 @@ def staller(url: str, number: int, end: float) -> None:
             httpx.post(f"{url}/gradio_api/upload", content=slowly(), headers=kind)
 
 
-def load(run: str, clients: int, stalled: int, seconds: float) -> dict:
+def load(
+    run: str,
+    clients: int,
+    stalled: int,
+    seconds: float,
+    sides: Sequence[int] = SIDES,
+) -> dict:
     """Seconds of each event, outcomes, and bytes of memory once a second."""
     results, memory = queue.Queue(), []
     with served("--run", run) as (process, url):
         end = time.monotonic() + seconds
         threads = [
             *(
-                threading.Thread(target=client, args=[url, i, end, results])
+                threading.Thread(target=client, args=[url, i, end, results, sides])
                 for i in range(clients)
             ),
             *(
@@ -217,7 +239,7 @@ def load(run: str, clients: int, stalled: int, seconds: float) -> dict:
     times, answers = defaultdict(list), defaultdict(list)
     while not results.empty():
         name, value = results.get()
-        (times if name in ("open", "show", "save") else answers)[name].append(value)
+        (times if name in EVENTS else answers)[name].append(value)
     return {"seconds": times, "answers": answers, "memory": memory}
 
 
@@ -227,8 +249,9 @@ def main() -> int:
     flags.add_argument("--clients", type=int, default=8)
     flags.add_argument("--stalled", type=int, default=8)
     flags.add_argument("--seconds", type=float, default=60)
+    flags.add_argument("--sides", type=int, nargs=2, default=SIDES)
     args = flags.parse_args()
-    results = load(args.run, args.clients, args.stalled, args.seconds)
+    results = load(args.run, args.clients, args.stalled, args.seconds, args.sides)
     settings = {
         "run": args.run,
         "clients": args.clients,

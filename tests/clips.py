@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 from skimage import data
+from skimage.color import rgb2gray
 
 from colorjax import cli
 from colorjax.inference.colorizer import Colorizer
@@ -22,6 +23,12 @@ def panned(count: int, size=(240, 320), photograph=data.astronaut) -> list[np.nd
         view = image[top : top + height, left : left + width]
         views.append(np.ascontiguousarray(view))
     return views
+
+
+def grey(photograph, left=0, top=0, size=(256, 320)):
+    """A part of a photograph, uint8 [h, w]."""
+    levels = np.round(255 * rgb2gray(photograph())).astype(np.uint8)
+    return np.ascontiguousarray(levels[top : top + size[0], left : left + size[1]])
 
 
 def write_clip(

@@ -195,7 +195,7 @@ def run_evaluate(*args: str | Path, **kwargs) -> Result:
 
 def run_colorjax(*args: str | Path, **kwargs) -> Result:
     """Run `colorjax ARGS`; `kwargs` go to `python`."""
-    return fork("-m", "colorjax.cli", *args, **kwargs)
+    return fork("-m", "colorjax", *args, **kwargs)
 
 
 def start(config, workdir, *flags, env=None):

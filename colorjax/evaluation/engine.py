@@ -34,6 +34,7 @@ from colorjax.method import (
     image_keys,
     to_examples,
 )
+from colorjax.nets import winograd
 
 VISIBLE = HINTS | {"lightness"}  # entries of the examples that methods may see
 Stats = dict[str, Array]
@@ -101,7 +102,7 @@ def method_predictor(method: Method, nets: Any) -> Predictor:
         inputs = {name: examples[name] for name in names}
         return method.predict(nets, inputs, keys)
 
-    return Predictor(predict, nets)
+    return Predictor(predict, winograd.prepare(nets))
 
 
 def bootstrap_weights(

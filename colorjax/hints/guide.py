@@ -186,8 +186,11 @@ def load(path: epath.PathLike) -> Guide:
         raise UserError(f"{path}: {error}") from error
 
 
-def from_json(text: str | bytes) -> Guide:
-    """The guide that `Guide.to_json` wrote. Raises `UserError` for other text."""
+def from_json(text: str | bytes, max_pixels: int = images.MAX_PIXELS) -> Guide:
+    """The guide that `Guide.to_json` wrote.
+
+    Raises `UserError` for other text, or if the strokes have more than `max_pixels`.
+    """
     try:
         values = json.loads(text)
     except (RecursionError, ValueError) as error:  # too deeply nested; not JSON
@@ -200,17 +203,21 @@ def from_json(text: str | bytes) -> Guide:
             point[key] = float(point[key])
     points = [Point(**point) for point in values.pop("points", [])]
     palette = [str(color) for color in values.pop("palette", [])]
-    pictures = {key: _read_png(key, values[key]) for key in PICTURES if key in values}
+    pictures = {
+        key: _read_png(key, values[key], max_pixels)
+        for key in PICTURES
+        if key in values
+    }
     return Guide(points, palette=palette, **(values | pictures))
 
 
-def _read_png(key: str, text: str) -> Picture:
+def _read_png(key: str, text: str, max_pixels: int) -> Picture:
     """The picture in a text of base 64. Raises `UserError` if there is none."""
     try:
         data = base64.b64decode(text, validate=True)
     except ValueError as error:
         raise UserError(f"{key}: no picture ({reason(error)})") from error
-    return images.read_full(data, key)
+    return images.read_full(data, key, max_pixels)
 
 
 def _check_fields(

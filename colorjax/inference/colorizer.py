@@ -22,6 +22,7 @@ from colorjax.inference.likeness import liken
 from colorjax.inference.pictures import Source, read_picture, sequence
 from colorjax.inference.scales import average
 from colorjax.method import HINTS, Method, Nets
+from colorjax.nets import winograd
 from colorjax.train.experiment import make_method
 from colorjax.train.storage import Step
 from colorjax.train.workdir import STARTER, check_trained, load_run
@@ -69,11 +70,12 @@ class Colorizer:
         the `method` section of the config that made the method; without it the
         colorizer cannot be pickled.
         """
-        self.nets, self.sizes, self.source = nets, tuple(sizes), source
+        self.sizes, self.source = tuple(sizes), source
         self._section, self.saturation = section, saturation
         self.temperature, self.stochastic = method.temperature, method.stochastic
         self.inputs, self._predict = method.inputs, network.compiled(method)
-        self.features = method.features and partial(jax.jit(method.features), nets)
+        self._features = method.features and jax.jit(method.features)
+        self.use(nets)
 
     @classmethod
     def load(
@@ -103,9 +105,13 @@ class Colorizer:
     def __reduce__(self) -> tuple[Any, ...]:
         if self._section is None:
             raise TypeError("only a colorizer that Colorizer.load made can be copied")
-        nets = jax.device_get(self.nets)
-        arguments = self._section, nets, self.sizes, self.source, self.saturation
-        return _rebuild, arguments
+        rest = self.sizes, self.source, self._section, self.saturation
+        return _rebuild, (self._section, jax.device_get(self.nets), *rest)
+
+    def use(self, nets: Nets) -> None:
+        """Predict with these nets from now on."""
+        self.nets, self._prepared = nets, winograd.prepare(nets)
+        self.features = self._features and partial(self._features, nets)
 
     @cached_property
     def has_logits(self) -> bool:
@@ -222,7 +228,7 @@ class Colorizer:
 
     def _predict_at(self, side, views, batch, seed) -> list[Distribution]:
         """The distributions of images at the working size of a short side `side`."""
-        run = self.nets, self.inputs, views, side, batch, seed
+        run = self._prepared, self.inputs, views, side, batch, seed
         outputs = network.run(self._predict, *run)
         return [
             Distribution(
@@ -239,12 +245,6 @@ class Colorizer:
         ]
 
 
-def _rebuild(
-    section: dict[str, Any],
-    nets: Nets,
-    sizes: Sequence[int],
-    source: str,
-    saturation: float,
-) -> Colorizer:
+def _rebuild(section: dict[str, Any], nets: Nets, *rest: Any) -> Colorizer:
     """The colorizer that was pickled."""
-    return Colorizer(make_method(section), nets, sizes, source, section, saturation)
+    return Colorizer(make_method(section), nets, *rest)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import softmax
 
 from colorjax.errors import UserError
 from colorjax.hints import Guide, Hints, histogram, locate
@@ -17,6 +16,7 @@ from colorjax.inference import steering
 from colorjax.inference.interpolation import interpolate
 from colorjax.inference.reference import Likeness, preference, snapped
 from colorjax.inference.sampling import sample
+from colorjax.inference.softmax import softmax
 from colorjax.quantize import ab_bins
 
 
@@ -151,7 +151,7 @@ class Distribution:
         logits = self.require_logits() / np.float32(self._checked(temperature))
         centers = snapped(palette) if palette else ab_bins()
         if seed is None:
-            return self._spread(softmax(logits, axis=-1) @ centers)
+            return self._spread(softmax(logits) @ centers)
         return sample(logits, centers, [seed, self.number], self._spread)
 
     def _checked(self, temperature: float | None) -> float:
@@ -181,7 +181,7 @@ class Distribution:
             asked = self._before_saturation(self.locate(hints))
             steered = self._steered(hints, asked, 1.0)
             return steered.entropy() * (1 - asked.local[..., 2])
-        p = softmax(self.require_logits(), axis=-1)
+        p = softmax(self.require_logits())
         entropy = -(p * np.log(np.maximum(p, 1e-30))).sum(-1)
         return self._spread(entropy[..., None])[..., 0]
 

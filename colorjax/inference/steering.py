@@ -8,8 +8,8 @@ the pixel at x, of lightness L, to hint k is
 
 All hints together weigh min(1, sum_k A_k). They share this weight as A_k^CONTRAST, so
 that the nearest hint has most of it. Lengths are in units of the short side. Of more
-than `FEW` hints each one reaches less far, by the factor sqrt(FEW / number of hints); of
-fewer, further by the same factor, but at most by `FURTHEST`.
+than `FEW` hints each one reaches less far, by the factor sqrt(FEW / number of hints),
+of fewer further by the same factor, but at most by `FURTHEST`.
 """
 
 import numpy as np

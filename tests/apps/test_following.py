@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
+from clips import grey
 from skimage import data
-from test_temporal import grey
 
 from colorjax.apps.video.flow import optical_flow
 from colorjax.apps.video.following import Follower, Timed

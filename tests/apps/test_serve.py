@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 import signal
 import socket
 import zipfile
@@ -16,6 +17,7 @@ from serving import lightness, picture, serving
 from benchmarks.serve import RefusedError, Visitor
 from colorjax import cli, images
 from colorjax.apps.serve import command
+from colorjax.hints import Guide, Point
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +77,106 @@ def test_other_variations_leave_the_one_that_is_shown(seed, seeds):
     from colorjax.apps.serve.events import other_seeds
 
     assert other_seeds([1, 2, 3, 4], seed) == seeds
+
+
+def hints(visitor, opened, guide):
+    """Give hints on the page. Returns the pair of images and the command line."""
+    value = opened["guide"] | {"hints": guide.to_json()}
+    return visitor.call("change_hints", value, "grey")
+
+
+def test_hints(visitor):
+    """They change the picture and its command, survive a move of a slider, and can be
+    saved and loaded."""
+    opened = visitor.open(picture(4), "my house.png")
+    plain = visitor.fetch(opened["pair"]["colored"])
+    assert opened["guide"]["hints"] == "" and opened["guide"]["advice"]
+    guide = Guide([Point(0.5, 0.5, "#3355cc", 0.2)])
+    shown = hints(visitor, opened, guide)
+    assert "--hints 'my house.png.hints.json' --out" in shown["command"]
+    colored = visitor.fetch(shown["pair"]["colored"])
+    assert colored != plain
+    assert "--hints" in visitor.show(0.2)["command"]
+    saved = visitor.fetch(visitor.call("save_hints")["file"])
+    assert saved.decode() == guide.to_json()
+    hints(visitor, opened | {"guide": {"picture": "another"}}, guide)
+    cleared = visitor.call("change_hints", opened["guide"], "grey")
+    assert "--hints" not in cleared["command"]
+    loaded = visitor.call("load_hints", "grey", event_data={"text": saved.decode()})
+    assert loaded["guide"]["loaded"] and loaded["guide"]["hints"] == guide.to_json()
+    assert "--hints" in loaded["command"]
+
+
+def test_each_picture_has_its_own_hints(visitor):
+    opened = visitor.open(picture(1), "a.png")
+    guide = Guide([Point(0.5, 0.5, "#3355cc")])
+    hints(visitor, opened, guide)
+    assert "--hints" not in visitor.open(picture(2), "b.png")["command"]
+    late = hints(visitor, opened, guide)  # the page shows the second picture by now
+    assert late["command"] == {"__type__": "update"}  # unchanged
+    assert "--hints" not in visitor.show(0.5)["command"]
+    first = visitor.call("choose", "grey", event_data={"index": 0, "value": None})
+    assert first["guide"]["hints"] == guide.to_json()
+    assert "--hints" in first["command"]
+
+
+def test_the_page_offers_colors_and_places(visitor):
+    visitor.open(picture(4), "a.png")
+    answer = visitor.call("suggest", event_data={"x": 0.5, "y": 1})[None]
+    assert 0 <= answer["lightness"] <= 100 and len(answer["colors"]) == 5
+    assert all(re.fullmatch("#[0-9a-f]{6}", color) for color in answer["colors"])
+    places = visitor.call("advise")[None]["advice"]
+    assert len(places) == 3 and all(0 <= x <= 1 for place in places for x in place)
+
+
+def test_a_method_without_a_distribution_takes_hints(visitor):
+    visitor.run = "z"
+    opened = visitor.open(picture(4), "a.png")
+    assert not opened["guide"]["advice"]
+    shown = hints(visitor, opened, Guide([Point(0.5, 0.0, "#ff0000")]))
+    assert "--hints" in shown["command"]
+    answer = visitor.call("suggest", event_data={"x": 0, "y": 0})[None]
+    assert len(answer["colors"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not JSON"),
+        (
+            '{"points": [{"x": 2, "y": 0, "color": "#112233"}]}',
+            "outside of the picture",
+        ),
+        ('{"points": []}', "there are no hints"),
+        (Guide(strokes=np.full((5, 5, 4), 255, np.uint8)).to_json(), "the same size"),
+        (
+            Guide([Point(i / 1001, 0.5, "#112233") for i in range(1001)]).to_json(),
+            "more than 1000 hints",
+        ),
+    ],
+    ids=["text", "outside", "empty", "size", "many"],
+)
+def test_wrong_hints_are_a_sentence_and_change_nothing(visitor, text, message):
+    opened = visitor.open(picture(4), "a.png")
+    value = opened["guide"] | {"hints": text}
+    for call in [
+        lambda: visitor.call("change_hints", value, "grey"),
+        lambda: visitor.call("load_hints", "grey", event_data={"text": text}),
+    ]:
+        with pytest.raises(RefusedError, match=message):
+            call()
+    with pytest.raises(RefusedError, match="a.png: there are no hints yet"):
+        visitor.call("save_hints")
+
+
+def test_invented_hints_are_refused(visitor):
+    visitor.open(picture(4), "a.png")
+    for value in [None, [], {"hints": ""}, "{}"]:
+        with pytest.raises(RefusedError, match="no hints that can be read"):
+            visitor.call("change_hints", value, "grey")
+    for x in [-1, 1.5, "0", None]:
+        with pytest.raises(RefusedError, match="outside of the picture"):
+            visitor.call("suggest", event_data={"x": x, "y": 0})
 
 
 def test_several_pictures(visitor):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from colorizers import write_run
+from helpers import run_colorjax
 from serving import lightness, picture, serving, wait
 
 from benchmarks.serve import Visitor, load
@@ -171,6 +173,95 @@ def test_the_divider_moves_by_keyboard(served, page):
     assert "60%" in page.evaluate(at)
 
 
+def open_hints(page, served, source):
+    page.goto(served)
+    page.locator("#examples button").first.wait_for()
+    drop(page, source)
+    page.locator("#pair .colored[src]").wait_for()
+    page.get_by_text("Say what color a place has").click()
+
+
+def stroke(page, *places):
+    """Paint a line through places, in fractions of the sides of the picture."""
+    box = page.locator("#pair .layer").bounding_box()
+    for i, (x, y) in enumerate(places):
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        if i == 0:
+            page.mouse.down()
+    page.mouse.up()
+
+
+def saved(page, name, target):
+    """The file that a button of the page saves."""
+    with page.expect_download() as started:
+        page.get_by_role("button", name=name).click()
+    started.value.save_as(target / started.value.suggested_filename)
+    return target / started.value.suggested_filename
+
+
+def test_the_command_repeats_what_was_painted(served, page, tmp_path):
+    """A point, strokes and an eraser. The command on the page, run as it is, makes the
+    file that the page saves, byte for byte."""
+    (source,) = write_pictures(tmp_path, 4)
+    open_hints(page, served, source)
+    command = page.locator("#command textarea")
+    stroke(page, (0.7, 0.3))  # a click
+    page.locator("#guide .likely button").nth(1).click()
+    wait(lambda: "--hints" in command.input_value())
+    page.get_by_text("Brush").click()
+    stroke(page, (0.1, 0.6), (0.4, 0.6), (0.4, 0.9))
+    page.get_by_text("Eraser").click()
+    stroke(page, (0.4, 0.5), (0.4, 0.7))
+    rows = page.locator("#guide li")
+    assert rows.count() == 2
+    before = page.locator("#pair .colored").get_attribute("src")
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Undo").click()
+    wait(lambda: rows.count() == 1)
+    page.get_by_role("button", name="Redo").click()
+    wait(lambda: page.locator("#pair .colored").get_attribute("src") != before)
+    page.wait_for_timeout(1000)  # until the last change is on the server
+    page.reload()
+    page.get_by_text("Say what color a place has (2)").click()
+    hints = saved(page, "Save hints", tmp_path)
+    assert hints.name == f"{source.name}.hints.json"
+    result = saved(page, "Download at full size", tmp_path)
+    arguments = shlex.split(command.input_value())
+    assert run_colorjax(*arguments[1:], cwd=tmp_path).code == 0
+    again = tmp_path / "colorized" / source.name
+    assert again.read_bytes() == result.read_bytes()
+    page.get_by_role("button", name="Delete all").click()
+    wait(lambda: "--hints" not in command.input_value())
+    page.set_input_files("#guide input[type=file]", hints)
+    wait(lambda: rows.count() == 2 and "--hints" in command.input_value())
+    assert saved(page, "Save hints", tmp_path).read_bytes() == hints.read_bytes()
+
+
+def test_hints_by_keyboard(served, page, tmp_path):
+    (source,) = write_pictures(tmp_path, 4)
+    open_hints(page, served, source)
+    page.locator("#pair .cross").focus()
+    for key in ["Shift+ArrowRight", "ArrowRight", "ArrowUp", "Enter"]:
+        page.keyboard.press(key)
+    page.locator("#guide .likely button:focus").wait_for()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    point = page.locator("#pair .point:focus")
+    wait(lambda: "at 56 %, 50 %" in point.get_attribute("aria-label"))
+    page.keyboard.press("Shift+ArrowDown")
+    wait(lambda: "at 56 %, 55 %" in point.get_attribute("aria-label"))
+    command = page.locator("#command textarea")
+    wait(lambda: "--hints" in command.input_value())
+    page.keyboard.press("Delete")
+    wait(lambda: "--hints" not in command.input_value())
+    assert not page.locator("#pair .point").count()
+    page.get_by_role("button", name="Undo").click()
+    page.locator("#pair .point").wait_for()
+    page.get_by_text("Where would a hint help most?").click()
+    page.get_by_role("button", name="Place 1 where a hint would help").press("Enter")
+    page.locator("#guide .likely button:focus").wait_for()
+
+
 def axe():
     """The source of axe-core, which `npm install axe-core` installs."""
     folders = [os.environ.get("NODE_PATH", ""), *MODULES]
@@ -192,6 +283,11 @@ def test_axe_has_no_complaint(served, page, tmp_path):
     page.get_by_text("Other colors it might have").click()
     page.locator("#gallery button").nth(1).click()
     page.locator("#gallery button:nth-child(2)[aria-pressed=true]").wait_for()
+    page.get_by_text("Say what color a place has").click()
+    page.locator("#pair .cross").press("Enter")
+    page.locator("#guide .likely button").first.click()
+    page.get_by_text("Where would a hint help most?").click()
+    page.locator("#pair .advice button").first.wait_for()
     assert complaints(page, source) == []
 
 

@@ -15,11 +15,12 @@ from serving import picture
 from colorjax import cli, images
 from colorjax.apps.serve import sessions as module
 from colorjax.apps.serve import uploads
-from colorjax.apps.serve.pictures import Settings
+from colorjax.apps.serve.pictures import Settings, scaled
 from colorjax.apps.serve.sessions import Sessions
 from colorjax.apps.serve.uploads import unpack
 from colorjax.apps.serve.views import Views
 from colorjax.errors import UserError
+from colorjax.hints import Guide, Point, load
 from colorjax.inference.colorizer import Colorizer
 
 MAX_PIXELS = 1_000_000
@@ -49,9 +50,9 @@ def add(sessions, page, data, name="a.png"):
 
 
 def variations(prediction, settings):
-    """A prediction with the settings of five samples."""
-    seeds = [None, 5, 6, 7, 8]
-    return [(prediction, settings._replace(seed=seed)) for seed in seeds]
+    """The places of five samples, a prediction, and the settings of each."""
+    seeds = enumerate([None, 5, 6, 7, 8])
+    return [(place, prediction, settings._replace(seed=seed)) for place, seed in seeds]
 
 
 def deep(seed):
@@ -78,19 +79,73 @@ def test_a_download_is_what_the_command_writes(
     assert saved.read_bytes() == (tmp_path / "out" / name).read_bytes()
 
 
+def guide(size):
+    """Two points and a stroke on a picture of this (height, width)."""
+    strokes = np.zeros((*size, 4), np.uint8)
+    strokes[size[0] // 2 :, : size[1] // 3] = 40, 90, 200, 255
+    points = [Point(0.75, 0.25, "#aa5533", 0.1), Point(0.9, 0.8, "neutral")]
+    return Guide(points, strokes)
+
+
+@pytest.mark.parametrize("size", [(60, 80), (500, 1500)], ids=["small", "large"])
+def test_a_download_with_hints_is_what_the_command_writes(
+    sessions, colorizers, tmp_path, monkeypatch, size
+):
+    """The strokes have the size of the preview; the file of hints has the picture's."""
+    data = encode(images.resize(scene(1, 200), size))
+    session, photo, prediction = add(sessions, "me", data)
+    preview = photo.preview.shape[:2]
+    photo.settings = PLAIN._replace(hints=guide(preview), saturation=0.8)
+    saved = photo.write_full(prediction, photo.settings, ".png", MAX_PIXELS)
+    hints = photo.write_hints(prediction)
+    assert hints.name == "a.png.hints.json"
+    monkeypatch.setattr(Colorizer, "load", lambda *_: colorizers["x"])
+    (tmp_path / "a.png").write_bytes(data)
+    command = f"colorize {tmp_path}/a.png --run x --hints {hints} --saturation 0.8"
+    assert cli.main([*command.split(), "--out", str(tmp_path / "out.png")]) == 0
+    assert saved.read_bytes() == (tmp_path / "out.png").read_bytes()
+    kept = tmp_path / "out.png.hints.json"
+    assert kept.read_bytes() == hints.read_bytes()
+    again = scaled(load(hints), preview)
+    np.testing.assert_array_equal(again.strokes, guide(preview).strokes)
+    with zipfile.ZipFile(sessions.write_zip(session, None)) as archive:
+        assert archive.namelist() == ["a-colorized.png", hints.name]
+        assert archive.read(hints.name) == hints.read_bytes()
+
+
+def test_a_thin_stroke_stays_when_it_is_reduced():
+    strokes = np.zeros((100, 100, 4), np.uint8)
+    strokes[37] = 40, 90, 200, 255
+    reduced = scaled(Guide([], strokes), (10, 10))
+    assert reduced.opaque().sum() == 10 and reduced.opaque()[3].all()
+
+
+def test_hints_show_in_the_preview_and_in_the_map_of_uncertainty(sessions):
+    _, photo, prediction = add(sessions, "me", picture(1))
+    hinted = PLAIN._replace(hints=guide((60, 80)))
+    for comparison, same in [("uncertainty", False), ("grey", True)]:
+        pairs = [
+            [path.read_bytes() for path in photo.write_pair(prediction, comparison, x)]
+            for x in (PLAIN, hinted, PLAIN)
+        ]
+        assert pairs[0] == pairs[2] and pairs[0][1] != pairs[1][1]
+        assert (pairs[0][0] == pairs[1][0]) == same
+
+
 def test_a_preview_is_the_result_or_a_reduced_one(sessions, colorizers):
     colorizer, settings = colorizers["x"], Settings("x", **BOLD)
     small = scene(1, 60)
     _, photo, prediction = add(sessions, "me", encode(small))
     np.testing.assert_array_equal(
         photo.colorize_preview(prediction, settings),
-        colorizer(small, **settings.options),
+        colorizer(small, **settings.options(small.shape[:2])),
     )
     large = images.resize(scene(1, 200), (500, 1500))
     _, photo, prediction = add(sessions, "me", encode(large))
     shown = photo.colorize_preview(prediction, settings)
     assert shown.shape == (341, 1024, 3)
-    expected = images.resize(colorizer(large, **settings.options), shown.shape[:2])
+    full = colorizer(large, **settings.options(large.shape[:2]))
+    expected = images.resize(full, shown.shape[:2])
     assert np.abs(np.int32(shown) - expected).mean() < 1
 
 
@@ -105,7 +160,8 @@ def test_no_control_runs_the_network(sessions, monkeypatch):
             pair = photo.write_pair(prediction, comparison, settings)
             shown = [images.read(path.read_bytes()) for path in pair]
             assert shown[0].shape == shown[1].shape == (60, 80, 3)
-        paths = photo.write_samples(variations(prediction, settings))
+        samples = variations(prediction, settings)
+        paths = [photo.write_sample(*sample) for sample in samples]
         assert len({path.read_bytes() for path in paths}) == 5
         photo.write_full(prediction, settings, ".png", MAX_PIXELS)
 
@@ -125,16 +181,18 @@ def test_noise_is_predicted_once_for_each_seed(tmp_path, monkeypatch):
     nets = {"G": {"params": {"w": np.float32([1, -0.5])}}}
     colorizer = Colorizer(noisy.build(), nets, [32], "noisy")
     sessions = Sessions({"x": colorizer}, tmp_path, MAX_PIXELS)
-    session, photo, first = add(sessions, "me", picture(1))
+    session, photo, guess = add(sessions, "me", picture(1))
     views = Views(sessions, {"x": "runs/noisy"}, {"steps": 2})
-    variations = views.samples(session, photo, PLAIN._replace(seed=2), [1, 2])
+    settings = PLAIN._replace(seed=2)
+    first, _, variations = views.samples(session, photo, settings, [1, 2])
+    made = [item["image"] is not None for item in first["items"]]
+    assert made == [True, False, False]  # the page shows each as soon as it is made
     captions = [item["caption"] for item in variations["items"]]
     assert captions == ["first guess", "variation 1", "variation 2"]
     assert variations["selected"] == 2
     assert set(photo.predictions) == {("x", None), ("x", 1), ("x", 2)}
-    settings = PLAIN._replace(seed=2)
     second = sessions.predict(session, photo, settings)
-    assert sessions.predict(session, photo, settings) is second is not first
+    assert sessions.predict(session, photo, settings) is second is not guess
     _, data = photo.encode_full(second, settings, ".png", MAX_PIXELS)
     expected = colorizer(images.read(photo.data), seed=2)
     np.testing.assert_array_equal(images.read(data), expected)
@@ -275,7 +333,7 @@ def test_the_number_of_files_of_a_picture_is_bounded(sessions):
         settings = Settings("x", float(temperature), 1.0, 0)
         shown = [
             *photo.write_pair(prediction, "grey", settings),
-            *photo.write_samples(variations(prediction, settings)),
+            *(photo.write_sample(*each) for each in variations(prediction, settings)),
             photo.write_full(prediction, settings, ".png", MAX_PIXELS),
         ]
         assert all(path.exists() for path in shown)

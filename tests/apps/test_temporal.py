@@ -3,9 +3,10 @@
 import av
 import numpy as np
 import pytest
+from clips import grey
 from scipy.special import log_softmax
 from skimage import data
-from skimage.color import rgb2gray, rgb2lab
+from skimage.color import rgb2lab
 
 from colorjax.apps.video.flow import optical_flow
 from colorjax.apps.video.temporal import MEMORY, Smoothed, flow_to, smooth
@@ -14,12 +15,6 @@ from colorjax.inference import upsample
 from colorjax.inference.distribution import Distribution
 
 WEIGHTS = {1: (0.2126, 0.0722), 5: (0.299, 0.114)}
-
-
-def grey(photograph, left=0, top=0, size=(256, 320)):
-    """A part of a photograph, uint8 [h, w]."""
-    levels = np.round(255 * rgb2gray(photograph())).astype(np.uint8)
-    return np.ascontiguousarray(levels[top : top + size[0], left : left + size[1]])
 
 
 @pytest.mark.parametrize("shift", [(8, 4), (-6, 2), (2.5, 0)])

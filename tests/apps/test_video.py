@@ -408,7 +408,7 @@ def test_kill_9_at_any_moment(workdir, tmp_path):
     killed, parts = 0, tmp_path / ".out.mkv.parts"
     while not target.exists():
         before = len(list(parts.glob("*.npz")))
-        command = [sys.executable, "-m", "colorjax.cli", *arguments, str(target)]
+        command = [sys.executable, "-m", "colorjax", *arguments, str(target)]
         process = subprocess.Popen(command, env=environment(), cwd=ROOT)
         while process.poll() is None and len(list(parts.glob("*.npz"))) <= before:
             time.sleep(0.02)

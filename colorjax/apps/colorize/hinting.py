@@ -34,14 +34,14 @@ class Mark(NamedTuple):
         Raises `UserError` if it lies outside of the picture.
         """
         height, width = size
-        x, y = _fraction(self.x, width, 0.5), _fraction(self.y, height, 0.5)
+        x, y = fraction(self.x, width, 0.5), fraction(self.y, height, 0.5)
         if not (0 <= x <= 1 and 0 <= y <= 1):
             raise UserError(
                 f"--hint {self.text} is outside of the picture, which has "
                 f"{width}x{height} pixels; X goes to the right and Y down, from 0"
             )
         short = min(size)
-        radius = RADIUS if self.radius is None else _fraction(self.radius, short, 0.0)
+        radius = RADIUS if self.radius is None else fraction(self.radius, short, 0.0)
         return Point(x, y, self.color, radius)
 
 
@@ -172,7 +172,7 @@ def read_exemplar(path: str) -> Picture:
     return images.read_full(images.load_bytes(path), path)
 
 
-def _fraction(length: str, full: int, center: float) -> float:
+def fraction(length: str, full: int, center: float) -> float:
     """A length as a fraction of `full` pixels, to the `center` of its pixel."""
     if length.endswith("%"):
         return float(length[:-1]) / 100

@@ -4,25 +4,33 @@ from pathlib import Path
 from typing import NamedTuple
 
 from colorjax.apps.colorize.hinting import Asked
+from colorjax.apps.colorize.text import Text
 
 STANDARD = "-"  # the name of standard input and standard output
 UNCERTAINTY = ".uncertainty.png"
 DISTRIBUTION = ".colors.npz"
 HINTS = ".hints.json"
+PLACES = ".places.png"
 
 
 class Wanted(NamedTuple):
     """The files to write for each picture.
 
-    `samples` is the number of samples, or None for one picture in color. `hints`, if
-    there are any, change the colors. A file beside the result keeps them, unless they
-    are a palette alone.
+    `samples` is the number of samples, or None for one picture in color. `hints` and
+    `text`, if there are any, change the colors. A file beside the result keeps them as
+    hints, unless they are a palette alone.
     """
 
     samples: int | None = None
     distribution: bool = False
     uncertainty: bool = False
     hints: Asked | None = None
+    text: Text | None = None
+
+    def keeps_hints(self, source: Path | None) -> bool:
+        """Whether a file beside the result keeps the hints for the picture `source`."""
+        own = self.hints is not None and self.hints.are_kept(source)
+        return own or self.text is not None
 
 
 class Job(NamedTuple):
@@ -61,6 +69,14 @@ class Job(NamedTuple):
             paths.append(self.beside(DISTRIBUTION))
         if wanted.uncertainty:
             paths.append(self.beside(UNCERTAINTY))
-        if wanted.hints is not None and wanted.hints.are_kept(self.source):
+        if wanted.keeps_hints(self.source):
             paths.append(self.beside(HINTS))
+        if wanted.text is not None and wanted.text.drawn:
+            paths.append(self.beside(PLACES))
         return paths
+
+    def is_done(self, wanted: Wanted) -> bool:
+        """Whether all its files exist."""
+        return self.target is not None and all(
+            path.exists() for path in self.outputs(wanted)
+        )

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from colorjax import images
 from colorjax.apps.colorize.jobs import DISTRIBUTION, HINTS, UNCERTAINTY, Job, Wanted
+from colorjax.apps.colorize.placing import place
 from colorjax.apps.colorize.stages import (
     Encoded,
     Failed,
@@ -27,6 +28,7 @@ from colorjax.apps.colorize.writing import write
 from colorjax.errors import UserError
 from colorjax.inference import archive, decode
 from colorjax.inference.colorizer import Colorizer
+from colorjax.words import UnsureError
 
 THREADS = os.cpu_count()  # that read, decode and write; the network has its own
 MAX_WINDOW = 48_000_000  # pixels in memory at once, unless one picture has more
@@ -125,6 +127,7 @@ def _read(
     try:
         pages = images.read_file(item.data, job.name, *reading)
         has_places = asked is not None and asked.has_places(job.source)
+        has_places |= wanted.text is not None
         if len(pages) > 1 and (wanted.distribution or wanted.uncertainty or has_places):
             raise UserError(
                 f"{job.name}: {len(pages)} pages; distributions, maps of uncertainty "
@@ -132,9 +135,12 @@ def _read(
             )
         sizes = [page.picture.shape[:2] for page in pages]
         guides = [asked and asked.on(job.source, size) for size in sizes]
+        own = zip(pages, guides, strict=True)
+        return [place(job, *page, wanted.text) for page in own]
+    except UnsureError as error:
+        return [Failed(job, str(error), code=2)]
     except UserError as error:
         return [Failed(job, str(error))]
-    return [Photograph(job, *own) for own in zip(pages, guides, strict=True)]
 
 
 def _by_job(items: list[Predicted | Failed]) -> list[list[Predicted | Failed]]:
@@ -217,7 +223,7 @@ def _decode(
     if wanted.uncertainty:
         entropy_map = decode.uncertainty(samples[0][0], hints=guides[0])
         yield Output(job, job.beside(UNCERTAINTY), decode.with_legend(entropy_map))
-    if guides[0] and wanted.hints and wanted.hints.are_kept(job.source) and job.target:
+    if guides[0] and wanted.keeps_hints(job.source) and job.target:
         yield Output(job, job.beside(HINTS), guides[0])
     for i, target in enumerate(targets):
         own_seed = None if seed is None else seed + i

@@ -67,10 +67,11 @@ class Written(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """A job that failed, and the message for the user."""
+    """A job that failed, the message for the user, and the command's exit code."""
 
     job: Job
     message: str
+    code: int = 1
 
 
 class Reading(NamedTuple):

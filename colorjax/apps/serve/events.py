@@ -4,9 +4,11 @@ A handler gets the values of components and returns new values of others, both i
 order in which `ui` connects them.
 """
 
+import contextlib
 import functools
 import html
-from collections.abc import Callable, Iterable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import gradio as gr
@@ -34,8 +36,8 @@ class Events:
         """A page was loaded: show the pictures that its tab had before a reload."""
         if len(tab) not in TAB_KEY:
             return [gr.skip()] * VIEW
-        self.sessions.attach(_key(request), tab)
-        session = self.sessions.enter(_key(request))
+        self.sessions.attach(key_of(request), tab)
+        session = self.sessions.enter(key_of(request))
         return self.views.page(session) if session.pictures else [gr.skip()] * VIEW
 
     def open(
@@ -44,7 +46,7 @@ class Events:
         """The visitor dropped pictures or zip files."""
         paths = [paths] if isinstance(paths, str) else paths
         settings = Settings(run, saturation=saturation)
-        session = self.sessions.enter(_key(request))
+        session = self.sessions.enter(key_of(request))
         before = len(session.pictures)
         refused = self._add(session, paths, settings)
         if len(session.pictures) == before:
@@ -59,29 +61,29 @@ class Events:
     ):
         """The visitor picked an example."""
         path = EXAMPLES[_index(picked, EXAMPLES)].path
-        session = self.sessions.enter(_key(request))
+        session = self.sessions.enter(key_of(request))
         settings = Settings(run, saturation=saturation)
         self.sessions.add(session, path.name, path.read_bytes(), settings)
         return self.views.page(session)
 
     def choose(self, comparison: str, picked: gr.SelectData, request: gr.Request):
         """The visitor picked another of the pictures."""
-        session, _ = self.sessions.get(_key(request))
+        session, _ = self.sessions.get(key_of(request))
         session.chosen = session.pictures[_index(picked, session.pictures)]
         return self.views.page(session, comparison)
 
     def remove(self, comparison: str, request: gr.Request):
         """The visitor removed the picture."""
-        session, picture = self.sessions.get(_key(request))
+        session, picture = self.sessions.get(key_of(request))
         session.remove(picture)
         if session.pictures:
             return self.views.page(session, comparison)
         return [gr.update(visible=False), *[gr.skip()] * (VIEW - 1)]
 
     def switch(self, comparison: str, run: str, request: gr.Request):
-        """The visitor chose a run: use its own settings, and no sample."""
-        session, picture = self.sessions.get(_key(request))
-        picture.settings = Settings(run)
+        """The visitor chose a run: use its own settings, the hints, and no sample."""
+        session, picture = self.sessions.get(key_of(request))
+        picture.settings = Settings(run, hints=picture.settings.hints)
         return self.views.page(session, comparison)
 
     def show(
@@ -94,8 +96,10 @@ class Events:
         request: gr.Request,
     ):
         """The visitor moved a control: update the pair of images and the command."""
-        session, picture = self.sessions.get(_key(request))
-        picture.settings = self.views.settings(run, temperature, saturation, seed)
+        session, picture = self.sessions.get(key_of(request))
+        picture.settings = self.views.settings(
+            picture, run, temperature, saturation, seed
+        )
         return self.views.shown(session, picture, comparison)
 
     def draw(
@@ -108,9 +112,9 @@ class Events:
         request: gr.Request,
     ):
         """Draw the variations again: the best guess, and a sample for each seed."""
-        session, picture = self.sessions.get(_key(request))
-        settings = self.views.settings(run, temperature, saturation, seed)
-        return self.views.samples(session, picture, settings, seeds)
+        session, picture = self.sessions.get(key_of(request))
+        settings = self.views.settings(picture, run, temperature, saturation, seed)
+        yield from self.views.samples(session, picture, settings, seeds)
 
     def pick(
         self,
@@ -126,7 +130,8 @@ class Events:
         seed = [None, *seeds][_index(picked, [None, *seeds])]
         controls = run, temperature, saturation, seed, request
         shown = self.show(comparison, *controls)
-        return seed, *shown, self.draw(seeds, *controls)
+        *_, gallery = self.draw(seeds, *controls)
+        return seed, *shown, gallery
 
     def save(
         self,
@@ -138,20 +143,20 @@ class Events:
         request: gr.Request,
     ):
         """The visitor asked for the picture at full size: write its file."""
-        session, picture = self.sessions.get(_key(request))
-        settings = self.views.settings(run, temperature, saturation, seed)
+        session, picture = self.sessions.get(key_of(request))
+        settings = self.views.settings(picture, run, temperature, saturation, seed)
         prediction = self.sessions.predict(session, picture, settings)
         limit = self.sessions.max_pixels
         return str(picture.write_full(prediction, settings, suffix, limit))
 
     def save_all(self, suffix: str, request: gr.Request):
         """The visitor asked for all pictures at full size: write a zip file."""
-        session, _ = self.sessions.get(_key(request))
+        session, _ = self.sessions.get(key_of(request))
         return str(self.sessions.write_zip(session, PNG if suffix == PNG else None))
 
     def close(self, request: gr.Request) -> None:
         """The visitor closed the page, or loads it again."""
-        self.sessions.detach(_key(request))
+        self.sessions.detach(key_of(request))
 
     def _add(
         self, session: Session, paths: Iterable[str], settings: Settings
@@ -181,16 +186,28 @@ def reports_errors(handler: Callable) -> Callable:
     error appears as `DEFECT`, with its traceback in the terminal."""
 
     @functools.wraps(handler)
-    def wrapper(*args):
-        try:
+    def call(*args):
+        with _reported():
             return handler(*args)
-        except UserError as error:
-            sentence = html.escape(str(error))
-            raise gr.Error(sentence, ERROR_SECONDS, print_exception=False) from error
-        except Exception as error:
-            raise gr.Error(DEFECT, ERROR_SECONDS) from error
 
-    return wrapper
+    @functools.wraps(handler)
+    def stream(*args):
+        with _reported():
+            yield from handler(*args)
+
+    return stream if inspect.isgeneratorfunction(handler) else call
+
+
+@contextlib.contextmanager
+def _reported() -> Iterator[None]:
+    """Turn errors into those that Gradio shows."""
+    try:
+        yield
+    except UserError as error:
+        sentence = html.escape(str(error))
+        raise gr.Error(sentence, ERROR_SECONDS, print_exception=False) from error
+    except Exception as error:
+        raise gr.Error(DEFECT, ERROR_SECONDS) from error
 
 
 def _sentence(refused: list[str]) -> str:
@@ -207,7 +224,7 @@ def _index(picked: gr.SelectData, items: Sequence) -> int:
     return picked.index
 
 
-def _key(request: gr.Request) -> str:
+def key_of(request: gr.Request) -> str:
     """The key of the page that sent a request."""
     if request.session_hash is None:
         raise UserError("this page has no key; reload it")

@@ -13,6 +13,7 @@ from colorjax.apps.serve.views import COMPARISONS, FIRST_SEEDS, thumbnails
 
 MAX_TEMPERATURE = 2.0  # at which nearly every image is sepia
 WEB = Path(__file__).parent / "web"
+SCRIPTS = ("lab", "strokes", "hints", "hint_drawing", "hint_tools")  # of the hints
 ABOUT = """# Color for grey pictures
 This server keeps your photographs in memory until shortly after the page is closed, and
 sends them nowhere."""
@@ -34,6 +35,8 @@ class Stage(NamedTuple):
 class Panel(NamedTuple):
     """The components that hold the settings."""
 
+    hints: gr.HTML
+    answer: gr.JSON  # of the server, for `hints.js`
     run: gr.Radio
     comparison: gr.Radio
     temperature: gr.Slider
@@ -77,6 +80,7 @@ class Components(NamedTuple):
             stage.gallery,
             stage.pair,
             panel.command,
+            panel.hints,
         ]
 
 
@@ -135,8 +139,22 @@ def _stage() -> Stage:
     return Stage(album, pair, variations, gallery, others)
 
 
+def _hints() -> gr.HTML:
+    """The tools that edit the hints on the picture."""
+    scripts = [(WEB / f"{name}.js").read_text() for name in SCRIPTS]
+    return gr.HTML(
+        None,
+        html_template=(WEB / "hints.html").read_text(),
+        js_on_load="\n".join(scripts),
+        apply_default_css=False,
+        elem_id="guide",
+    )
+
+
 def _panel(runs: list[str], temperature: float, saturation: float) -> Panel:
     return Panel(
+        _hints(),
+        gr.JSON(visible=False),
         gr.Radio(
             runs,
             value=runs[0],

@@ -8,16 +8,18 @@ not depend on Gradio.
 
 import shutil
 from collections import defaultdict, deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 
 from colorjax import files, images
+from colorjax.apps.colorize.jobs import HINTS
+from colorjax.errors import UserError
+from colorjax.hints import Guide
 from colorjax.inference.compose import replace_ab
 from colorjax.inference.decode import MAP, decode, uncertainty
 from colorjax.inference.distribution import Distribution
@@ -33,18 +35,21 @@ Image = UInt8[np.ndarray, "h w 3"]
 class Settings(NamedTuple):
     """The run that predicts the colors, and the keyword arguments of `decode`.
 
-    None stands for the temperature and the saturation of the run.
+    None stands for the temperature and the saturation of the run. The strokes of the
+    hints have the size of the preview.
     """
 
     run: str
     temperature: float | None = None
     saturation: float | None = None
     seed: int | None = None
+    hints: Guide | None = None
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """The keyword arguments of `decode`."""
-        return {key: x for key, x in self._asdict().items() if key != "run"}
+    def options(self, size: tuple[int, int]) -> dict[str, Any]:
+        """The keyword arguments of `decode` for the picture at a (height, width)."""
+        options = self._asdict() | {"hints": scaled(self.hints, size)}
+        del options["run"]
+        return options
 
 
 @dataclass(eq=False)
@@ -71,6 +76,8 @@ class Picture:
     def nbytes(self) -> int:
         """Bytes of memory that the picture holds."""
         arrays: list[np.ndarray] = [self.preview]
+        if self.settings.hints is not None and self.settings.hints.strokes is not None:
+            arrays.append(self.settings.hints.strokes)
         for prediction in tuple(self.predictions.values()):
             arrays += [prediction.lightness, prediction.ab]
             arrays += [] if prediction.logits is None else [prediction.logits]
@@ -93,15 +100,13 @@ class Picture:
             self._fixed["thumbnail"] = self._write_jpeg("thumbnail", small)
         return self._fixed["thumbnail"]
 
-    def write_samples(
-        self, samples: Sequence[tuple[Distribution, Settings]]
-    ) -> list[Path]:
-        """Thumbnail files in color, one for each prediction with its settings."""
+    def write_sample(
+        self, place: int, prediction: Distribution, settings: Settings
+    ) -> Path:
+        """The file of a thumbnail in color, at a place in the row of variations."""
         small = limited(self.preview, THUMBNAIL)
-        return [
-            self._write_jpeg(f"sample {i}", _decode(small, *sample))
-            for i, sample in enumerate(samples)
-        ]
+        image = _decode(small, prediction, settings)
+        return self._write_jpeg(f"sample {place}", image)
 
     def write_pair(
         self, prediction: Distribution, comparison: str, settings: Settings
@@ -110,12 +115,9 @@ class Picture:
 
         `comparison` is "grey", "original" or "uncertainty".
         """
-        kind = f"{comparison} of {settings.run}"
-        if kind not in self._fixed:
-            image = self._comparison(comparison, prediction)
-            self._fixed[kind] = self._write_jpeg(kind, image)
+        other = self._write_comparison(prediction, comparison, settings)
         colored = self.colorize_preview(prediction, settings)
-        return self._fixed[kind], self._write_jpeg("colored", colored)
+        return other, self._write_jpeg("colored", colored)
 
     def write_full(
         self,
@@ -137,7 +139,8 @@ class Picture:
     ) -> tuple[str, bytes]:
         """The name and the bytes of the file that `write_full` writes."""
         page = images.read_page(self.data, self.name, max_pixels)
-        colored = decode(prediction, page.picture, **settings.options)
+        options = settings.options(page.picture.shape[:2])
+        colored = decode(prediction, page.picture, **options)
         name = f"{Path(self.name).stem}-colorized{suffix}"
         encoded = images.encode_file(
             [page._replace(picture=colored)],
@@ -147,13 +150,39 @@ class Picture:
         )
         return name, encoded.data
 
-    def _comparison(self, comparison: str, prediction: Distribution) -> Image:
-        if comparison == "original":
-            return self.preview
-        if comparison == "uncertainty":
-            return uncertainty(prediction)
-        grey = np.zeros((*self.preview.shape[:2], 2), np.float32)
-        return replace_ab(self.preview, grey)
+    def encode_hints(self, prediction: Distribution) -> tuple[str, bytes]:
+        """The name and the bytes of the file of hints that `colorize` reads and writes.
+
+        Raises `UserError` if there are no hints.
+        """
+        guide = scaled(self.settings.hints, prediction.size)
+        if guide is None:
+            raise UserError(f"{self.name}: there are no hints yet")
+        return self.name + HINTS, guide.to_json().encode()
+
+    def write_hints(self, prediction: Distribution) -> Path:
+        """The file of the hints. Raises `UserError` if there are none."""
+        return self._write("hints", *self.encode_hints(prediction))
+
+    def _write_comparison(
+        self, prediction: Distribution, comparison: str, settings: Settings
+    ) -> Path:
+        if comparison == "uncertainty" and settings.hints is not None:
+            return self._write_jpeg(comparison, self._uncertainty(prediction, settings))
+        kind = f"{comparison} of {settings.run}"
+        if kind not in self._fixed:
+            image = self.preview
+            if comparison == "uncertainty":
+                image = self._uncertainty(prediction, settings)
+            elif comparison == "grey":
+                grey = np.zeros((*self.preview.shape[:2], 2), np.float32)
+                image = replace_ab(self.preview, grey)
+            self._fixed[kind] = self._write_jpeg(kind, image)
+        return self._fixed[kind]
+
+    def _uncertainty(self, prediction: Distribution, settings: Settings) -> Image:
+        resized = replace(prediction, size=self.preview.shape[:2])
+        return uncertainty(resized, hints=settings.hints)
 
     def _write_jpeg(self, kind: str, image: Image) -> Path:
         return self._write(kind, "picture.jpg", images.encode(image, "JPEG"))
@@ -178,7 +207,29 @@ def limited(
     return images.resize(image, (height, width))
 
 
+def scaled(guide: Guide | None, size: tuple[int, int]) -> Guide | None:
+    """The guide for the same picture at another (height, width).
+
+    Strokes that are enlarged and then reduced again are the same as before.
+    """
+    if guide is None or guide.strokes is None:
+        return guide
+    own = guide.strokes.shape[:2]
+    if own[0] < size[0]:
+        rows, columns = map(_smaller_index, size, own)
+        return replace(guide, strokes=guide.strokes[np.ix_(rows, columns)])
+    rows, columns = map(_smaller_index, own, size)
+    strokes, opaque = np.zeros((*size, 4), np.uint8), guide.opaque().nonzero()
+    strokes[rows[opaque[0]], columns[opaque[1]]] = guide.strokes[opaque]
+    return replace(guide, strokes=strokes)
+
+
+def _smaller_index(large: int, small: int) -> Int[np.ndarray, "large"]:
+    """For each of `large` pixels in a row, the one of `small` pixels that covers it."""
+    return np.arange(large) * small // large
+
+
 def _decode(image: Image, prediction: Distribution, settings: Settings) -> Image:
     """The image, which has another size than the prediction, in color."""
-    resized = replace(prediction, size=image.shape[:2])
-    return decode(resized, image, **settings.options)
+    size = image.shape[:2]
+    return decode(replace(prediction, size=size), image, **settings.options(size))

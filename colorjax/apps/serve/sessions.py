@@ -162,7 +162,7 @@ class Sessions:
         return prediction
 
     def write_zip(self, session: Session, suffix: str | None) -> Path:
-        """A zip file of all results of a session at full size.
+        """A zip file of all results of a session at full size, and of their hints.
 
         Each picture has the settings with which it was shown last. `suffix` chooses
         the format of all files; without it, each has the format of its picture.
@@ -171,16 +171,17 @@ class Sessions:
         names: set[str] = set()
         with files.beside(path) as part, zipfile.ZipFile(part, "w") as archive:
             for picture in session.pictures:
-                name, data = picture.encode_full(
-                    self.predict(session, picture, picture.settings),
-                    picture.settings,
-                    suffix or picture.suffixes[0],
-                    self.max_pixels,
-                )
-                # Without a date of its own, an entry would get the time of now.
-                entry = zipfile.ZipInfo(_unused(name, names))
-                entry.external_attr = 0o644 << 16  # permissions
-                archive.writestr(entry, data)
+                settings, kind = picture.settings, suffix or picture.suffixes[0]
+                prediction = self.predict(session, picture, settings)
+                result = prediction, settings, kind, self.max_pixels
+                entries = [picture.encode_full(*result)]
+                if settings.hints is not None:
+                    entries.append(picture.encode_hints(prediction))
+                for name, data in entries:
+                    # Without a date of its own, an entry would get the time of now.
+                    entry = zipfile.ZipInfo(_unused(name, names))
+                    entry.external_attr = 0o644 << 16  # permissions
+                    archive.writestr(entry, data)
         if session.archive is not None:
             shutil.rmtree(session.archive.parent, ignore_errors=True)
         session.archive = path

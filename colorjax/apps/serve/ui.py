@@ -9,9 +9,14 @@ from typing import Any
 import gradio as gr
 
 from colorjax.apps.serve.events import Events, other_seeds, reports_errors
+from colorjax.apps.serve.hinting import HintEvents
 from colorjax.apps.serve.layout import WEB, Components, lay_out
 
 FULL_SIZE_LIMIT, PREVIEW_LIMIT = 2, 4  # handlers of all pages that run at a time
+CLOSE_HINTS = "() => { document.querySelector('#guide .hints').open = false }"
+PRESS = "() => document.querySelector('#file').click()"
+ANSWER = """(detail) => document.querySelector('#guide .hints')
+    .dispatchEvent(new CustomEvent('answer', { detail, bubbles: true }))"""
 QUEUE = 100  # events that may wait for a handler; further ones are refused
 
 
@@ -26,6 +31,7 @@ def build(events: Events) -> gr.Blocks:
         _connect_pictures(events, components)
         _connect_controls(events, components)
         _connect_downloads(events, components)
+        _connect_hints(HintEvents(events.sessions, views), events, components)
         page.load(
             reports_errors(events.restore),
             components.tab,
@@ -96,6 +102,7 @@ def _connect_controls(events: Events, components: Components) -> None:
         shown,
         **options,
     )
+    panel.comparison.input(None, js=CLOSE_HINTS)
     released = [panel.temperature.release, panel.saturation.release]
     redraw = [seeds, *settings, seed]
     gr.on(released, draw, redraw, stage.gallery, **options)
@@ -110,17 +117,44 @@ def _connect_controls(events: Events, components: Components) -> None:
     )
 
 
+def _connect_hints(hinting: HintEvents, events: Events, components: Components) -> None:
+    """Connect the tools that edit the hints."""
+    *_, stage, panel, _, seeds, seed = components
+    hints, shown, options = panel.hints, [stage.pair, panel.command], _live()
+    change, suggest, advise, load, save, draw = map(
+        reports_errors,
+        [
+            hinting.change_hints,
+            hinting.suggest,
+            hinting.advise,
+            hinting.load_hints,
+            hinting.save_hints,
+            events.draw,
+        ],
+    )
+    hints.input(change, [hints, panel.comparison], shown, **options)
+    for question, handler in ((hints.place, suggest), (hints.advise, advise)):
+        question(handler, None, panel.answer, **options).success(
+            None, panel.answer, js=ANSWER
+        )
+    hints.upload(load, panel.comparison, [hints, *shown], **_full_size())
+    saved = hints.save(save, None, panel.file, **_full_size())
+    saved.success(None, js=PRESS)
+    settings = [panel.run, panel.temperature, panel.saturation]
+    redraw = [hints.submit, stage.variations.expand]
+    gr.on(redraw, draw, [seeds, *settings, seed], stage.gallery, **options)
+
+
 def _connect_downloads(events: Events, components: Components) -> None:
     """Connect the buttons that write files."""
     panel = components.panel
     settings = [panel.run, panel.temperature, panel.saturation]
-    press = "() => document.querySelector('#file').click()"
     panel.save.click(
         reports_errors(events.save),
         [panel.suffix, *settings, components.seed],
         panel.file,
         **_full_size(),
-    ).success(None, js=press)
+    ).success(None, js=PRESS)
     panel.save_all.click(
         reports_errors(events.save_all), panel.suffix, panel.file, **_full_size()
-    ).success(None, js=press)
+    ).success(None, js=PRESS)

@@ -1,19 +1,20 @@
 """What the page of `colorjax serve` shows of a session: `Views`."""
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from colorjax.apps.colorize.jobs import HINTS
 from colorjax.apps.serve.pictures import Picture, Settings
 from colorjax.apps.serve.sessions import Session, Sessions
 
 COMPARISONS = ["grey", "original", "uncertainty"]
 SAMPLES = 4
 FIRST_SEEDS = list(range(1, SAMPLES + 1))
-VIEW = 14  # values that describe the whole page
+VIEW = 15  # values that describe the whole page
 
 
 class Views:
@@ -54,6 +55,9 @@ class Views:
         if settings.seed is not None:
             variations = gr.update(visible=colorizer.has_samples, open=True)
         several = len(session.pictures) > 1
+        samples = thumbnails([], [])  # which a run that draws noise makes when asked
+        if settings.seed is not None or not colorizer.draws_noise:
+            *_, samples = self.samples(session, picture, settings, seeds)
         return [
             gr.update(visible=True),
             gr.update(value=album(session), visible=several),
@@ -66,8 +70,9 @@ class Views:
             variations,
             seeds,
             settings.seed,
-            self.samples(session, picture, settings, seeds),
+            samples,
             *self.shown(session, picture, comparison),
+            self.hints(picture),
         ]
 
     def shown(
@@ -85,21 +90,37 @@ class Views:
         }
         return pair, self._command_line(picture.name, settings)
 
+    def hints(self, picture: Picture) -> dict[str, Any]:
+        """The hints of a picture, as `hints.js` edits them."""
+        guide, settings = picture.settings.hints, picture.settings
+        return {
+            "picture": picture.folder.name,
+            "hints": "" if guide is None else guide.to_json(),
+            "advice": self.colorizers[settings.run].has_logits,
+        }
+
     def samples(
         self, session: Session, picture: Picture, settings: Settings, seeds: list[int]
-    ) -> dict[str, Any]:
-        """The variations of a picture: the best guess, and one for each seed."""
+    ) -> Iterator[dict[str, Any]]:
+        """The variations of a picture: the best guess, and one for each seed.
+
+        A run that draws noise takes seconds for each; so they are shown one by one.
+        """
         colorizer = self.colorizers[settings.run]
         if not colorizer.has_samples:
-            return thumbnails([], [])
+            yield thumbnails([], [])
+            return
         every = [None, *seeds]
-        own = [settings._replace(seed=seed) for seed in every]
-        samples = [(self.sessions.predict(session, picture, x), x) for x in own]
-        paths = picture.write_samples(samples)
         first = "best guess" if colorizer.has_logits else "first guess"
         names = [first, *(f"variation {seed}" for seed in seeds)]
         selected = every.index(settings.seed) if settings.seed in every else None
-        return thumbnails(map(file_data, paths), names, selected)
+        files: list[dict[str, Any] | None] = [None] * len(every)
+        for i, seed in enumerate(every):
+            own = settings._replace(seed=seed)
+            prediction = self.sessions.predict(session, picture, own)
+            files[i] = file_data(picture.write_sample(i, prediction, own))
+            if colorizer.draws_noise or None not in files:
+                yield thumbnails(files, names, selected)
 
     def temperature(self, run: str) -> float:
         """The run's own temperature, rounded as the page shows it."""
@@ -110,14 +131,18 @@ class Views:
         return self.colorizers[run].saturation
 
     def settings(
-        self, run: str, temperature: float, saturation: float, seed: int | None
+        self,
+        picture: Picture,
+        run: str,
+        temperature: float,
+        saturation: float,
+        seed: int | None,
     ) -> Settings:
-        """The settings that the controls of the page stand for."""
+        """The settings that the controls of the page stand for, and the hints."""
         # Without an explicit temperature the run's own applies, without rounding.
         own = temperature == self.temperature(run)
-        if own or not self.colorizers[run].has_logits:
-            return Settings(run, None, saturation, seed)
-        return Settings(run, temperature, saturation, seed)
+        chosen = None if own or not self.colorizers[run].has_logits else temperature
+        return Settings(run, chosen, saturation, seed, picture.settings.hints)
 
     def _command_line(self, name: str, settings: Settings) -> str:
         """The command that writes the same file."""
@@ -125,12 +150,18 @@ class Views:
         command = ["colorjax", "colorize", name, "--run", workdir]
         for option in self.options:
             command += ["--set", option]
-        options = {"size": self.size} | settings.options
-        if settings.saturation == self.saturation(settings.run):
-            del options["saturation"]
+        own = settings.saturation == self.saturation(settings.run)
+        options = {
+            "size": self.size,
+            "temperature": settings.temperature,
+            "saturation": None if own else settings.saturation,
+            "seed": settings.seed,
+        }
         for key, value in options.items():
             if value is not None:
                 command += [f"--{key}", f"{value:g}"]
+        if settings.hints is not None:
+            command += ["--hints", name + HINTS]
         return shlex.join([*command, "--out", "colorized/"])
 
 
@@ -144,11 +175,11 @@ def album(session: Session) -> dict[str, Any]:
 
 
 def thumbnails(
-    files: Iterable[dict[str, Any]],
+    files: Iterable[dict[str, Any] | None],
     captions: list[str],
     selected: int | None = None,
 ) -> dict[str, Any]:
-    """The value of a row of thumbnails (`thumbnails.js`)."""
+    """The value of a row of thumbnails (`thumbnails.js`). None: not yet made."""
     pairs = zip(files, captions, strict=True)
     items = [{"image": image, "caption": caption} for image, caption in pairs]
     return {"items": items, "selected": selected}

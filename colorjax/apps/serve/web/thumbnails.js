@@ -1,4 +1,5 @@
-// A row of buttons with images. `props.value` is {items: [{image, caption}], selected}.
+// A row of buttons with images. `props.value` is {items: [{image, caption}], selected};
+// an image is null until it is made.
 const row = () => element.querySelector(".thumbnails");
 
 function button(index) {
@@ -15,7 +16,9 @@ function draw() {
   while (row().children.length > items.length) row().lastChild.remove();
   items.forEach(({ image, caption }, index) => {
     const item = row().children[index] ?? button(index);
-    item.firstChild.src = image.url;
+    if (image) item.firstChild.src = image.url;
+    else item.firstChild.removeAttribute("src");
+    item.disabled = !image;
     item.lastChild.textContent = caption;
     item.setAttribute("aria-pressed", index === selected);
   });
