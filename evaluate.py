@@ -231,10 +231,7 @@ def overlap_of(
     dataset: ImageDataset,
     images: Source,
 ) -> dict[str, int] | None:
-    """How many of the images each run has trained on, which is also printed.
-
-    It is None where no run has trained on any.
-    """
+    """How many images each run has trained on, also printed; None if no run has."""
     overlap = count_overlap(runs, paths, dataset, images)
     total = counted(len(images), "image")
     warn([f"{name} has trained on {n} of {total}" for name, n in overlap.items()])

@@ -211,7 +211,7 @@ def from_json(text: str | bytes, max_pixels: int = images.MAX_PIXELS) -> Guide:
     return Guide(points, palette=palette, **(values | pictures))
 
 
-def _read_png(key: str, text: str, max_pixels: int | None) -> Picture:
+def _read_png(key: str, text: str, max_pixels: int) -> Picture:
     """The picture in a text of base 64. Raises `UserError` if there is none."""
     try:
         data = base64.b64decode(text, validate=True)

@@ -70,12 +70,12 @@ class Colorizer:
         the `method` section of the config that made the method; without it the
         colorizer cannot be pickled.
         """
-        self.use(nets)
         self.sizes, self.source = tuple(sizes), source
         self._section, self.saturation = section, saturation
         self.temperature, self.stochastic = method.temperature, method.stochastic
         self.inputs, self._predict = method.inputs, network.compiled(method)
-        self.features = method.features and partial(jax.jit(method.features), nets)
+        self._features = method.features and jax.jit(method.features)
+        self.use(nets)
 
     @classmethod
     def load(
@@ -111,6 +111,7 @@ class Colorizer:
     def use(self, nets: Nets) -> None:
         """Predict with these nets from now on."""
         self.nets, self._prepared = nets, winograd.prepare(nets)
+        self.features = self._features and partial(self._features, nets)
 
     @cached_property
     def has_logits(self) -> bool:

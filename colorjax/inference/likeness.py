@@ -12,13 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
-from scipy.special import softmax
 
 from colorjax.color import rgb_to_lab
 from colorjax.hints import Guide, soft_codes
 from colorjax.inference.batching import padded_size
 from colorjax.inference.distribution import Distribution
 from colorjax.inference.reference import Likeness, log_ratio
+from colorjax.inference.softmax import softmax
 
 BREADTH = 0.1  # of inner products: places that differ by more count e times less
 STRIDE = 8  # pixels from one place to the next
@@ -42,7 +42,7 @@ def liken(
     codes = soft_codes(exemplar, theirs.shape[:2], distribution.saturation or 1.0)
     likeness = own.reshape(-1, own.shape[-1]) @ theirs.reshape(-1, own.shape[-1]).T
     codes = codes.reshape(-1, codes.shape[-1])
-    shares = softmax(likeness / np.float32(BREADTH), axis=-1) @ codes
+    shares = softmax(likeness / np.float32(BREADTH)) @ codes
     preference = log_ratio(shares, codes.mean(0)).reshape(*own.shape[:2], -1)
     return replace(distribution, likeness=Likeness(exemplar, preference, STRIDE))
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
-from scipy.special import softmax
 
 from colorjax.color import rgb_to_lab
 from colorjax.inference.interpolation import interpolate
+from colorjax.inference.softmax import softmax
 from colorjax.quantize import ab_bins
 
 RARE = 1e-3  # added to the share of each bin, so that no ratio of shares is extreme
@@ -54,7 +54,7 @@ def preference(
     "Adjusting the outputs of a classifier to new a priori probabilities", Neural
     Computation 2002, eq. 4).
     """
-    return log_ratio(shares, softmax(logits, axis=-1).mean((0, 1)))
+    return log_ratio(shares, softmax(logits).mean((0, 1)))
 
 
 def log_ratio(

@@ -8,7 +8,8 @@ the pixel at x, of lightness L, to hint k is
 
 All hints together weigh min(1, sum_k A_k). They share this weight as A_k^CONTRAST, so
 that the nearest hint has most of it. Lengths are in units of the short side. Of more
-than `FEW` hints each one reaches less far, by the factor sqrt(FEW / number of hints).
+than `FEW` hints each one reaches less far, by the factor sqrt(FEW / number of hints),
+of fewer further by the same factor, but at most by `FURTHEST`.
 """
 
 import numpy as np
@@ -21,6 +22,7 @@ REACH = 0.4
 TONE = 12.0  # units of L
 CONTRAST = 2
 FEW = 10
+FURTHEST = 2.0
 STRENGTH = 6.0  # of a hint against the network
 SPREAD = 10.0  # ab units: bins as near as this to a hint are alike
 TINY = 1e-30  # of a share, where no hint reaches
@@ -66,7 +68,7 @@ def pin(
 def _weights(hints, lightness, stride, size) -> Float[np.ndarray, "h2 w2 k"]:
     """The weight of each hint at each place of a grid."""
     short, number = min(lightness.shape), len(hints.ab)
-    reach = REACH * short * min(1.0, FEW / number) ** 0.5
+    reach = REACH * short * min(FURTHEST, (FEW / number) ** 0.5)
     places = [np.arange(count) * stride for count in size]
     rows, columns = (
         np.exp(-((place[:, None] - at) ** 2) / (2 * reach**2)).astype(np.float32)
