@@ -20,6 +20,7 @@ INSIDE, PROBABLE = 0.75, 0.4  # of the likelihood: surely and probably the thing
 BLUR = 4.0  # pixels: how far around a pixel the variation of L is measured
 CONTRAST = 3.0  # times the standard deviation of L, in levels
 ROUNDS = 3
+GROUND = 0.01  # of the picture: GrabCut needs pixels that are not the thing
 LEAST = 2  # pixels around the center that are always part of the thing
 
 
@@ -37,9 +38,12 @@ def grow(
 ) -> Bool[np.ndarray, "h w"]:
     """The pixels of the thing at `center`, (x, y) in fractions of the sides.
 
-    `likely` is 1 where the thing surely is, and 0 or less where it surely is not. The
-    thing is connected. The result depends on nothing but the arguments.
+    `likely` is 1 where the thing surely is, and 0 or less where it surely is not. If it
+    is probable nearly everywhere, the thing is all of the picture. It is connected. The
+    result depends on nothing but the arguments.
     """
+    if (likely <= PROBABLE).mean() < GROUND:
+        return np.ones(lightness.shape, bool)
     cv2 = _opencv()
     row, column = (
         min(int(at * count), count - 1)
