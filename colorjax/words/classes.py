@@ -28,6 +28,7 @@ SIDE = 448  # pixels of the short side
 STRIDE = 32  # pixels from one place of a map to the next
 GRAIN = 64  # pixels: the long side is a multiple, so that few programs are compiled
 COUNT = 10  # classes of a noun
+SIMILAR = 0.6  # cosine: no class is that of a noun if all names are less similar
 NEAR = 2.5  # places: two peaks as near as this agree
 
 
@@ -69,13 +70,14 @@ def search(
     return NounMap(own_mean, peak, float(own_mean[peak] * near.mean()))
 
 
-def nearest_classes(noun: str) -> Int[np.ndarray, "k"]:
-    """The `COUNT` classes with the names that mean most nearly the same as a noun."""
+def nearest_classes(noun: str) -> tuple[Int[np.ndarray, "k"], float]:
+    """The `COUNT` classes with the names that mean most nearly the same as a noun, and
+    the similarity of the first one, at most 1."""
     vectors, owners = _class_vectors()
     cosine = vectors @ load_encoder()([noun])[0]
     best = np.full(CLASSES, -np.inf, np.float32)
     np.maximum.at(best, owners, cosine)
-    return np.argsort(-best, kind="stable")[:COUNT]
+    return np.argsort(-best, kind="stable")[:COUNT], float(best.max())
 
 
 def on_sides(

@@ -20,6 +20,7 @@ INSIDE, PROBABLE = 0.75, 0.4  # of the likelihood: surely and probably the thing
 BLUR = 4.0  # pixels: how far around a pixel the variation of L is measured
 CONTRAST = 3.0  # times the standard deviation of L, in levels
 ROUNDS = 3
+GROUND = 0.01  # of the picture: GrabCut needs pixels that are not the thing
 LEAST = 2  # pixels around the center that are always part of the thing
 
 
@@ -37,9 +38,12 @@ def grow(
 ) -> Bool[np.ndarray, "h w"]:
     """The pixels of the thing at `center`, (x, y) in fractions of the sides.
 
-    `likely` is 1 where the thing surely is, and 0 or less where it surely is not. The
-    thing is connected. The result depends on nothing but the arguments.
+    `likely` is 1 where the thing surely is, and 0 or less where it surely is not. If it
+    is probable nearly everywhere, the thing is all of the picture. It is connected. The
+    result depends on nothing but the arguments.
     """
+    if (likely <= PROBABLE).mean() < GROUND:
+        return np.ones(lightness.shape, bool)
     cv2 = _opencv()
     row, column = (
         min(int(at * count), count - 1)
@@ -52,16 +56,23 @@ def grow(
     top, left = max(0, row - LEAST), max(0, column - LEAST)
     surely[top : row + LEAST + 1, left : column + LEAST + 1] = True
     mask[_connected(surely, row, column)] = cv2.GC_FGD
-    level = lightness.astype(np.float32)
+    models = np.zeros((1, 65)), np.zeros((1, 65))  # of OpenCV, for its own use
+    features = _features(lightness, likely)
+    cv2.setRNGSeed(0)
+    cv2.grabCut(features, mask, None, *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    return _connected((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD), row, column)
+
+
+def _features(
+    lightness: UInt8[np.ndarray, "h w"], likely: Float[np.ndarray, "h w"]
+) -> UInt8[np.ndarray, "h w 3"]:
+    """What GrabCut sees of each pixel: L, the likelihood, the variation of L around."""
+    cv2, level = _opencv(), lightness.astype(np.float32)
     mean = cv2.GaussianBlur(level, (0, 0), BLUR)
     variance = cv2.GaussianBlur(level**2, (0, 0), BLUR) - mean**2
     deviation = CONTRAST * np.sqrt(np.maximum(variance, 0))
     values = [level, 127 * (np.maximum(likely, -1) + 1), deviation]
-    features = np.clip(np.stack(values, axis=-1), 0, 255).astype(np.uint8)
-    cv2.setRNGSeed(0)
-    models = np.zeros((1, 65)), np.zeros((1, 65))  # of OpenCV, for its own use
-    cv2.grabCut(features, mask, None, *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
-    return _connected((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD), row, column)
+    return np.clip(np.stack(values, axis=-1), 0, 255).astype(np.uint8)
 
 
 def _connected(mask: np.ndarray, row: int, column: int) -> Bool[np.ndarray, "h w"]:

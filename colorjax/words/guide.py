@@ -63,8 +63,8 @@ def to_guide(
     hints.check_size(size)
     strokes[_hinted(hints, size)] = 0
     if hints.strokes is not None:
-        own = hints.opaque()
-        strokes[own] = hints.strokes[own]
+        painted = hints.opaque()
+        strokes[painted] = hints.strokes[painted]
     own = strokes if strokes[..., 3].any() else None
     return dataclasses.replace(hints, strokes=own, only_here=True)
 

@@ -44,11 +44,13 @@ class Pair(NamedTuple):
         """The color as sRGB levels, 0 to 255."""
         if self.color == NEUTRAL:
             return GREY
-        levels = jnp.array(list(bytes.fromhex(self.color[1:])))
-        lab = rgb_to_lab(levels / 255) * jnp.array([1, self.chroma, self.chroma])
-        return tuple(
-            np.rint(255 * np.asarray(lab_to_rgb(into_gamut(lab)))).astype(int).tolist()
-        )
+        levels = tuple(bytes.fromhex(self.color[1:]))
+        if self.chroma == 1:
+            return levels
+        lab = rgb_to_lab(jnp.array(levels) / 255)
+        lab *= jnp.array([1, self.chroma, self.chroma])
+        rgb = np.asarray(lab_to_rgb(into_gamut(lab)))
+        return tuple(round(255 * float(level)) for level in rgb)
 
 
 class Token(NamedTuple):
@@ -119,16 +121,17 @@ def _readings(clause: str) -> Iterator[list[Token]]:
 
 
 def _tokens(words: list[str], joined: bool = False) -> list[Token]:
+    """The tokens of words; `joined` reads two words as the name of one color."""
     tokens, i = [], 0
     while i < len(words):
-        pair = "".join(words[i : i + 2])
-        first = words[i] in vocabulary.CHROMA
-        if joined and pair in vocabulary.COLORS and pair != words[i] and not first:
-            tokens.append(Token(COLOR, pair))
-            i += 1
+        both = "".join(words[i : i + 2])
+        is_factor, is_last = words[i] in vocabulary.CHROMA, i + 1 == len(words)
+        if joined and both in vocabulary.COLORS and not is_factor and not is_last:
+            tokens.append(Token(COLOR, both))
+            i += 2
         else:
             tokens += _split(words[i])
-        i += 1
+            i += 1
     return tokens
 
 
@@ -170,8 +173,11 @@ def _is_colors(tokens: list[Token]) -> bool:
 
 
 def _pair(clause: str, nouns: list[Token], colors: list[Token]) -> Pair:
+    """The pair of a group of nouns and a group of colors."""
     words = [token.word for token in nouns]
     sides = tuple(vocabulary.PLACES[w] for w in words if w in vocabulary.PLACES)
+    if {"left", "right"} <= set(sides) or {"top", "bottom"} <= set(sides):
+        raise UserError(f"'{clause}': one thing is not on opposite sides")
     words = [word for word in words if word not in vocabulary.PLACES]
     while words and words[0] in vocabulary.LINKS:
         words = words[1:]

@@ -16,7 +16,7 @@ from colorjax.words import classes
 from colorjax.words.grow import grow, lightness_of
 from colorjax.words.parse import Pair
 
-SURE = 1.2  # certainty of a place that needs no question; docs/results/words.py
+SURE = 1.0  # certainty of a place that needs no question; docs/results/words.py
 REACH = 0.4  # of the short side: a thing around a point ends there
 TINY = 1e-6  # logits
 OVERLAP = 0.1  # of the side: a thing on the left may reach over the middle
@@ -47,8 +47,8 @@ class Region(NamedTuple):
     """The place of a thing.
 
     `mask` has a short side of `grow.SIDE` pixels. `center` is (x, y), inside the thing,
-    in fractions of the picture's sides. `certainty` is that of `classes.NounMap`, or
-    infinite where a person gave the place.
+    in fractions of the picture's sides. `certainty` is that of `classes.NounMap`, 0 for
+    a noun that no class is similar to, and infinite where a person gave the place.
     """
 
     pair: Pair
@@ -136,13 +136,15 @@ def _search(
     lightness: UInt8[np.ndarray, "h w"],
 ) -> Region:
     """The region of a noun that the classifier points to."""
-    result = classes.search(maps, classes.nearest_classes(pair.noun), pair.sides)
+    nearest, similarity = classes.nearest_classes(pair.noun)
+    result = classes.search(maps, nearest, pair.sides)
     likely = _upsampled(result.map, lightness.shape)
     likely /= max(float(result.map[result.peak]), TINY)
     likely[~classes.on_sides(lightness.shape, pair.sides, OVERLAP)] = -1
     y, x = (at / count for at, count in zip(result.peak, result.map.shape, strict=True))
     mask = grow(lightness, likely, (x, y))
-    return Region(pair, mask, (x, y), result.certainty)
+    known = similarity >= classes.SIMILAR
+    return Region(pair, mask, (x, y), result.certainty if known else 0.0)
 
 
 def _upsampled(

@@ -4,25 +4,37 @@ import json
 
 import numpy as np
 import pytest
-from colorizers import random_colorizer
 from helpers import encode, scene
 
 from colorjax import cli, images
 from colorjax.inference.colorizer import Colorizer
+from colorjax.inference.distribution import Distribution
 from colorjax.words import classes
 
 BOX = "house=30%,40%,70%,90%"
 
 
-@pytest.fixture(scope="module")
-def colorizer():
-    return random_colorizer("zhang2016")
+class GreyColorizer(Colorizer):
+    """Predicts no color, without a network."""
+
+    has_logits = stochastic = False
+
+    def __init__(self):
+        pass
+
+    def predict(self, pictures, **_):
+        return list(map(self.predict_one, pictures))
+
+    def predict_one(self, picture):
+        lightness = images.resize(picture[..., 0], (24, 36)) / np.float32(2.55)
+        ab = np.zeros((24, 36, 2), np.float32)
+        return Distribution(picture.shape[:2], lightness, ab, None, 4)
 
 
 @pytest.fixture
-def command(colorizer, monkeypatch, capfd):
-    """`colorjax colorize ARGS` with random weights: exit code and errors."""
-    monkeypatch.setattr(Colorizer, "load", lambda *_: colorizer)
+def command(monkeypatch, capfd):
+    """`colorjax colorize ARGS` without a network: exit code and errors."""
+    monkeypatch.setattr(Colorizer, "load", lambda *_: GreyColorizer())
 
     def call(*arguments):
         code = cli.main(["colorize", *map(str, arguments)])
@@ -66,7 +78,7 @@ def test_a_folder_and_a_hint(picture, command, tmp_path):
 def test_an_unsure_place_is_a_question(picture, command, monkeypatch, tmp_path):
     flat = np.zeros((14, 21, 1000), np.float32)
     monkeypatch.setattr(classes, "class_maps", lambda _: flat)
-    monkeypatch.setattr(classes, "nearest_classes", lambda _: np.arange(10))
+    monkeypatch.setattr(classes, "nearest_classes", lambda _: (np.arange(10), 0.9))
     out = tmp_path / "out.png"
     code, err = command(picture, "--out", out, "--text", "house red")
     assert code == 2 and not out.exists()

@@ -75,6 +75,7 @@ def test_a_factor_changes_the_chroma_alone():
         ("black and white cat", "'black': has a color but no noun"),
         ("red car blue", "not clear which color belongs to what"),
         ("navy blue car", "'navy blue' is not one color"),
+        ("the left right car red", "one thing is not on opposite sides"),
         ("dark car, red sky", "'dark car': no word in it is a color"),
         ("car red, car blue", "'car blue': the car already has a color"),
         (1001 * "x", "longer than 1000 characters"),

@@ -40,11 +40,12 @@ def at_size(region, size):
 def maps(monkeypatch):
     """Replace the classifier by maps of classes that every noun is near to."""
 
-    def replace(*values):
+    def replace(*values, similarity=0.9):
         values = np.stack(values, axis=-1).astype(np.float32)
         monkeypatch.setattr(classes, "class_maps", lambda _: values)
         every = np.arange(values.shape[-1])
-        monkeypatch.setattr(classes, "nearest_classes", lambda _: every)
+        nearest = every, similarity
+        monkeypatch.setattr(classes, "nearest_classes", lambda _: nearest)
 
     return replace
 
@@ -89,6 +90,18 @@ def test_it_is_not_sure_where_classes_disagree_or_are_weak(values, maps):
     maps(*values)
     (region,) = words.locate([CAR], picture(disc()))
     assert not region.sure
+
+
+def test_it_is_not_sure_of_a_noun_that_no_class_is_similar_to(maps):
+    maps(*[hill(7, 10)] * 9, similarity=0.5)
+    (region,) = words.locate([Pair("zorp", (), RED)], picture(disc()))
+    assert not region.sure
+
+
+def test_a_thing_may_fill_the_picture(maps):
+    maps(*[hill(7, 10, 0.1) + 10] * 9)
+    (region,) = words.locate([CAR], picture(disc()))
+    assert region.mask.all()
 
 
 def test_sides_narrow_the_place(maps):

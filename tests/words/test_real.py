@@ -20,7 +20,7 @@ def test_nouns_of_other_languages_mean_the_same():
 def test_a_cat_is_found_and_the_same_words_repeat_the_picture():
     picture = ROOT / "docs" / "cat.jpg"
     tabby = 281
-    assert tabby in classes.nearest_classes("cat")
+    assert tabby in classes.nearest_classes("cat")[0]
     first, second = (words.guide("make the cat orange", picture) for _ in range(2))
     assert first.to_json() == second.to_json()
     assert first.strokes is not None
