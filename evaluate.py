@@ -16,27 +16,31 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from absl import flags
-from etils import epath
-from jax.sharding import Mesh
+from colorjax.loading import loading
 
-from colorjax import files, runtime
-from colorjax.command_line import parse_setting
-from colorjax.data.pipeline import ImageDataset
-from colorjax.data.statistics import estimate_prior, mean_colors
-from colorjax.distributed import make_mesh
-from colorjax.errors import UserError, counted
-from colorjax.evaluation import protocol
-from colorjax.evaluation.baselines import NAMES, baselines
-from colorjax.evaluation.engine import Evaluated, method_predictor
-from colorjax.evaluation.gallery import gallery
-from colorjax.evaluation.metrics import Context, make_metrics, page_metrics
-from colorjax.evaluation.metrics.fid import Moments, original_moments
-from colorjax.evaluation.overlap import count_overlap
-from colorjax.evaluation.results import Results, merge, write_results
-from colorjax.evaluation.tables import markdown_table, text_table
-from colorjax.train.storage import Step
-from colorjax.train.workdir import Run, load_run, name_runs
+with loading("evaluate.py"):
+    from absl import flags
+    from etils import epath
+    from jax.sharding import Mesh
+
+    from colorjax import files, runtime
+    from colorjax.command_line import parse_setting
+    from colorjax.data.pipeline import ImageDataset
+    from colorjax.data.statistics import estimate_prior, mean_colors
+    from colorjax.distributed import make_mesh
+    from colorjax.errors import UserError, counted
+    from colorjax.evaluation import protocol
+    from colorjax.evaluation.baselines import NAMES, baselines
+    from colorjax.evaluation.engine import Evaluated, method_predictor
+    from colorjax.evaluation.gallery import gallery
+    from colorjax.evaluation.metrics import Context, make_metrics, page_metrics
+    from colorjax.evaluation.metrics.fid import Moments, original_moments
+    from colorjax.evaluation.overlap import count_overlap
+    from colorjax.evaluation.results import Results, merge, write_results
+    from colorjax.evaluation.tables import markdown_table, text_table
+    from colorjax.evaluation.timing import time_run
+    from colorjax.train.storage import Step
+    from colorjax.train.workdir import Run, load_run, name_runs
 
 WORKDIR = flags.DEFINE_multi_string(
     "workdir", [], "The directory of a run; repeatable."
@@ -51,6 +55,7 @@ LIMIT = flags.DEFINE_integer(
 STEP = flags.DEFINE_string(
     "step", None, "A checkpoint's step, or best; default: the last."
 )
+TIME = flags.DEFINE_bool("time", False, "Measure the time of each run for one image.")
 SPLIT = flags.DEFINE_string("split", None, "The split; default: the held-out one.")
 DATA = {
     name: flags.DEFINE_string(f"data.{name}", None, f"As in a config: data.{name}.")
@@ -122,7 +127,8 @@ def main() -> int:
     overlap = count_overlap(runs, paths, dataset, evaluated_images)
     warn_of_overlap(overlap, len(evaluated_images))
     conditions = dataclasses.replace(conditions, overlap=overlap or None)
-    results = Results.of(conditions, evaluated, runs, SEED.value)
+    times = time_runs(runs, dataset.resize)
+    results = Results.of(conditions, evaluated, runs, SEED.value, times)
     results = merge(results, ADD.value) if ADD.value else results
     page, scores, not_finite = gallery(
         predictors, evaluated, results, dataset, source, SEED.value
@@ -172,6 +178,13 @@ def fid_moments(
         for x, label in ((source, "originals"), (others, "disjoint originals"))
     )
     return same, disjoint, {"disjoint": dataset.train_split, "pictures": len(others)}
+
+
+def time_runs(runs: Mapping[str, Run], side: int) -> dict[str, float]:
+    """The milliseconds of each run for an image, if --time asks for them."""
+    if not TIME.value:
+        return {}
+    return {name: time_run(run, side) for name, run in runs.items()}
 
 
 def write(out: epath.Path, results: Results, page: str, scores: str) -> None:

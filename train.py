@@ -12,40 +12,43 @@ import shlex
 import sys
 import time
 
-import jax
-from absl import flags
-from etils import epath
-from ml_collections import config_flags
+from colorjax.loading import loading
 
-from colorjax import config as configs
-from colorjax import distributed, images, runtime
-from colorjax.distributed import gather, make_mesh, shard_batch
-from colorjax.errors import UserError, counted
-from colorjax.evaluation import protocol
-from colorjax.evaluation.baselines import GREY
-from colorjax.evaluation.engine import method_predictor
-from colorjax.evaluation.metrics import Context, make_metrics
-from colorjax.evaluation.results import (
-    THIS_RUN,
-    Results,
-    best_metric,
-    write_results,
-)
-from colorjax.evaluation.tables import text_table
-from colorjax.inference.colorizer import Colorizer
-from colorjax.inference.grid import image_grid
-from colorjax.method import Nets
-from colorjax.progress import report, warn
-from colorjax.train import monitor
-from colorjax.train.checkpoint import load_nets
-from colorjax.train.experiment import Experiment
-from colorjax.train.initialize import initialize_from
-from colorjax.train.logger import TrainingLogger
-from colorjax.train.overview import COMPILING, cpu_warning, describe_parameters
-from colorjax.train.profiler import profile_steps
-from colorjax.train.step import TrainState
-from colorjax.train.stopping import StopSignals
-from colorjax.train.workdir import Run, Workdir, locate_run
+with loading("train.py"):
+    import jax
+    from absl import flags
+    from etils import epath
+    from ml_collections import config_flags
+
+    from colorjax import config as configs
+    from colorjax import distributed, images, runtime
+    from colorjax.distributed import gather, make_mesh, shard_batch
+    from colorjax.errors import UserError, counted
+    from colorjax.evaluation import protocol
+    from colorjax.evaluation.baselines import GREY
+    from colorjax.evaluation.engine import method_predictor
+    from colorjax.evaluation.metrics import Context, make_metrics
+    from colorjax.evaluation.results import (
+        THIS_RUN,
+        Results,
+        best_metric,
+        write_results,
+    )
+    from colorjax.evaluation.tables import text_table
+    from colorjax.inference.colorizer import Colorizer
+    from colorjax.inference.grid import image_grid
+    from colorjax.method import Nets
+    from colorjax.progress import report, warn
+    from colorjax.train import monitor
+    from colorjax.train.checkpoint import load_nets
+    from colorjax.train.experiment import Experiment
+    from colorjax.train.initialize import initialize_from
+    from colorjax.train.logger import TrainingLogger
+    from colorjax.train.overview import COMPILING, cpu_warning, describe_parameters
+    from colorjax.train.profiler import profile_steps
+    from colorjax.train.step import TrainState
+    from colorjax.train.stopping import StopSignals
+    from colorjax.train.workdir import Run, Workdir, locate_run
 
 CONFIG = config_flags.DEFINE_config_file(  # our own checks know which keys there are
     "config",
@@ -209,7 +212,7 @@ class Evaluator:
     def write_grid(self, state: TrainState, path: epath.Path) -> None:
         """Write held-out images beside what the nets make of them."""
         dataset = self.workdir.experiment.dataset
-        self._colorizer.nets = jax.device_get(self._nets(state))
+        self._colorizer.use(jax.device_get(self._nets(state)))
         images.write(path, image_grid(self._colorizer, dataset, dataset.test_split))
 
 

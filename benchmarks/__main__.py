@@ -20,6 +20,7 @@ CPU = {
     "train_step": ["train_step"],
     "train_step_8": ["train_step", "--batch=8", "--repeats=5"],
     "inference": ["inference"],
+    "winograd": ["winograd"],
     "input": ["input"],
     "start": ["start"],
     "scaling": ["scaling"],

@@ -99,7 +99,7 @@ def main() -> None:
 def colorize(run: str, inputs: list[Path], out: Path) -> tuple[int, float]:
     """Peak memory in bytes, and seconds, of a command in its own process."""
     # A child's peak starts at its parent's memory, so a small process is in between.
-    command = [sys.executable, "-m", "colorjax.cli", "colorize", *map(str, inputs)]
+    command = [sys.executable, "-m", "colorjax", "colorize", *map(str, inputs)]
     code = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, "
         "capture_output=True); "

@@ -18,6 +18,7 @@ from benchmarks.timing import interleaved, parse, parser, report
 from benchmarks.torch_net import VGGDilated, load
 from colorjax.method import image_keys
 from colorjax.methods import zhang2016
+from colorjax.nets import winograd
 from colorjax.quantize import Q, ab_bins
 
 TEMPERATURE = 0.38
@@ -57,6 +58,7 @@ def main() -> None:
     example = random.uniform(0, 100, (2, 64, 64, 1)).astype("f4")
     nets = jax.jit(method.init)(jax.random.key(0), {"lightness": example})
     variables = flax.traverse_util.flatten_dict(jax.device_get(nets["G"]), sep="/")
+    nets = winograd.prepare(nets)  # as a Colorizer does
 
     @jax.jit
     def predict(nets, x):

@@ -140,7 +140,7 @@ def served(*arguments: str, **options) -> Iterator[tuple[subprocess.Popen, str]]
 
     `options` are those of `subprocess.Popen`.
     """
-    command = [sys.executable, "-m", "colorjax.cli", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "colorjax", "serve", "--port", "0"]
     options = dict(stdout=subprocess.PIPE, text=True) | options
     with subprocess.Popen([*command, *arguments], **options) as process:
         try:

@@ -59,7 +59,7 @@ def main() -> None:
                 seconds.setdefault(name, []).append(float(first.group(1)))
             for start in STARTS:
                 out = here / f"{start}.png"
-                command = ["-m", "colorjax.cli", "colorize", str(picture)]
+                command = ["-m", "colorjax", "colorize", str(picture)]
                 command += ["--run", str(workdir), "--out", str(out)]
                 # A cache of its own: training has colorized too, at its end.
                 took, _ = finished(command, here / "colorize")

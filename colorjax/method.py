@@ -12,15 +12,21 @@ A method is a value that consists of pure functions:
   "lightness" [b h w 1], and `keys` [b] has one key an image, which deterministic
   methods ignore. The prediction for an image depends on its inputs and its key alone,
   not on the other images of the batch. Callers use `Method.predict`, which checks the
-  names of the inputs.
+  names of the inputs and adds `no_hints`.
 - `temperature` is the softmax temperature that decodes logits to ab; unused without
   logits.
-- `inputs` has the names of the inputs that `infer` reads.
+- `inputs` has the names of the inputs that `infer` reads. A method that is trained with
+  hints may name "local" [b h w 3], the ab of hints and their weight from 0 to 1, and
+  "globe" [b 314], a histogram of the bins and whether there is one (see
+  `colorjax.hints.Hints`).
 - `stochastic` says that other keys give other predictions.
 - `ema` has the decay of an average of the params, by net. The trainer keeps the
   averages (`train/averages.py`), and they predict instead of the params.
 - `options` has the keys of the `method` section of a config that may change whenever
   the run is used, such as the number of steps of a sampler.
+- `features(nets, lightness)` gives unit vectors at an eighth of the resolution of L,
+  whose inner product says how alike two places are, [b h/8 w/8 c]; None where there is
+  no such net.
 - `serves` has the names of the nets that `infer` reads.
 - `check(side, unpaired)` raises `UserError` where the method cannot learn from square
   images of `side` pixels, or needs a second set and the data are not `unpaired`. It
@@ -37,11 +43,14 @@ from jaxtyping import Array, ArrayLike, Float, Integer, Key, PRNGKeyArray
 
 from colorjax.color import rgb_to_lab
 from colorjax.errors import UserError
+from colorjax.quantize import Q
 
 Nets = dict[str, dict[str, Any]]
 Examples = dict[str, Array]
 Inputs = Mapping[str, Array]
 Keys = Key[Array, "b"]
+GLOBE = Q + 1  # numbers of the input "globe"
+HINTS = frozenset({"local", "globe"})  # inputs that are zero where nothing is asked
 
 
 class Prediction(NamedTuple):
@@ -66,20 +75,30 @@ class Method:
     stochastic: bool = False
     ema: Mapping[str, float] = field(default_factory=dict)
     options: frozenset[str] = frozenset()
+    features: Callable[[Nets, Array], Array] | None = None
 
     def predict(self, nets: Nets, inputs: Inputs, keys: Keys) -> Prediction:
         """The prediction for a batch; see the docstring of the module.
 
-        Raises `UserError` unless the names of the inputs are those of `self.inputs`.
+        Hints that are missing are `no_hints`. Raises `UserError` unless the names of
+        the other inputs are those of `self.inputs`.
         """
         if unknown := sorted(inputs.keys() - self.inputs):
             raise UserError(
                 f"this method does not take the input '{unknown[0]}'; it takes "
                 f"{', '.join(sorted(self.inputs))}"
             )
-        if missing := sorted(self.inputs - inputs.keys()):
+        if missing := sorted(self.inputs - inputs.keys() - HINTS):
             raise UserError(f"this method needs the input '{missing[0]}'")
-        return self.infer(nets, inputs, keys)
+        missing = self.inputs - inputs.keys()
+        zeros = {name: no_hints(inputs["lightness"])[name] for name in missing}
+        return self.infer(nets, {**inputs, **zeros}, keys)
+
+
+def no_hints(lightness: Float[Array, "b h w 1"]) -> dict[str, Array]:
+    """The inputs `HINTS` of images without hints."""
+    local = jnp.zeros((*lightness.shape[:3], 3), jnp.float32)
+    return {"local": local, "globe": jnp.zeros((lightness.shape[0], GLOBE))}
 
 
 def image_keys(seed: Integer[ArrayLike, ""], numbers: Integer[Array, "b"]) -> Keys:

@@ -13,14 +13,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
-from scipy.spatial import ConvexHull
-
-from colorjax.color import rgb_to_lab
 
 GRID = 10  # spacing of the bins, in ab units
 Q = 313  # number of bins
 PLANE = 128  # codes are exact for |a|, |b| <= PLANE, which covers all of sRGB
 CELL = 4  # ab units: the side of a cell of the candidate table
+
+
+# The first and the last b of the bins with a = -90, -80, ..., 100. A test computes them
+# from the definition, which takes a few tenths of a second: too long for every start.
+RANGES = (
+    *((50, 90), (20, 90), (0, 90), (-20, 90), (-30, 100), (-40, 100), (-50, 100)),
+    *((-50, 100), (-60, 100), (-70, 100), (-80, 90), (-80, 90), (-90, 90), (-100, 90)),
+    *((-100, 80), (-110, 80), (-110, 80), (-110, 70), (-110, 70), (-90, 0)),
+)
 
 
 @functools.cache
@@ -31,21 +37,12 @@ def ab_bins() -> Float[np.ndarray, "313 2"]:
     onto the ab plane (233 points), and the eight neighbors of each. The result is equal
     to the data file that the paper's authors released.
     """
-    level = np.linspace(0, 1, 52)
-    u, v = (x.ravel() for x in np.meshgrid(level, level))
-    faces = [np.insert(np.stack([u, v], -1), i, s, 1) for i in range(3) for s in (0, 1)]
-    with jax.ensure_compile_time_eval():  # the caller may be traced
-        ab = np.asarray(rgb_to_lab(jnp.asarray(np.concatenate(faces))))[:, 1:]
-    hull = ConvexHull(ab).equations  # rows (normal, offset), inside where <= 0
-    steps = np.arange(-PLANE // GRID, PLANE // GRID + 1)
-    grid = np.stack(np.meshgrid(steps, steps, indexing="ij"), -1) * GRID
-    inside = (grid @ hull[:, :2].T + hull[:, 2] <= 0).all(-1)
-    padded = np.pad(inside, 1)
-    size = len(steps)
-    dilated = np.any(
-        [padded[i : i + size, j : j + size] for i in range(3) for j in range(3)], axis=0
-    )
-    return grid[dilated].astype(np.float32)
+    bins = [
+        (a, b)
+        for a, (first, last) in enumerate(RANGES, start=-9)
+        for b in range(first // GRID, last // GRID + 1)
+    ]
+    return GRID * np.array(bins, np.float32)
 
 
 @functools.cache

@@ -22,7 +22,7 @@ def random_nets(method):
 
 def random_colorizer(name: str, **settings) -> Colorizer:
     """A colorizer that resizes images to 32 pixels; `settings` go to the method."""
-    method = methods.builder(name)(width=1 / 16, **settings)
+    method = methods.builder(name)(**{"width": 1 / 16} | settings)
     return Colorizer(method, random_nets(method), [32], "runs/x, step 1")
 
 
@@ -30,7 +30,7 @@ def write_run(workdir: Path, name: str = "zhang2016", **settings) -> Path:
     """Write a `random_colorizer` as a run of no steps; return its workdir."""
     workdir.mkdir(parents=True)
     save_nets(workdir, random_colorizer(name, **settings).nets)
-    method = dict(name=name, width=1 / 16, **settings)
+    method = dict(name=name) | {"width": 1 / 16} | settings
     data = dict(root="nowhere", resize=32, crop=32)
     files.write_json(workdir / "config.json", TINY | dict(method=method, data=data))
     np.save(workdir / "prior.npy", UNIFORM)

@@ -96,6 +96,14 @@ TINY = dict(
     checkpoint=dict(every=100),
     evaluation=dict(batch=4, replicates=2),
 )
+PALETTE = dict(  # the smallest method that samples
+    name="palette",
+    net="transformer",
+    width=1 / 48,
+    net_options=dict(depth=1),
+    steps=2,
+    ema=0.9,
+)
 
 
 def write_config(path: Path, **changes) -> Path:
@@ -187,7 +195,7 @@ def run_evaluate(*args: str | Path, **kwargs) -> Result:
 
 def run_colorjax(*args: str | Path, **kwargs) -> Result:
     """Run `colorjax ARGS`; `kwargs` go to `python`."""
-    return fork("-m", "colorjax.cli", *args, **kwargs)
+    return fork("-m", "colorjax", *args, **kwargs)
 
 
 def start(config, workdir, *flags, env=None):

@@ -230,6 +230,7 @@ def test_workdir_of_another_config(trained, config):
 
 
 # JAX warns of a fork. This one only sets a limit and starts another program.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 def test_full_disk(trained, config, tmp_path):
     """A checkpoint of a megabyte does not fit; the one before it can be used."""

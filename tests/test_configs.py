@@ -19,14 +19,18 @@ NAMES = sorted(p.stem for p in (ROOT / "configs").glob("[a-z]*.py"))
 
 @pytest.mark.parametrize(
     "name",
-    # Tracing the published U-Net takes long, and palette_ab has a smaller one.
-    [pytest.param(x, marks=[pytest.mark.slow] * (x == "palette")) for x in NAMES],
+    # The published U-Net takes long, and palette_ab has a smaller one; distill has the
+    # net of starter.
+    [
+        pytest.param(x, marks=[pytest.mark.slow] * (x in ("palette", "distill")))
+        for x in NAMES
+    ],
 )
 def test_builds(name):
     module = importlib.import_module(f"configs.{name}")
     assert f"--config=configs/{name}.py" in inspect.getdoc(module)  # says how to run it
     config = configs.to_dict(module.get_config())
-    if name == "folder":  # the user names the folder
+    if name in ("folder", "distill"):  # the user names the folder
         config["data"]["root"] = "pictures"
     protocol.make_evaluation(config["evaluation"])
     experiment = Experiment.from_config(config, small_mesh())  # a batch may be 1

@@ -249,6 +249,7 @@ def test_messages_can_be_printed():
     check()
 
 
+@pytest.mark.slow
 def test_memory_stays_bounded(tmp_path):
     """Of malicious and mutated files, to a gigabyte more than the imports need."""
     result = python(

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "file",
         metavar="FILE",
         type=options.path,
-        help="colorization_release_v2, .pth or .caffemodel; a file of "
+        help="colorization_release_v2 or siggraph17, .pth or .caffemodel; a file of "
         "DDColor or DeOldify, .bin, .pt, .pth or .safetensors; or, to train from, "
         "efficientnet-lite0's or ConvNeXt's .pth",
     )
@@ -37,6 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="RUN",
         help="a new directory for the run",
+    )
+    parser.add_argument(
+        "--mask-center",
+        type=float,
+        choices=(0.0, 0.5),
+        help="of Zhang et al. 2017: what the net subtracts from the mask of the hints; "
+        "needed where neither name nor hash of the file tells",
     )
 
 
@@ -55,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
             f"{args.file}: its SHA-256 begins {weights.sha256[:8]}, not "
             f"{expected[1]}, as its name says; download it again"
         )
-    published = _published(weights)
+    published = _published(weights, args.mask_center)
     nets = {"G": published.variables}
     digest, parameters = hash_nets(nets)
     source = {
@@ -77,10 +84,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _published(weights):
+def _published(weights, mask_center):
     """The network in a file; raises `UserError` where it is of no known kind."""
     from colorjax.pretrained import ddcolor, deoldify, efficientnet_lite, zhang2016
+    from colorjax.pretrained.zhang2017 import MARK, load_zhang2017
 
+    names = tuple(weights.tensors)
+    if any(re.match(MARK, key) for key in names):
+        return load_zhang2017(weights, mask_center)
+    if mask_center is not None:
+        raise UserError(
+            f"{weights.path}: --mask-center is for the weights of Zhang et al. 2017"
+        )
     loaders = (
         (zhang2016.MARK, zhang2016.load_zhang2016),
         (ddcolor.MARK, ddcolor.load_ddcolor),
@@ -89,12 +104,12 @@ def _published(weights):
         (ddcolor.ENCODER_MARK, ddcolor.load_convnext),
     )
     for mark, load in loaders:
-        if any(re.match(mark, key) for key in weights.tensors):
+        if any(re.match(mark, key) for key in names):
             return load(weights)
     raise UserError(
-        f"{weights.path}: not the weights of a known network: Zhang et al. 2016, "
-        "DDColor, DeOldify, EfficientNet-Lite0 or ConvNeXt; its first tensor is "
-        f"'{next(iter(weights.tensors))}'"
+        f"{weights.path}: not the weights of a known network: Zhang et al. 2016 "
+        "and 2017, DDColor, DeOldify, EfficientNet-Lite0 or ConvNeXt; its first tensor "
+        f"is '{names[0]}'"
     )
 
 

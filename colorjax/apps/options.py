@@ -80,15 +80,14 @@ temperature = number(0.001, 1000.0)
 size = whole(8, 8192)
 
 
-def palette(text: str) -> str:
-    """Colors such as '#aa5533,#224488', unchanged."""
-    from colorjax.inference.distribution import parse_palette  # slow to import
+def palette(text: str) -> list[str]:
+    """Colors such as '#aa5533,#224488'."""
+    from colorjax.hints import Guide  # slow to import
 
     try:
-        parse_palette(text)
+        return list(Guide(palette=text.split(",")).palette)
     except UserError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
-    return text
 
 
 def picture_format(text: str) -> str:
@@ -182,6 +181,7 @@ def add_decoding(add: Callable[..., object]) -> None:
     add(
         "--palette",
         type=palette,
+        metavar="COLORS",
         help="use only the hue and chroma of these colors: '#aa5533,#224488'; the "
         "lightness stays that of the picture",
     )

@@ -198,16 +198,18 @@ class ImageDataset:
         batch: int,
         label: str = "images",
         others: Source | None = None,
+        reduced: bool = False,
     ) -> Iterator[Batch]:
         """This process's part of every image once, padded to whole batches.
 
         `batch` is the size of a global batch; `label` names the work in its progress
         line. With `others`, each image comes with one from there, which depends on its
-        index alone.
+        index alone. With `reduced`, large JPEG files are decoded at a reduced scale, as
+        in training.
         """
         count = math.ceil(len(source) / batch)
         examples = grain.MapDataset.range(count * batch).map(
-            functools.partial(evaluation_example, source, self.resize, others)
+            functools.partial(evaluation_example, source, self.resize, others, reduced)
         )
         batches = iterate_batches(examples, batch=batch, num_workers=self.workers)
         return tracked(batches, label, count)
@@ -218,5 +220,8 @@ class ImageDataset:
 
     def batch_of(self, source: Source, indices: Sequence[int]) -> Batch:
         """A batch of the images at `indices`, as `single_pass` makes them."""
-        examples = [evaluation_example(source, self.resize, None, i) for i in indices]
+        example = functools.partial(
+            evaluation_example, source, self.resize, None, False
+        )
+        examples = [example(index) for index in indices]
         return {key: np.stack([e[key] for e in examples]) for key in examples[0]}

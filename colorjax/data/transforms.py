@@ -28,27 +28,28 @@ def training_example(
     """A random square crop of side `crop`, mirrored half of the time if `mirror`.
 
     The image's short side is `resize` times a random factor from 1 to `zoom`, whose
-    logarithm is uniform.
+    logarithm is uniform. A large JPEG file is decoded at a reduced scale.
     """
     top, left, flip, amount = rng.random(4)
     short = round(resize * zoom**amount)
     mirrored = mirror and bool(flip < 0.5)
-    return _example(source, index, short, crop, (top, left), mirrored)
+    return _example(source, index, short, crop, (top, left), mirrored, True)
 
 
 def evaluation_example(
-    source: Source, side: int, others: Source | None, index: int
+    source: Source, side: int, others: Source | None, reduced: bool, index: int
 ) -> Example:
     """The center square of side `side`, the short side of the resized image.
 
     An `index` past the end of the source gives padding, with "index" -1. With `others`
-    the example has an "other" image, drawn from there by `index`.
+    the example has an "other" image, drawn from there by `index`. With `reduced` a
+    large JPEG file is decoded at a reduced scale, as in training.
     """
 
     def center(source, index):
         if index >= len(source):
             return _blank(side, -1)
-        return _example(source, index, side, side, (0.5, 0.5), False)
+        return _example(source, index, side, side, (0.5, 0.5), False, reduced)
 
     example = center(source, index)
     if others is not None:
@@ -74,6 +75,7 @@ def _example(
     side: int,
     corner: tuple[float, float],
     mirror: bool,
+    reduced: bool,
 ) -> Example:
     """A square of `side` pixels from the image with a short side of `short` pixels.
 
@@ -81,7 +83,8 @@ def _example(
     """
     try:
         encoded = source[index]
-        image = images.read(encoded.data, source.name(index))
+        name = source.name(index)
+        image = images.read(encoded.data, name, short if reduced else None)
     except (UserError, OSError):
         return _blank(side, index)
     size = images.short_size(image, short)

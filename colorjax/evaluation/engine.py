@@ -26,6 +26,7 @@ from colorjax.data.statistics import add_sums, weighted_sums
 from colorjax.distributed import batch_sharding, replicated, shard_batch
 from colorjax.errors import UserError
 from colorjax.method import (
+    HINTS,
     Examples,
     Keys,
     Method,
@@ -33,8 +34,9 @@ from colorjax.method import (
     image_keys,
     to_examples,
 )
+from colorjax.nets import winograd
 
-VISIBLE = frozenset({"lightness"})  # entries of the examples that methods may see
+VISIBLE = HINTS | {"lightness"}  # entries of the examples that methods may see
 Stats = dict[str, Array]
 Sums = dict[str, np.ndarray]
 
@@ -84,7 +86,8 @@ class Evaluated(NamedTuple):
 
 
 def method_predictor(method: Method, nets: Any) -> Predictor:
-    """The predictor of a method. It sees only the inputs that the method names.
+    """The predictor of a method. It sees only the inputs that the method names, and no
+    hints unless the examples have these.
 
     Raises `UserError` where one of these is not among `VISIBLE`.
     """
@@ -95,10 +98,11 @@ def method_predictor(method: Method, nets: Any) -> Predictor:
         )
 
     def predict(nets, examples, keys):
-        inputs = {name: examples[name] for name in method.inputs}
+        names = method.inputs - (HINTS - examples.keys())
+        inputs = {name: examples[name] for name in names}
         return method.predict(nets, inputs, keys)
 
-    return Predictor(predict, nets)
+    return Predictor(predict, winograd.prepare(nets))
 
 
 def bootstrap_weights(

@@ -50,7 +50,8 @@ class RunProvenance:
     """What a model from a run is: its weights, method, training data and software.
 
     `sha256` is the hash of the weights, `source` the source.json of a converted run,
-    `seed` that of a stochastic method.
+    `seed` that of a stochastic method, `milliseconds` the time for one image on
+    `device`, if it was measured.
     """
 
     step: int
@@ -63,13 +64,16 @@ class RunProvenance:
     device: str
     source: dict[str, Any] | None = None
     seed: int | None = None
+    milliseconds: float | None = None
 
     def __post_init__(self):
         if not isinstance(self.parameters, int):  # a file may hold anything
             raise TypeError(f"parameters is {self.parameters!r}")
+        if not isinstance(self.milliseconds, float | None):
+            raise TypeError(f"milliseconds is {self.milliseconds!r}")
 
     @classmethod
-    def of(cls, run: Run, seed: int) -> "RunProvenance":
+    def of(cls, run: Run, seed: int, milliseconds: float | None) -> "RunProvenance":
         """The provenance of a run that is evaluated by this process."""
         digest, parameters = hash_nets(run.nets)
         return cls(
@@ -83,6 +87,7 @@ class RunProvenance:
             device=jax.devices()[0].device_kind,
             source=run.source,
             seed=seed if run.method.stochastic else None,
+            milliseconds=milliseconds,
         )
 
 
@@ -108,12 +113,18 @@ class Results:
         evaluated: Mapping[str, Evaluated],
         runs: Mapping[str, Run],
         seed: int = 0,
+        milliseconds: Mapping[str, float] | None = None,
     ) -> "Results":
         """The results of predictors; those that are not among `runs` are baselines.
 
-        `seed` is that of stochastic methods.
+        `seed` is that of stochastic methods. `milliseconds` has the time of each run
+        for an image, if it was measured.
         """
-        provenance = {name: RunProvenance.of(run, seed) for name, run in runs.items()}
+        times = milliseconds or {}
+        provenance = {
+            name: RunProvenance.of(run, seed, times.get(name))
+            for name, run in runs.items()
+        }
         models = {
             name: ModelResults(x.metrics, provenance.get(name))
             for name, x in evaluated.items()

@@ -3,7 +3,7 @@
 import math
 
 from colorjax.evaluation.engine import Value
-from colorjax.evaluation.metrics import MEGABYTES, columns
+from colorjax.evaluation.metrics import MEGABYTES, MILLISECONDS, columns
 from colorjax.evaluation.results import ModelResults, Results
 
 
@@ -35,12 +35,20 @@ def cells(results: Results, intervals: bool) -> dict[str, dict[str, str]]:
 
 
 def _cell(model: ModelResults, key: str, decimals: int, interval: bool) -> str:
-    if key == MEGABYTES:
-        if model.provenance is None:
-            return ""
-        return f"{4 * model.provenance.parameters / 1e6:.{decimals}f}"
+    if key in (MEGABYTES, MILLISECONDS):
+        number = _property(model, key)
+        return "" if number is None else f"{number:.{decimals}f}"
     value = model.metrics.get(key)
     return "" if value is None else _text(value, decimals, interval)
+
+
+def _property(model: ModelResults, key: str) -> float | None:
+    """The size or the time of a model; a baseline has neither."""
+    if model.provenance is None:
+        return None
+    if key == MEGABYTES:
+        return 4 * model.provenance.parameters / 1e6
+    return model.provenance.milliseconds
 
 
 def _text(value: Value, decimals: int, interval: bool) -> str:

@@ -1,6 +1,7 @@
 """What a person asks of the colors of a picture (`Guide`), and what that means for the
 pixels that a network sees (`Hints`)."""
 
+from colorjax.hints.exemplar import histogram, soft_codes
 from colorjax.hints.guide import (
     NEUTRAL,
     RADIUS,
@@ -20,6 +21,8 @@ __all__ = [
     "Point",
     "check_color",
     "from_json",
+    "histogram",
     "load",
     "locate",
+    "soft_codes",
 ]

@@ -1,4 +1,5 @@
-"""What a person asks of the colors of a picture: a `Guide` of points and strokes.
+"""What a person asks of the colors of a picture: a `Guide` of points and strokes, which
+have places, and of a palette and an exemplar, which have none.
 
 A color gives hue and chroma only: its ab is taken and its L is ignored. Where L leaves
 no room for that much chroma, as in white or black, the chroma is reduced to what the
@@ -15,16 +16,19 @@ from typing import Any
 
 import numpy as np
 from etils import epath
-from jaxtyping import Bool
+from jaxtyping import Bool, UInt8, UInt16
 
 from colorjax import files, images
 from colorjax.config import check_type
 from colorjax.errors import UserError, reason
 from colorjax.images import Picture
 
+COLOR = "#[0-9a-fA-F]{6}"
 NEUTRAL, GREY = "neutral", "#808080"  # the name of a color without chroma, and one
 RADIUS = 1 / 64  # of the short side: 4 of 256 pixels, where a network gives one color
+EXEMPLAR_SIDE = 256  # pixels: the short side of an exemplar; the long one is at most 4x
 MAX_BYTES = 1 << 28  # of a file of hints
+PICTURES = ("strokes", "exemplar")  # the fields of a guide that are pictures
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -64,20 +68,32 @@ class Point:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Guide:
-    """All hints for one picture.
+    """All that a person asks of the colors of one picture.
 
     `strokes` is a picture of the same size with alpha, whose opaque pixels are hints.
     With `only_here`, pixels away from the hints keep the colors that they would have
-    without hints. The order of `points` has no effect. Raises `UserError` if there is
-    no hint at all, or if `strokes` has no alpha or no opaque pixel.
+    without hints. Of a `palette`, colors such as "#aa5533", all colors of the picture
+    are mixtures. `exemplar` is a picture whose colors the result resembles; it is
+    reduced to a short side of `EXEMPLAR_SIDE` pixels and 8 bits. The order of `points`
+    has no effect. Raises `UserError` if nothing is asked for, if a color is none, or if
+    `strokes` has no alpha or no opaque pixel.
     """
 
     points: Sequence[Point] = ()
     strokes: Picture | None = None
     only_here: bool = False
+    palette: Sequence[str] = ()
+    exemplar: UInt8[np.ndarray, "h2 w2 c2"] | UInt16[np.ndarray, "h2 w2 c2"] | None = (
+        None
+    )
 
     def __post_init__(self):
         object.__setattr__(self, "points", tuple(sorted(set(self.points))))
+        object.__setattr__(self, "palette", tuple(map(_palette_color, self.palette)))
+        if self.exemplar is not None:
+            picture = images.on_white(images.to_8_bits(self.exemplar))
+            side = EXEMPLAR_SIDE, 4 * EXEMPLAR_SIDE
+            object.__setattr__(self, "exemplar", images.resize_short(picture, *side))
         if self.strokes is not None:
             if self.strokes.ndim != 3 or self.strokes.shape[2] != 4:
                 raise UserError(
@@ -87,8 +103,15 @@ class Guide:
             object.__setattr__(self, "strokes", images.to_8_bits(self.strokes))
             if not self.opaque().any():
                 raise UserError("the strokes have no opaque pixel")
-        elif not self.points:
-            raise UserError("there are no hints, neither points nor strokes")
+        elif not self.points and not self.palette and self.exemplar is None:
+            raise UserError(
+                "there are no hints, neither points, strokes, a palette nor an exemplar"
+            )
+
+    @property
+    def has_places(self) -> bool:
+        """Whether there are hints that have places: points or strokes."""
+        return bool(self.points) or self.strokes is not None
 
     def opaque(self) -> Bool[np.ndarray, "h w"]:
         """Which pixels of the strokes are hints."""
@@ -104,24 +127,50 @@ class Guide:
                 f"{size[1]}x{size[0]}; both must have the same size"
             )
 
+    def joined(self, other: "Guide") -> "Guide":
+        """What both ask for; where they disagree, what `other` does."""
+        strokes = self.strokes if other.strokes is None else other.strokes
+        if self.strokes is not None and other.strokes is not None:
+            opaque = other.opaque()[..., None]
+            strokes = np.where(opaque, other.strokes, self.strokes)
+        return Guide(
+            [*self.points, *other.points],
+            strokes,
+            self.only_here or other.only_here,
+            other.palette or self.palette,
+            self.exemplar if other.exemplar is None else other.exemplar,
+        )
+
     def to_json(self) -> str:
-        """The guide as JSON, which `from_json` reads; strokes as a PNG in base 64."""
+        """The guide as JSON, which `from_json` reads; pictures as PNG in base 64."""
         values: dict[str, Any] = {"points": list(map(dataclasses.asdict, self.points))}
-        if self.strokes is not None:
-            png = images.encode(self.strokes, "PNG")
-            values["strokes"] = base64.b64encode(png).decode()
+        for key in PICTURES:
+            if (picture := getattr(self, key)) is not None:
+                png = images.encode(picture, "PNG")
+                values[key] = base64.b64encode(png).decode()
+        if self.palette:
+            values["palette"] = list(self.palette)
         return json.dumps(values | {"only_here": self.only_here}, indent=2) + "\n"
 
 
 def check_color(color: Any) -> None:
     """Raise `UserError` unless `color` is written as "#aa5533" or is "neutral"."""
-    valid = isinstance(color, str) and re.fullmatch("#[0-9a-fA-F]{6}", color)
+    valid = isinstance(color, str) and re.fullmatch(COLOR, color)
     if not valid and color != NEUTRAL:
         raise UserError(f"'{color!s:.50}' is no color; write '#aa5533' or '{NEUTRAL}'")
 
 
+def _palette_color(color: str) -> str:
+    """A color of a palette, as `Guide` keeps it. Raises `UserError` if it is none."""
+    if not re.fullmatch(COLOR, color.strip()):
+        raise UserError(
+            f"palette: '{color:.50}' is no color; write colors as '#aa5533,#224488'"
+        )
+    return color.strip()
+
+
 def load(path: epath.PathLike) -> Guide:
-    """The guide in a JSON file, or the one of the strokes in a PNG file.
+    """The guide in a JSON file, or that of the strokes in a PNG file.
 
     Raises `UserError` if the file cannot be read or holds anything else.
     """
@@ -146,20 +195,29 @@ def from_json(text: str | bytes, max_pixels: int = images.MAX_PIXELS) -> Guide:
         values = json.loads(text)
     except (RecursionError, ValueError) as error:  # too deeply nested; not JSON
         raise UserError(f"not JSON ({reason(error)})") from error
-    _check_fields("hints", values, Guide, {"points": list, "strokes": str})
+    types = {"points": list, "palette": list} | dict.fromkeys(PICTURES, str)
+    _check_fields("hints", values, Guide, types)
     for point in values.get("points", []):
         _check_fields("hint", point, Point)
         for key in point.keys() - {"color"}:
             point[key] = float(point[key])
-    points = [Point(**point) for point in values.get("points", [])]
-    strokes = values.get("strokes")
-    if strokes is not None:
-        try:
-            data = base64.b64decode(strokes, validate=True)
-        except ValueError as error:
-            raise UserError(f"strokes: no picture ({reason(error)})") from error
-        strokes = images.read_full(data, "strokes", max_pixels)
-    return Guide(points, strokes, values.get("only_here", False))
+    points = [Point(**point) for point in values.pop("points", [])]
+    palette = [str(color) for color in values.pop("palette", [])]
+    pictures = {
+        key: _read_png(key, values[key], max_pixels)
+        for key in PICTURES
+        if key in values
+    }
+    return Guide(points, palette=palette, **(values | pictures))
+
+
+def _read_png(key: str, text: str, max_pixels: int | None) -> Picture:
+    """The picture in a text of base 64. Raises `UserError` if there is none."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise UserError(f"{key}: no picture ({reason(error)})") from error
+    return images.read_full(data, key, max_pixels)
 
 
 def _check_fields(

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from colorjax.color import into_gamut, rgb_to_lab
+from colorjax.hints.exemplar import globe
 from colorjax.hints.guide import RADIUS, Guide, Point
 
 BLOCK = 1 / 16  # of the short side: strokes of one color in such a square are one hint
@@ -21,13 +22,16 @@ class Hints(NamedTuple):
     - `places`: row and column of each hint, in pixels, which may be fractions;
     - `lightness`: L of the picture there;
     - `ab`: the color of each hint;
-    - `local`: for each pixel the ab that it must get and, from 0 to 1, how much of it.
+    - `local`: for each pixel the ab that it must get and, from 0 to 1, how much of it;
+    - `globe`: the shares of the 313 bins in the whole picture, then 1 if they are
+      asked for; zeros if not.
     """
 
     places: Float[np.ndarray, "k 2"]
     lightness: Float[np.ndarray, "k"]
     ab: Float[np.ndarray, "k 2"]
     local: Float[np.ndarray, "h w 3"]
+    globe: Float[np.ndarray, "314"]
 
 
 def locate(
@@ -59,7 +63,7 @@ def locate(
     points = at, lightness[rows, columns], _colors(colors, lightness[rows, columns])
     both = zip(points, _stroke_hints(own, lightness, local), strict=True)
     at, light, ab = (np.concatenate(parts) for parts in both)
-    return Hints(at, light, ab, local)
+    return Hints(at, light, ab, local, globe(guide))
 
 
 def _place(point: Point, shape: tuple[int, ...]) -> tuple[float, float]:

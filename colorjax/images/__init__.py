@@ -20,10 +20,12 @@ from colorjax.images.io import (
     read_full,
     read_page,
 )
+from colorjax.images.named import CSS_COLORS
 from colorjax.images.reduce import Picture, on_white, to_8_bits
 from colorjax.images.resample import resize, resize_short, short_size
 
 __all__ = [
+    "CSS_COLORS",
     "MAX_PIXELS",
     "SRGB",
     "SUFFIXES",

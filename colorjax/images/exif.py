@@ -5,8 +5,9 @@ types of tags anew. Here a tag keeps its type and its bytes.
 """
 
 import struct
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
 from PIL.ExifTags import Base
 
 
@@ -40,6 +41,16 @@ WIDTHS = (int(Base.ExifImageWidth), int(Base.ExifImageHeight))
 COLOR_SPACE = int(Base.ColorSpace)
 # They describe the source's pixels: areas in it, its gamma, its related files.
 UNTRUE = (0x9214, 0xA214, 0xA500, 0xA005)
+
+TURNS = {  # by EXIF orientation: (swap rows and columns, reverse rows, reverse columns)
+    2: (False, False, True),
+    3: (False, True, True),
+    4: (False, True, False),
+    5: (True, False, False),
+    6: (True, False, True),
+    7: (True, True, True),
+    8: (True, True, False),
+}
 
 
 class Exif(NamedTuple):
@@ -188,3 +199,13 @@ def pack(directory: Directory, order: str, offset: int) -> bytes:
             entries += struct.pack(order + "I", at + len(values))
             values += tag.data + bytes(len(tag.data) % 2)
     return struct.pack(order + "H", len(directory)) + entries + bytes(4) + values
+
+
+def upright(picture: np.ndarray, orientation: Any) -> np.ndarray:
+    """The picture, turned upright from an EXIF orientation."""
+    if orientation in TURNS:
+        swapped, *reversed_ = TURNS[orientation]
+        if swapped:
+            picture = picture.swapaxes(0, 1)
+        picture = picture[tuple(slice(None, None, -1 if r else 1) for r in reversed_)]
+    return np.ascontiguousarray(picture)

@@ -27,16 +27,6 @@ from colorjax.images.reduce import Picture, on_white, to_8_bits
 MAX_PIXELS = 200_000_000  # larger pictures are refused before they are decoded
 MAX_BYTES = 2 << 30  # larger files are refused; room for 16-bit RGBA of `MAX_PIXELS`
 
-TURNS = {  # by EXIF orientation: (swap rows and columns, reverse rows, reverse columns)
-    2: (False, False, True),
-    3: (False, True, True),
-    4: (False, True, False),
-    5: (True, False, False),
-    6: (True, False, True),
-    7: (True, True, True),
-    8: (True, True, False),
-}
-
 
 class Storage(NamedTuple):
     """How a file stores its picture, for a result of the same format.
@@ -61,13 +51,18 @@ class Page(NamedTuple):
     notes: list[str]
 
 
-def read(data: bytes, name: str = "picture") -> UInt8[np.ndarray, "h w 3"]:
+def read(
+    data: bytes, name: str = "picture", short: int | None = None
+) -> UInt8[np.ndarray, "h w 3"]:
     """Decode the first picture of a file to 8-bit RGB.
+
+    With `short`, a JPEG file is decoded at 1/2, 1/4 or 1/8 of its size, the smallest of
+    these with a short side of `short` pixels or more.
 
     Raises `UserError`, with `name` in its message, if the data is not a readable
     picture or has more than `MAX_PIXELS` pixels.
     """
-    return on_white(to_8_bits(read_page(data, name).picture))
+    return on_white(to_8_bits(read_page(data, name, short=short).picture))
 
 
 def read_full(
@@ -82,9 +77,16 @@ def read_full(
     return read_page(data, name, max_pixels).picture
 
 
-def read_page(data: bytes, name: str = "picture", max_pixels: int = MAX_PIXELS) -> Page:
-    """The first picture of a file as `read_full` returns it, with its metadata."""
-    with _refusing(name), contextlib.closing(_pages(data, name, max_pixels)) as pages:
+def read_page(
+    data: bytes,
+    name: str = "picture",
+    max_pixels: int = MAX_PIXELS,
+    short: int | None = None,
+) -> Page:
+    """The first picture of a file as `read_full` returns it, with its metadata; its
+    size may be that of `read` with `short`."""
+    pages = _pages(data, name, max_pixels, short=short)
+    with _refusing(name), contextlib.closing(pages):
         return next(pages)
 
 
@@ -136,13 +138,17 @@ def _refusing(name: str) -> Iterator[None]:
 
 
 def _pages(
-    data: bytes, name: str, max_pixels: int, levels: Range | None = None
+    data: bytes,
+    name: str,
+    max_pixels: int,
+    levels: Range | None = None,
+    short: int | None = None,
 ) -> Generator[Page]:
     """The pictures of a file; each is decoded when it is asked for."""
     if not data:
         raise UserError(f"{name}: the file is empty")
     if data[:4] not in tiff.MAGIC:
-        yield _one(data, name, max_pixels)
+        yield _one(data, name, max_pixels, short)
         return
     with tiff.opened(data) as pages:
         _check_size([page.size for page in pages], name, max_pixels)
@@ -154,9 +160,11 @@ def _pages(
             yield _tiff_page(data, page, name, levels)
 
 
-def _one(data: bytes, name: str, max_pixels: int) -> Page:
+def _one(data: bytes, name: str, max_pixels: int, short: int | None) -> Page:
     with formats.open_image(data, name) as image:
         _check_size([(image.height, image.width)], name, max_pixels)
+        if short is not None:
+            formats.reduce_jpeg(image, data, short)
         picture = pillow.decode(image, data)
         tables = getattr(image, "quantization", None)
         sampling = 0
@@ -168,7 +176,9 @@ def _one(data: bytes, name: str, max_pixels: int) -> Page:
         # ImageOps.exif_transpose fails if any other EXIF tag is broken.
         turn = image.getexif().get(ExifTags.Base.Orientation, 1)
         notes = _notes(image, data)
-        return Page(_upright(picture, turn), metadata.of_image(image), storage, notes)
+        return Page(
+            exif.upright(picture, turn), metadata.of_image(image), storage, notes
+        )
 
 
 def _notes(image: Image.Image, data: bytes) -> list[str]:
@@ -192,7 +202,7 @@ def _tiff_page(data: bytes, page: tiff.Page, name: str, levels: Range | None) ->
     storage = Storage(
         "TIFF", None, 0, int(page.record.compression), int(page.record.predictor)
     )
-    return Page(_upright(picture, turn), metadata.of_tiff(tags), storage, notes)
+    return Page(exif.upright(picture, turn), metadata.of_tiff(tags), storage, notes)
 
 
 def _plain_page(data: bytes, page: tiff.Page) -> tuple[Picture, Any] | None:
@@ -228,16 +238,6 @@ def _check_size(sizes: list[tuple[int, int]], name: str, max_pixels: int) -> Non
             f"{name}: {what} more than the {max_pixels / 1e6:g} million that are read; "
             "make it smaller"
         )
-
-
-def _upright(picture: np.ndarray, orientation: Any) -> np.ndarray:
-    """The picture, turned upright from an EXIF orientation."""
-    if orientation in TURNS:
-        swapped, *reversed_ = TURNS[orientation]
-        if swapped:
-            picture = picture.swapaxes(0, 1)
-        picture = picture[tuple(slice(None, None, -1 if r else 1) for r in reversed_)]
-    return np.ascontiguousarray(picture)
 
 
 def load_bytes(path: epath.PathLike) -> bytes:

@@ -9,12 +9,14 @@ The file is a NumPy archive (.npz) with these arrays:
 - `temperature`: the softmax temperature of the method;
 - `saturation`: the factor by which the run multiplies the chroma, 1 if missing;
 - `number`: a hash of the picture, which samples depend on, 0 if missing;
+- `network_hints`: what the network saw, as JSON, {} if missing;
 - `source`: a name of the run;
 - `version`: of this format.
 """
 
 import dataclasses
 import io
+import json
 import zipfile
 from typing import Any
 
@@ -24,6 +26,7 @@ from etils import epath
 from colorjax import files
 from colorjax.errors import UserError, reason
 from colorjax.inference.distribution import Distribution
+from colorjax.method import HINTS
 from colorjax.quantize import Q
 
 VERSION = 1
@@ -46,6 +49,7 @@ def save(path: epath.PathLike, distribution: Distribution) -> None:
         temperature=distribution.temperature,
         saturation=distribution.saturation,
         number=distribution.number,
+        network_hints=json.dumps(distribution.network_hints),
         source=distribution.source,
         lightness=distribution.lightness.astype(np.float16),
         logits=distribution.require_logits().astype(np.float16),
@@ -108,6 +112,9 @@ def _validated(content: dict[str, Any]) -> Distribution:
     number = int(content.get("number", 0))
     if not 0 <= number < 1 << 32:
         raise ValueError("its number is not one of 32 bits")
+    network_hints = dict(json.loads(str(content.get("network_hints", "{}"))))
+    if not set(network_hints) <= HINTS:
+        raise ValueError("its hints are not those of a network")
     lightness = lightness.astype(np.float32)
     ab = np.zeros((*lightness.shape, 2), np.float32)
     source = str(content["source"])[:200]
@@ -121,5 +128,6 @@ def _validated(content: dict[str, Any]) -> Distribution:
         source,
         saturation=saturation,
         number=number,
+        network_hints=network_hints,
     )
     return dataclasses.replace(distribution, ab=distribution.decode(temperature))

@@ -10,26 +10,19 @@ from typing import Any, TypedDict, Unpack, overload
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from etils import epath
 
-from colorjax.color import rgb_to_lab
+from colorjax.hints import Guide
 from colorjax.images import Picture
-from colorjax.inference import decode
-from colorjax.inference.batching import (
-    STRIDE,
-    batches,
-    crop,
-    number,
-    padded_size,
-    stack,
-    to_working_size,
-)
+from colorjax.inference import decode, network
+from colorjax.inference.batching import STRIDE
 from colorjax.inference.decode import Options
 from colorjax.inference.distribution import Distribution
+from colorjax.inference.likeness import liken
 from colorjax.inference.pictures import Source, read_picture, sequence
 from colorjax.inference.scales import average
-from colorjax.method import Method, Nets, image_keys
+from colorjax.method import HINTS, Method, Nets
+from colorjax.nets import winograd
 from colorjax.train.experiment import make_method
 from colorjax.train.storage import Step
 from colorjax.train.workdir import STARTER, check_trained, load_run
@@ -43,6 +36,7 @@ class PredictOptions(TypedDict, total=False):
     batch: int
     seed: int | None
     same_noise: bool
+    hints: Guide | Sequence[Guide | None] | None
 
 
 class Colorizer:
@@ -76,17 +70,12 @@ class Colorizer:
         the `method` section of the config that made the method; without it the
         colorizer cannot be pickled.
         """
-
-        def predict(nets, rgb, seed, numbers):
-            lightness = rgb_to_lab(rgb.astype(jnp.float32) / 255)[..., :1]
-            keys = image_keys(seed, numbers)
-            prediction = method.predict(nets, {"lightness": lightness}, keys)
-            return lightness[..., 0], prediction.ab, prediction.logits
-
-        self.nets, self.sizes, self.source = nets, tuple(sizes), source
+        self.use(nets)
+        self.sizes, self.source = tuple(sizes), source
         self._section, self.saturation = section, saturation
         self.temperature, self.stochastic = method.temperature, method.stochastic
-        self._predict = jax.jit(predict)
+        self.inputs, self._predict = method.inputs, network.compiled(method)
+        self._features = method.features and partial(jax.jit(method.features), nets)
 
     @classmethod
     def load(
@@ -116,17 +105,25 @@ class Colorizer:
     def __reduce__(self) -> tuple[Any, ...]:
         if self._section is None:
             raise TypeError("only a colorizer that Colorizer.load made can be copied")
-        nets = jax.device_get(self.nets)
-        arguments = self._section, nets, self.sizes, self.source, self.saturation
-        return _rebuild, arguments
+        rest = self.sizes, self.source, self._section, self.saturation
+        return _rebuild, (self._section, jax.device_get(self.nets), *rest)
+
+    def use(self, nets: Nets) -> None:
+        """Predict with these nets from now on."""
+        self.nets, self._prepared = nets, winograd.prepare(nets)
 
     @cached_property
     def has_logits(self) -> bool:
         """Whether the method predicts a distribution, not only one color per pixel."""
         rgb = jax.ShapeDtypeStruct((1, STRIDE, STRIDE, 3), jnp.uint8)
         numbers = jax.ShapeDtypeStruct((1,), jnp.uint32)
-        shapes = jax.eval_shape(self._predict, self.nets, rgb, 0, numbers)
+        shapes = jax.eval_shape(self._predict, self.nets, rgb, {}, 0, numbers)
         return shapes[2] is not None
+
+    @property
+    def takes_hints(self) -> bool:
+        """Whether the network was trained with hints, so that `predict` uses them."""
+        return bool(self.inputs & HINTS)
 
     @property
     def draws_noise(self) -> bool:
@@ -155,15 +152,16 @@ class Colorizer:
         """Colorize a picture, or each one of a sequence.
 
         Returns pictures of the same size and depth. The options (`temperature`,
-        `saturation`, `palette`, `seed`, `hints`) and the errors are those of `decode`;
+        `saturation`, `seed`, `hints`) and the errors are those of `decode`;
         a file that cannot be read also raises `UserError`.
         """
+        seen = PredictOptions(seed=options.get("seed"), hints=options.get("hints"))
         if isinstance(picture, Source):
             pixels = read_picture(picture)
-            prediction = self.predict(pixels, seed=options.get("seed"))
+            prediction = self.predict(pixels, **seen)
             return self.decode(prediction, pixels, **options)
         pictures = [read_picture(source) for source in sequence(picture)]
-        predictions = self.predict(pictures, seed=options.get("seed"))
+        predictions = self.predict(pictures, **seen)
         return list(map(partial(self.decode, **options), predictions, pictures))
 
     decode = staticmethod(decode.decode)
@@ -191,60 +189,61 @@ class Colorizer:
         A stochastic method predicts another result for another `seed`. Its noise also
         depends on the picture's pixels at working size, not on other pictures. With
         `same_noise`, which is for films, it is the same for all pictures of one size.
+
+        `hints` are those of all pictures or a list with those of each one. A network
+        that `takes_hints` sees them, unless they hold `only_here`; other networks do
+        not, and all that the hints do is done by `decode`, which must get them, too.
         """
-        noise = options.get("seed") or 0, options.get("same_noise", False)
         if isinstance(picture, Source):
-            return self._predict_all([picture], 1, *noise)[0]
-        return self._predict_all(sequence(picture), options.get("batch", BATCH), *noise)
+            return self._predict_all([picture], 1, options)[0]
+        batch = options.get("batch", BATCH)
+        return self._predict_all(sequence(picture), batch, options)
 
     def _predict_all(
-        self, sources: Sequence[Any], batch: int, seed: int, same_noise: bool
+        self, sources: Sequence[Any], batch: int, options: PredictOptions
     ) -> list[Distribution]:
-        sizes, working = [], {side: [] for side in self.sizes}
-        for source in sources:
+        seed, hints = options.get("seed") or 0, options.get("hints")
+        if hints is None or isinstance(hints, Guide):
+            hints = [hints] * len(sources)
+        guides = [guide if self._uses(guide) else None for guide in hints]
+        same_noise = options.get("same_noise", False)
+        views = {side: [] for side in self.sizes}
+        for source, guide in zip(sources, guides, strict=True):
             pixels = read_picture(source)
-            sizes.append(pixels.shape[:2])
-            for side in self.sizes:
-                working[side].append(to_working_size(pixels, side))
+            for side, own in views.items():
+                own.append(
+                    network.view(pixels, side, same_noise, guide, self.saturation)
+                )
         scales = [
-            self._predict_at(*item, sizes, batch, seed, same_noise)
-            for item in working.items()
+            self._predict_at(side, own, batch, seed) for side, own in views.items()
         ]
-        return [average(parts) for parts in zip(*scales, strict=True)]
+        averages = map(average, zip(*scales, strict=True))
+        own = zip(averages, hints, strict=True)
+        return [liken(*one, self._features) for one in own]
 
-    def _predict_at(self, side, working, sizes, batch, seed, same_noise):
-        """The distributions of images at the working size of a short side `side`.
+    def _uses(self, guide: Guide | None) -> bool:
+        """Whether the network sees these hints."""
+        return self.takes_hints and guide is not None and not guide.only_here
 
-        `sizes` are those of the pictures.
-        """
-        padded = [padded_size(len(image), image.shape[1], side) for image in working]
-        predictions = {}
-        for size, members in batches(padded, batch):
-            stacked = stack([working[i] for i in members], size, batch)
-            numbers = np.zeros(batch, np.uint32)
-            if not same_noise:
-                numbers[: len(members)] = [number(working[i]) for i in members]
-            outputs = self._predict(self.nets, stacked, np.uint32(seed), numbers)
-            outputs = jax.device_get(outputs)
-            for row, i in enumerate(members):
-                own = [None if x is None else x[row] for x in outputs]
-                picture = sizes[i], working[i].shape[:2], numbers[row]
-                predictions[i] = self._distribution(*picture, seed, own)
-        return [predictions[index] for index in range(len(working))]
-
-    def _distribution(self, size, shape, number, seed, outputs) -> Distribution:
-        """The prediction for a picture of a `size` from the network's `outputs`."""
-        seed = seed if self.draws_noise else None
-        own = self.temperature, self.source, seed, self.saturation, int(number)
-        return Distribution(size, *crop(shape, *outputs), *own)
+    def _predict_at(self, side, views, batch, seed) -> list[Distribution]:
+        """The distributions of images at the working size of a short side `side`."""
+        run = self._prepared, self.inputs, views, side, batch, seed
+        outputs = network.run(self._predict, *run)
+        return [
+            Distribution(
+                view.size,
+                *output,
+                self.temperature,
+                self.source,
+                seed if self.draws_noise else None,
+                self.saturation,
+                view.number,
+                {name: view.guide for name in self.inputs & HINTS if view.guide},
+            )
+            for view, output in zip(views, outputs, strict=True)
+        ]
 
 
-def _rebuild(
-    section: dict[str, Any],
-    nets: Nets,
-    sizes: Sequence[int],
-    source: str,
-    saturation: float,
-) -> Colorizer:
+def _rebuild(section: dict[str, Any], nets: Nets, *rest: Any) -> Colorizer:
     """The colorizer that was pickled."""
-    return Colorizer(make_method(section), nets, sizes, source, section, saturation)
+    return Colorizer(make_method(section), nets, *rest)

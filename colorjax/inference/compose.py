@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from colorjax.color import into_gamut, lab_to_rgb, rgb_to_lab
 from colorjax.images import Picture
-from colorjax.inference.upsample import PLANES, Guide
+from colorjax.inference.upsample import PLANES, Upsampler
 
 SMALL, LARGE = 1 << 15, 1 << 18  # pixels of a tile; one compiled program for each
 Rectangle = tuple[int, int, int, int]  # top, left, height, width
@@ -34,9 +34,9 @@ def replace_ab(picture: Picture, ab: Float[np.ndarray, "h w 2"]) -> Picture:
     return _map_tiles(picture, planes)
 
 
-def replace_ab_guided(picture: Picture, guide: Guide) -> Picture:
-    """`replace_ab` with the ab that `guide` upsamples along the picture's edges."""
-    return _map_tiles(picture, lambda part: guide.planes(picture.shape[:2], part))
+def replace_ab_guided(picture: Picture, upsampler: Upsampler) -> Picture:
+    """`replace_ab` with the ab that `upsampler` gives along the picture's edges."""
+    return _map_tiles(picture, lambda part: upsampler.planes(picture.shape[:2], part))
 
 
 def _map_tiles(picture: Picture, planes: Callable[[Rectangle], np.ndarray]) -> Picture:

@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 
 from colorjax import images
 from colorjax.errors import UserError
-from colorjax.hints import Guide, locate
+from colorjax.hints import Guide
 from colorjax.images import Picture
 from colorjax.inference import upsample
 from colorjax.inference.compose import replace_ab, replace_ab_guided
@@ -26,7 +26,6 @@ class Options(TypedDict, total=False):
 
     temperature: float | None
     saturation: float | None
-    palette: str | None
     seed: int | None
     hints: Guide | None
 
@@ -37,17 +36,15 @@ def decode(
     *,
     temperature: float | None = None,
     saturation: float | None = None,
-    palette: str | None = None,
     seed: int | None = None,
     hints: Guide | None = None,
 ) -> Picture:
     """The picture in the colors of its distribution, with its own L, size and depth.
 
     `picture` is the one that the distribution was predicted from, in any form that
-    `read_picture` reads. The result has three channels, or four with alpha. The colors
-    of a `palette` give hue and chroma only: the lightness is that of the picture.
-    `saturation` multiplies the chroma, by default by the run's factor;
-    `hints` ask for colors at places; they are met exactly, whatever the saturation.
+    `read_picture` reads. The result has three channels, or four with alpha.
+    `saturation` multiplies the chroma, by default by the run's factor; `hints` ask for
+    colors at places, which are met exactly, whatever the saturation, and for a palette.
     `Distribution.decode` explains the other options. Raises `UserError` if the picture
     has another size, if an option is out of range, or if an option needs logits and
     there are none.
@@ -63,12 +60,12 @@ def decode(
     if not 0 <= saturation < math.inf:
         raise UserError(f"saturation is {saturation}, which must be 0 or more")
     distribution = replace(distribution, saturation=saturation)
-    ab = distribution.decode(temperature, palette, seed, hints)
-    guide = upsample.fit(distribution.lightness, np.float32(saturation) * ab)
-    if hints is not None:
-        local = locate(hints, distribution.size, distribution.lightness).local
-        guide = guide.pinned(local[..., 2])
-    return replace_ab_guided(picture, guide)
+    asked = distribution.locate(hints) if hints and hints.has_places else None
+    ab = distribution.decode(temperature, seed, hints, asked)
+    upsampler = upsample.fit(distribution.lightness, np.float32(saturation) * ab)
+    if asked is not None:
+        upsampler = upsampler.pinned(asked.local[..., 2])
+    return replace_ab_guided(picture, upsampler)
 
 
 def uncertainty(

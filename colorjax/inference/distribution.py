@@ -4,20 +4,19 @@ The distribution over the 313 bins is decoded in milliseconds, in many ways, wit
 running the network again. It is NumPy, so that nothing is compiled for an image size.
 """
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
-from scipy.special import softmax
 
-from colorjax.color import rgb_to_lab
 from colorjax.errors import UserError
-from colorjax.hints import Guide, Hints, locate
+from colorjax.hints import Guide, Hints, histogram, locate
 from colorjax.inference import steering
+from colorjax.inference.interpolation import interpolate
+from colorjax.inference.reference import Likeness, preference, snapped
 from colorjax.inference.sampling import sample
+from colorjax.inference.softmax import softmax
 from colorjax.quantize import ab_bins
 
 
@@ -35,7 +34,11 @@ class Distribution:
     - `seed`: that of the noise with which a stochastic method predicted `ab`; None for
       other methods and where there are logits;
     - `saturation`: the factor by which the run multiplies the chroma of `ab`;
-    - `number`: a hash of the picture, so that samples of one seed differ by picture.
+    - `number`: a hash of the picture, so that samples of one seed differ by picture;
+    - `network_hints`: what the network saw as its inputs "local" and "globe": the guide
+      of each, as JSON. These hints change the prediction no further, but for the colors
+      at their own places;
+    - `likeness`: that to the exemplar with which the picture was predicted.
     """
 
     size: tuple[int, int]
@@ -48,6 +51,8 @@ class Distribution:
     seed: int | None = None
     saturation: float = 1.0
     number: int = 0
+    network_hints: Mapping[str, str] = field(default_factory=dict)
+    likeness: Likeness | None = None
 
     def __repr__(self) -> str:
         bins = "no logits" if self.logits is None else f"logits {self.logits.shape}"
@@ -59,66 +64,102 @@ class Distribution:
     def decode(
         self,
         temperature: float | None = None,
-        palette: str | None = None,
         seed: int | None = None,
         hints: Guide | None = None,
+        located: Hints | None = None,
     ) -> Float[np.ndarray, "h w 2"]:
         """ab at working size: the mean of the bins under softmax(logits / temperature).
 
-        Without options, the method's own `ab`. With a `palette` such as
-        "#aa5533,#224488", each bin is replaced by the nearest of these colors in ab, so
-        that the result mixes only their hues and chromas, at the image's own L. With a
-        `seed`, the result is one of many plausible colorings (`sampling.sample`). A
-        prediction of a stochastic method is such a coloring itself; `seed` must be that
-        of the prediction. `hints` are met once `saturation` has multiplied the result.
-        Raises `UserError` for an option out of range, or if an option needs logits and
-        there are none.
+        Without options, the method's own `ab`. With a `seed`, the result is one of many
+        plausible colorings (`sampling.sample`). A prediction of a stochastic method is
+        such a coloring itself; `seed` must be that of the prediction. `hints` are met
+        once `saturation` has multiplied the result; `located` are the same where
+        `locate` has made them already. With a palette, each bin is replaced by the
+        nearest of its colors in ab, so that the result mixes only their hues and
+        chromas, at the image's own L. With an exemplar, each bin gets about the share
+        that it has there. Raises `UserError` for an option out of range, or if one
+        needs logits and there are none.
         """
         if hints is None:
-            return self._decode(temperature, palette, seed)
-        asked = self._asked(hints)
-        if hints.only_here:
-            ab = self._decode(temperature, palette, seed)
-        elif self.logits is None:
-            ab = self._decode(temperature, palette, seed)
+            return self._decode(temperature, seed)
+        asked = None
+        if hints.has_places:
+            asked = self._before_saturation(located or self.locate(hints))
+        steered = self._steered(hints, asked, temperature)
+        if steered is not self:
+            temperature = self._checked(temperature)
+        ab = steered._decode(temperature, seed, hints.palette)
+        if asked is None:
+            return ab
+        if self.logits is None and not self._are_settled(hints):
             colors = steering.propagated(asked, self.lightness, self.stride)
             total, weight = np.split(self._spread(colors), [2], axis=-1)
             ab = total + (1 - weight) * ab
-        else:
-            temperature = self.temperature if temperature is None else temperature
-            ab = self._steered(asked, temperature)._decode(temperature, palette, seed)
         return steering.pin(ab, asked.local)
 
-    def _asked(self, hints: Guide) -> Hints:
-        """The hints on the working pixels, with the chroma before `saturation`."""
-        asked = locate(hints, self.size, self.lightness)
+    def _saw(self, hints: Guide, name: str) -> bool:
+        """Whether the network saw these hints as the input `name`."""
+        guide = self.network_hints.get(name)
+        return guide is not None and guide == hints.to_json()
+
+    def locate(self, hints: Guide) -> Hints:
+        """The hints that have places, on the working pixels."""
+        return locate(hints, self.size, self.lightness)
+
+    def _before_saturation(self, asked: Hints) -> Hints:
+        """The hints with the chroma that `saturation` makes theirs."""
         factor = np.float32(1 / (self.saturation or 1.0))  # 0 leaves no color at all
         local = asked.local * np.array([factor, factor, 1], np.float32)
         return asked._replace(ab=asked.ab * factor, local=local)
 
-    def _steered(self, asked: Hints, temperature: float) -> "Distribution":
-        """The distribution that the hints leave, at a temperature."""
-        logits = self.require_logits()
-        added = steering.evidence(asked, self.lightness, self.stride, logits.shape[:2])
-        return replace(self, logits=logits + np.float32(temperature) * added)
+    def _are_settled(self, hints: Guide) -> bool:
+        """Whether the hints change nothing away from their places any more."""
+        return hints.only_here or self._saw(hints, "local")
+
+    def _steered(
+        self, hints: Guide, asked: Hints | None, temperature: float | None
+    ) -> "Distribution":
+        """The distribution that the hints leave, at a temperature.
+
+        It is this one if they leave the logits as they are.
+        """
+        logits, scale = self.logits, np.float32(self._checked(temperature))
+        if hints.exemplar is not None and not self._saw(hints, "globe"):
+            shares = histogram(hints.exemplar, self.saturation or 1.0)
+            logits = self.require_logits()
+            added = preference(logits / scale, shares)
+            if self.likeness and self.likeness.is_to(hints.exemplar):
+                added = added + self.likeness.on(logits.shape[:2], self.stride)
+            logits = logits + scale * added
+        if logits is not None and asked is not None and not self._are_settled(hints):
+            grid = self.lightness, self.stride, logits.shape[:2]
+            logits = logits + scale * steering.evidence(asked, *grid)
+        return self if logits is self.logits else replace(self, logits=logits)
 
     def _decode(
-        self, temperature: float | None, palette: str | None, seed: int | None
+        self,
+        temperature: float | None,
+        seed: int | None,
+        palette: Sequence[str] = (),
     ) -> Float[np.ndarray, "h w 2"]:
-        """`decode` without hints."""
+        """`decode` without hints that have places."""
         if seed is not None and self.logits is None:
             self._check_seed(seed)
             seed = None
-        if temperature is None and palette is None and seed is None:
+        if temperature is None and not palette and seed is None:
             return self.ab
+        logits = self.require_logits() / np.float32(self._checked(temperature))
+        centers = snapped(palette) if palette else ab_bins()
+        if seed is None:
+            return self._spread(softmax(logits) @ centers)
+        return sample(logits, centers, [seed, self.number], self._spread)
+
+    def _checked(self, temperature: float | None) -> float:
+        """A temperature, by default that of the method; it must be positive."""
         temperature = self.temperature if temperature is None else temperature
         if not temperature > 0:
             raise UserError(f"temperature is {temperature}, which must be positive")
-        logits = self.require_logits() / np.float32(temperature)
-        centers = ab_bins() if palette is None else _snap(parse_palette(palette))
-        if seed is None:
-            return self._spread(softmax(logits, axis=-1) @ centers)
-        return sample(logits, centers, [seed, self.number], self._spread)
+        return temperature
 
     def _check_seed(self, seed: int) -> None:
         """Raise `UserError` unless the noise of the prediction had this seed."""
@@ -137,10 +178,10 @@ class Distribution:
         logits.
         """
         if hints is not None:
-            asked = self._asked(hints)
-            steered = self if hints.only_here else self._steered(asked, 1.0)
+            asked = self._before_saturation(self.locate(hints))
+            steered = self._steered(hints, asked, 1.0)
             return steered.entropy() * (1 - asked.local[..., 2])
-        p = softmax(self.require_logits(), axis=-1)
+        p = softmax(self.require_logits())
         entropy = -(p * np.log(np.maximum(p, 1e-30))).sum(-1)
         return self._spread(entropy[..., None])[..., 0]
 
@@ -184,31 +225,12 @@ class Distribution:
         return interpolate(grid, [pixel / self.stride for pixel in pixels])
 
 
-def interpolate(
-    grid: Float[np.ndarray, "h w c"], places: Sequence[np.ndarray]
-) -> Float[np.ndarray, "h2 w2 c"]:
-    """Bilinear interpolation at all pairs of a row and a column in `places`.
-
-    A place is a fractional index into the grid. Beyond the border it is moved there.
-    """
-    for axis, place in enumerate(places):
-        place = np.clip(place.astype(np.float32), 0, grid.shape[axis] - 1)
-        low = place.astype(int)
-        high = np.minimum(low + 1, grid.shape[axis] - 1)
-        part = np.expand_dims(
-            place - low.astype(np.float32), [i for i in range(3) if i != axis]
-        )
-        below, above = np.take(grid, low, axis), np.take(grid, high, axis)
-        grid = below + (above - below) * part
-    return grid
-
-
 def no_logits_error(source: str) -> UserError:
     """The error of an option that needs logits, for a run whose method has none."""
     return UserError(
         f"{source}: this method gives one color per pixel; temperature, palette, "
-        "uncertainty and saved distributions need a method that gives a distribution, "
-        "such as zhang2016"
+        "uncertainty, saved distributions and an exemplar need a method that gives a "
+        "distribution, such as zhang2016"
     )
 
 
@@ -219,21 +241,3 @@ def no_samples_error(source: str) -> UserError:
         "and seeds need a method that gives a distribution, such as zhang2016, or one "
         "that draws noise"
     )
-
-
-def parse_palette(palette: str) -> Float[np.ndarray, "k 2"]:
-    """The ab of colors written as "#aa5533,#224488". Raises `UserError` otherwise."""
-    names = [name.strip() for name in palette.split(",")]
-    for name in names:
-        if not re.fullmatch("#[0-9a-fA-F]{6}", name):
-            raise UserError(
-                f"palette: '{name}' is no color; write colors as '#aa5533,#224488'"
-            )
-    rgb = np.array([list(bytes.fromhex(name[1:])) for name in names], np.float32) / 255
-    return np.asarray(rgb_to_lab(jnp.asarray(rgb)))[:, 1:]
-
-
-def _snap(colors: Float[np.ndarray, "k 2"]) -> Float[np.ndarray, "313 2"]:
-    """For each bin, the nearest of the colors."""
-    distance = ((ab_bins()[:, None] - colors) ** 2).sum(-1)
-    return colors[distance.argmin(1)]

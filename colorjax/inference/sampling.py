@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import softmax
 
+from colorjax.inference.softmax import softmax
 from colorjax.quantize import GRID
 
 Spread = Callable[[np.ndarray], np.ndarray]
@@ -40,9 +40,9 @@ def sample(
     The total variation of the result is at most `MAX_VARIATION` times that of the plain
     mean. Where it would be larger, the noise is reduced in strength.
     """
-    p = softmax(logits, axis=-1)
+    p = softmax(logits)
     covariance = _covariance(p, centers)
-    dominant = _covariance(softmax(SURE * logits, axis=-1), centers)
+    dominant = _covariance(softmax(SURE * logits), centers)
     sureness = np.trace(dominant, axis1=-2, axis2=-1) / np.trace(
         covariance, axis1=-2, axis2=-1
     )
@@ -52,7 +52,7 @@ def sample(
 
     def tilted_mean(strength):
         tilted = logits + np.float32(strength) * tilt.astype(np.float32)
-        return spread(softmax(tilted, axis=-1) @ centers)
+        return spread(softmax(tilted) @ centers)
 
     limit = MAX_VARIATION * total_variation(tilted_mean(0))
     colors, strength = tilted_mean(1), 0.0

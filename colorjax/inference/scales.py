@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import log_softmax
 
 from colorjax import images
-from colorjax.inference.distribution import Distribution, interpolate
+from colorjax.inference.distribution import Distribution
+from colorjax.inference.interpolation import interpolate
+from colorjax.inference.softmax import log_softmax
 
 
 def average(parts: Sequence[Distribution]) -> Distribution:
@@ -41,7 +42,7 @@ def _resized_ab(part: Distribution, size: tuple[int, int]) -> np.ndarray:
 
 def _log_probabilities(part: Distribution, target: Distribution) -> np.ndarray:
     """The log-probabilities of `part` on the grid of the logits of `target`."""
-    values = log_softmax(part.require_logits(), axis=-1)
+    values = log_softmax(part.require_logits())
     if part is target:
         return values
     grids = target.require_logits().shape[:2]

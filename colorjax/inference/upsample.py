@@ -26,7 +26,7 @@ COARSE = 4  # working pixels per coarse sample: the resolution of ab
 PLANES = 5  # two of ab, two of the gain, one of L
 
 
-class Guide(NamedTuple):
+class Upsampler(NamedTuple):
     """What ab at full size is computed from, together with L at full size.
 
     `ab` is at working size; `gain` and `lightness`, the coarse L, are at coarse size.
@@ -47,14 +47,16 @@ class Guide(NamedTuple):
         planes.append(self.lightness)
         return np.stack([resize(plane, size, part) for plane in planes], axis=-1)
 
-    def pinned(self, weight: Float[np.ndarray, "h w"]) -> "Guide":
-        """The guide that leaves ab as it is where a weight at working size is not 0."""
+    def pinned(self, weight: Float[np.ndarray, "h w"]) -> "Upsampler":
+        """The upsampler that leaves ab as it is where a weight is not 0."""
         free = resize(weight, self.lightness.shape) == 0
         return self._replace(gain=self.gain * free[..., None].astype(np.float32))
 
 
-def fit(lightness: Float[np.ndarray, "h w"], ab: Float[np.ndarray, "h w 2"]) -> Guide:
-    """The guide of a picture, from its L (0 to 100) and ab at working size."""
+def fit(
+    lightness: Float[np.ndarray, "h w"], ab: Float[np.ndarray, "h w 2"]
+) -> Upsampler:
+    """The upsampler of a picture, from its L (0 to 100) and ab at working size."""
     height, width = lightness.shape
     size = (max(1, round(height / COARSE)), max(1, round(width / COARSE)))
     coarse = resize(lightness, size)
@@ -63,7 +65,7 @@ def fit(lightness: Float[np.ndarray, "h w"], ab: Float[np.ndarray, "h w 2"]) -> 
     mean, mean_ab = _mean(light), _mean(colors)
     variance = _mean(light**2) - mean**2
     gain = (_mean(light * colors) - mean * mean_ab) / (variance + EPSILON)
-    return Guide(ab, _mean(gain), coarse)
+    return Upsampler(ab, _mean(gain), coarse)
 
 
 def _mean(x: Float[np.ndarray, "h w c"]) -> Float[np.ndarray, "h w c"]:

@@ -6,7 +6,8 @@ the true color. Rare colors weigh more. The annealed mean decodes the distributi
 `mix` = 1 is the paper's plain classification, without rebalancing.
 """
 
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -15,8 +16,14 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from colorjax.errors import UserError
-from colorjax.method import Examples, Method, Prediction
-from colorjax.nets.efficientnet_lite import CHANNELS, STAGES, EfficientNetColorizer
+from colorjax.hints.simulate import SIDE, simulate
+from colorjax.method import Examples, Method, Prediction, no_hints
+from colorjax.nets.efficientnet_lite import (
+    CHANNELS,
+    STAGES,
+    EfficientNetColorizer,
+    place_features,
+)
 from colorjax.nets.layers import apply_eval, apply_train, upsample
 from colorjax.nets.vgg_dilated import SCALE, VGGDilated
 from colorjax.quantize import (
@@ -29,6 +36,19 @@ from colorjax.quantize import (
 )
 
 COLORFUL = 5.0  # ab units; an image without a larger ab value is grey
+
+
+class Model(NamedTuple):
+    """What the functions of the method share; see `build` for the options."""
+
+    net: nn.Module
+    weights: Float[Array, "313"] | None
+    neighbors: int
+    sigma: float
+    temperature: float
+    jitter: float
+    hint_count: float
+    hint_side: int
 
 
 def build(
@@ -45,6 +65,8 @@ def build(
     dropout: float = 0.0,
     remat: bool = False,
     frozen: int = 0,
+    hint_count: float = 0.0,
+    hint_side: int = SIDE,
     dtype: Literal["float32", "bfloat16"] = "float32",
 ) -> Method:
     """The method for a data set whose bins have the frequencies `prior`.
@@ -58,6 +80,10 @@ def build(
     `temperature` decodes. The loss is a sum over the pixels of an image. `jitter` of
     the lightness (see `jitter_lightness`) and `dropout` are for small data sets.
 
+    With a `hint_count` above 0, "efficientnet_lite0" takes hints at places, too. The
+    hints of training are those of `simulate`, with this count on average and at most
+    `hint_side` pixels wide.
+
     Raises `UserError` where a value is out of range or belongs to the other net.
     """
     if not (0 < mix <= 1 and neighbors >= 1 and sigma > 0 and temperature > 0):
@@ -67,38 +93,79 @@ def build(
         )
     if not (jitter >= 0 and 0 <= dropout < 1):
         raise UserError("config.method: jitter is 0 or more, dropout lies in [0, 1)")
-    model = _make_net(net, width, affine, remat, frozen, dropout, jnp.dtype(dtype))
     weights = None
     if prior is not None:
         weights = rebalancing_weights(jnp.asarray(prior, jnp.float32), mix)
-
-    def init(key, examples):
-        keys = {"params": key, "dropout": key}
-        return {"G": dict(model.init(keys, examples["lightness"], train=True))}
-
-    def loss(params, nets, examples, key):
-        if weights is None:
-            raise ValueError("zhang2016: the loss needs build(prior=...)")
-        jitter_key, dropout_key = jax.random.split(key)
-        variables = {**nets["G"], "params": params}
-        lightness = jitter_lightness(jitter_key, examples["lightness"], jitter)
-        logits, updates = apply_train(model, variables, lightness, dropout_key)
-        value, mean = rebalanced_loss(logits, examples, weights, neighbors, sigma)
-        return value, ({"G": updates}, {"loss": mean})
-
-    def infer(nets, inputs, keys):
-        logits = apply_eval(model, nets["G"], inputs["lightness"])
-        return Prediction(upsample(annealed_mean(logits, temperature), SCALE), logits)
-
-    return Method(init, {"G": loss}, infer, temperature)
+    own = width, affine, remat, frozen, dropout, hint_count, jnp.dtype(dtype)
+    options = neighbors, sigma, temperature, jitter, hint_count, hint_side
+    model = Model(_make_net(net, *own), weights, *options)
+    return Method(
+        partial(_init, model),
+        {"G": partial(_loss, model)},
+        partial(_infer, model),
+        temperature,
+        features=FEATURES.get(net),
+        inputs=frozenset({"lightness", "local"} if hint_count else {"lightness"}),
+    )
 
 
-def _make_net(name, width, affine, remat, frozen, dropout, dtype) -> nn.Module:
+def _features(nets, lightness) -> Float[Array, "b h w c"]:
+    """`Method.features`, by the encoder."""
+    return place_features(nets["G"]["params"]["encoder"], lightness)
+
+
+FEATURES = {"efficientnet_lite0": _features}  # by net
+
+
+def _init(model: Model, key, examples):
+    keys = {"params": key, "dropout": key}
+    planes = _planes(model, examples["lightness"], no_hints(examples["lightness"]))
+    return {"G": dict(model.net.init(keys, planes, train=True))}
+
+
+def _loss(model: Model, params, nets, examples, key):
+    if model.weights is None:
+        raise ValueError("zhang2016: the loss needs build(prior=...)")
+    jitter_key, dropout_key = jax.random.split(key)
+    variables = {**nets["G"], "params": params}
+    lightness = jitter_lightness(jitter_key, examples["lightness"], model.jitter)
+    hints = {}
+    if model.hint_count:
+        keys = jax.random.split(jax.random.fold_in(key, 2), len(lightness))
+        own = model.hint_count, model.hint_side
+        hints["local"] = simulate(keys, examples["ab"], *own)
+    planes = _planes(model, lightness, hints)
+    logits, updates = apply_train(model.net, variables, planes, dropout_key)
+    own = model.weights, model.neighbors, model.sigma
+    value, mean = rebalanced_loss(logits, examples, *own)
+    return value, ({"G": updates}, {"loss": mean})
+
+
+def _infer(model: Model, nets, inputs, keys):
+    planes = _planes(model, inputs["lightness"], inputs)
+    logits = apply_eval(model.net, nets["G"], planes)
+    ab = upsample(annealed_mean(logits, model.temperature), SCALE)
+    return Prediction(ab, logits)
+
+
+def _planes(model: Model, lightness, hints):
+    """What the net sees: L, and hints if it takes them."""
+    if not model.hint_count:
+        return lightness
+    return jnp.concatenate([lightness, hints["local"]], axis=-1)
+
+
+def _make_net(
+    name, width, affine, remat, frozen, dropout, hint_count, dtype
+) -> nn.Module:
     """The net from L to logits over the bins."""
     common: dict[str, Any] = dict(head_scale=0.1, dropout=dropout, dtype=dtype)
     if name == "vgg_dilated":
-        if frozen:
-            raise UserError("config.method.frozen goes with net 'efficientnet_lite0'")
+        if frozen or hint_count:
+            raise UserError(
+                "config.method: frozen and hint_count go with net "
+                "'efficientnet_lite0'; zhang2017 is a net like 'vgg_dilated' with hints"
+            )
         return VGGDilated(Q, width, affine, remat=remat, **common)
     if affine or remat or not 0 <= frozen <= len(STAGES):
         raise UserError(

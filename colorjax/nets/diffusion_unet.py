@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 
 from colorjax.nets.layers import shrink
 from colorjax.nets.noise_level import NoiseLevel
+from colorjax.nets.winograd import Convolution
 
 CHANNELS = 256  # of the finest level at full width
 HEAD = 64  # channels of an attention head
@@ -58,6 +59,7 @@ class ResidualBlock(nn.Module):
                 padding=size // 2,
                 kernel_init=init,
                 dtype=self.dtype,
+                conv_general_dilated_cls=Convolution,
                 name=name,
             )
 

@@ -18,6 +18,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from colorjax.nets import winograd
+
 
 def apply_train(
     net: nn.Module, variables: Mapping[str, Any], x: Float[Array, "b h w i"], key=None
@@ -41,11 +43,14 @@ def apply_eval(
     return output.astype(jnp.float32)
 
 
-def dilated_conv(x, kernel, stride=1, dilation=1):
+def dilated_conv(x, kernel, stride=1, dilation=1, transformed=None):
     """A convolution with an odd kernel [k k i o].
 
-    It is padded like PyTorch's with padding = dilation * (k // 2).
+    It is padded like PyTorch's with padding = dilation * (k // 2). If there is a
+    `transformed` kernel (see `nets.winograd`), it is used where it applies.
     """
+    if transformed is not None and stride == 1 and x.dtype == transformed.dtype:
+        return winograd.convolve(x, transformed, dilation)
     pad = dilation * (kernel.shape[0] // 2)
     return jax.lax.conv_general_dilated(
         x,
@@ -112,7 +117,9 @@ class Conv(nn.Module):
 
     `convolve(x, kernel)` is any function that is linear in the kernel, which has this
     `shape`; its last axis holds the outputs. They have the standard deviation `scale`
-    on the first batch. Parameters are float32, the product is in `x.dtype`.
+    on the first batch. Parameters are float32, the product is in `x.dtype`. A
+    `convolve` of large 3x3 kernels also gets `transformed` (see `dilated_conv`) where
+    the net has been prepared.
     """
 
     shape: tuple[int, ...]
@@ -121,19 +128,24 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b h2 w2 o"]:
-        def convolve(kernel):
-            return self.convolve(x, kernel.astype(x.dtype))
+        transformed = winograd.kernel_of(self)
+        options = {} if transformed is None else {"transformed": transformed}
 
-        def unit_variance(key):
-            kernel = nn.initializers.he_normal()(key, self.shape, jnp.float32)
+        def convolve(kernel):
+            return self.convolve(x, kernel.astype(x.dtype), **options)
+
+        def unit_variance(key, shape):
+            kernel = nn.initializers.he_normal()(key, shape, jnp.float32)
             y = convolve(kernel).astype(jnp.float32)
             return self.scale * kernel / (y.std(axis=(0, 1, 2)) + 1e-6)
 
-        def zero_mean(key):
+        def zero_mean(key, shape):
             return -convolve(kernel).astype(jnp.float32).mean(axis=(0, 1, 2))
 
-        kernel = self.param("kernel", unit_variance)
-        bias = self.param("bias", zero_mean)
+        if not self.is_initializing():  # Flax traces them again to check the shapes
+            unit_variance = zero_mean = nn.initializers.zeros
+        kernel = self.param("kernel", unit_variance, self.shape)
+        bias = self.param("bias", zero_mean, self.shape[-1:])
         return convolve(kernel) + bias.astype(x.dtype)
 
 
@@ -153,6 +165,7 @@ def plain_conv(
         strides=stride,
         padding=padding,
         kernel_init=NORMAL,
+        conv_general_dilated_cls=winograd.Convolution,
         **options,
     )
 

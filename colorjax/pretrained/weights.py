@@ -170,6 +170,29 @@ class Reader:
         )
         return {"scale": scale, "bias": bias}, {"mean": mean, "var": var}
 
+    def conv(
+        self, shape: tuple[int, ...], weight: str, bias: str, transposed: bool = False
+    ) -> Tensors:
+        """The kernel, of `shape` [h w inputs outputs], and the bias of a convolution.
+
+        Files swap inputs and outputs in the kernel of a transposed one.
+        """
+        height, width, inputs, outputs = shape
+        if transposed:
+            kernel = self.kernel(weight, (height, width, outputs, inputs))
+            kernel = kernel.swapaxes(2, 3)
+        else:
+            kernel = self.kernel(weight, shape)
+        return {"kernel": kernel, "bias": self.take(bias, (outputs,))}
+
+    def caffe_norm(self, key: str, size: int) -> Tensors:
+        """The mean and var of Caffe's BatchNorm `key`, which are stored as sums."""
+        mean, var = (self.take(f"{key}.{place}", (size,)) for place in (0, 1))
+        total = self.take(f"{key}.2", (1,))  # of the weights of both sums
+        if total <= 0:
+            raise self.refusal(f"{key}.2", f"is {total[0]:g}, not positive")
+        return {"mean": mean / total, "var": var / total}
+
     def finish(self) -> None:
         """Raise `UserError` where a tensor is left."""
         if self.left:

@@ -105,12 +105,7 @@ def _from_caffe(weights: Weights, first: str) -> Published:
         key = places.get(layer, layer)
         params[layer] = _conv(reader, layer, shape, f"{key}.0", f"{key}.1")
     for layer, shape in shapes["batch_stats"].items():
-        key = places[layer]
-        mean, var = (reader.take(f"{key}.{i}", shape["mean"].shape) for i in (0, 1))
-        total = reader.take(f"{key}.2", (1,))  # of the weights of both sums
-        if total <= 0:
-            raise reader.refusal(f"{key}.2", f"is {total[0]:g}, not positive")
-        statistics[layer] = {"mean": mean / total, "var": var / total}
+        statistics[layer] = reader.caffe_norm(places[layer], shape["mean"].size)
     params["conv1_1"]["kernel"] *= 100  # its input is L - 50, ours a hundredth of it
     reheat, bins = _caffe_decoder(reader)
     reader.finish()
@@ -161,16 +156,8 @@ def _shapes(first: np.ndarray, affine: bool) -> tuple[float, dict[str, Any]]:
 
 
 def _conv(reader, layer, shape, weight, bias) -> dict[str, np.ndarray]:
-    """The kernel and the bias of a convolution.
-
-    Both libraries swap inputs and outputs in the kernel of the transposed convolution.
-    """
-    height, width, inputs, outputs = shape["kernel"].shape
-    if layer == "conv8_1":
-        kernel = reader.kernel(weight, (height, width, outputs, inputs)).swapaxes(2, 3)
-    else:
-        kernel = reader.kernel(weight, shape["kernel"].shape)
-    return {"kernel": kernel, "bias": reader.take(bias, (outputs,))}
+    """The kernel and the bias of a convolution."""
+    return reader.conv(shape["kernel"].shape, weight, bias, layer == "conv8_1")
 
 
 def _distance_from_bins(reader: Reader, key: str, colors: np.ndarray) -> float:

@@ -30,7 +30,8 @@ class TrainingData:
 
     def single_pass(self, batch: int, label: str) -> Iterator[Batch]:
         """The training split once, in global batches of `batch`, with progress."""
-        batches = self.dataset.single_pass(self.splits["data"], batch, label)
+        source = self.splits["data"]
+        batches = self.dataset.single_pass(source, batch, label, reduced=True)
         return self.unreadable[0].count(batches)
 
     def batches(self, start: int) -> Iterator[Batch]:

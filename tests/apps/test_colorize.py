@@ -21,6 +21,7 @@ from skimage.color import rgb2lab
 from colorjax import cli, images
 from colorjax.apps.colorize import pipeline
 from colorjax.apps.colorize.jobs import Job, Wanted
+from colorjax.hints import Guide, Point
 from colorjax.inference.colorizer import Colorizer
 
 JOB = Job(None, None, Path("picture.png"))
@@ -374,9 +375,10 @@ def test_hints_and_saved_distributions(picture, command, tmp_path):
         (["--hint", "1.2.3,1=#aa5533"], "is no hint like"),
         (["--hint", "1,1=red"], "'red' is no color"),
         (["--hint", "1,1=neutral,200%"], "radius"),
-        (["--hints", "STROKES"], "4x4 pixels and the picture 90x60"),
+        (["--hints", "STROKES"], "strokes.png: the strokes have 4x4 pixels and the"),
         (["--hints", "missing.json"], "No such file"),
         (["--only-here"], "--only-here needs --hint or --hints"),
+        (["--exemplar", "missing.jpg"], "missing.jpg: No such file"),
     ],
 )
 def test_wrong_hints(arguments, message, picture, command, tmp_path):
@@ -392,3 +394,56 @@ def test_hints_are_those_of_one_picture(folder, command, tmp_path):
     mark = "--hint", "1,1=neutral"
     code, _, err = command("colorize", folder, "--out", tmp_path / "x", *mark)
     assert code and "hints are those of one picture, not of 3" in err
+
+
+def test_a_folder_of_hints(tmp_path, command):
+    names = "a.png", "b.png", "c/a.png", "d.png"
+    for name in names:
+        path = tmp_path / "grey" / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        images.write(path, np.full((60, 90, 3), 119, np.uint8))
+    folder = tmp_path / "hints"
+    (folder / "c").mkdir(parents=True)
+    for name, color in (("a.png", "#8c6f5a"), ("c/a", "#5a6f8c"), ("x.jpg", "#8c6f5a")):
+        guide = Guide([Point(0.25, 0.5, color)])
+        (folder / f"{name}.hints.json").write_text(guide.to_json())
+    strokes = np.zeros((60, 90, 4), np.uint8)
+    strokes[20:40, 30:60] = 0x8C, 0x6F, 0x5A, 255
+    images.write(folder / "b.png", strokes)
+    out = tmp_path / "out"
+    code, _, err = command(
+        "colorize", tmp_path / "grey", "--out", out, "--hints", folder
+    )
+    assert code == 0, err
+    assert f"{folder / 'x.jpg.hints.json'}: not used" in err
+    for name, place, ab in (
+        ("a.png", (30, 22), (8.3, 16.1)),
+        ("b.png", (30, 45), (8.3, 16.1)),
+        ("c/a.png", (30, 22), (0.1, -17.6)),
+    ):
+        np.testing.assert_allclose(rgb2lab(load(out / name))[place][1:], ab, atol=1)
+    kept = {str(path.relative_to(out)) for path in out.rglob("*.hints.json")}
+    assert kept == {f"{name}.hints.json" for name in names[:3]}
+
+
+def test_a_folder_of_hints_for_other_pictures(picture, command, tmp_path):
+    (tmp_path / "hints").mkdir()
+    (tmp_path / "hints" / "x.hints.json").write_text(
+        Guide(palette=["#aa5533"]).to_json()
+    )
+    arguments = "--out", tmp_path / "x", "--hints", tmp_path / "hints"
+    code, _, err = command("colorize", picture, *arguments)
+    assert code and "hints: no hints for any of the pictures" in err
+
+
+def test_an_exemplar_is_kept_beside_the_result(picture, command, tmp_path):
+    images.write(tmp_path / "blue.png", scene(1, 64)[..., ::-1].copy())
+    first, again, plain = (tmp_path / f"{name}.png" for name in ("x", "y", "z"))
+    exemplar = "--exemplar", tmp_path / "blue.png"
+    assert command("colorize", picture, "--out", first, *exemplar)[0] == 0
+    assert command("colorize", picture, "--out", plain)[0] == 0
+    assert first.read_bytes() != plain.read_bytes()
+    saved = tmp_path / "x.png.hints.json"
+    assert command("colorize", picture, "--out", again, "--hints", saved)[0] == 0
+    assert again.read_bytes() == first.read_bytes()
+    assert Path(f"{again}.hints.json").read_bytes() == saved.read_bytes()

@@ -265,6 +265,7 @@ def test_colorize_with_a_converted_run(runs, tmp_path):
     np.testing.assert_array_equal(found, Colorizer.load(workdir)(picture))
 
 
+@pytest.mark.slow
 def test_evaluate_and_train_from_a_converted_run(runs, tmp_path, capsys):
     folder = write_folder(tmp_path / "pictures", 20)
     workdir, tuned = runs[0] / "pytorch", tmp_path / "tuned"

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from colorizers import random_nets
-from helpers import python, run_colorjax, scene, write_folder
+from colorizers import random_nets, write_run
+from helpers import PALETTE, python, run_colorjax, scene, write_folder
 from skimage.color import rgb2lab
 
 from colorjax import cli, files, methods
@@ -183,6 +183,24 @@ for path in sys.argv[2:]:
 """
 
 
+@pytest.mark.slow
+def test_stablehlo_of_a_sampler(tmp_path, command):
+    """It has the noise of seed 0; ONNX is refused."""
+    settings = {key: value for key, value in PALETTE.items() if key != "name"}
+    workdir, out = write_run(tmp_path / "run", "palette", **settings), tmp_path / "net"
+    code, _, err = command(workdir, "--format", "onnx", "--out", out)
+    assert code == 2 and "--format stablehlo writes any" in err
+    result = run_colorjax("export", workdir, "--format", "stablehlo", "--out", out)
+    assert result.code == 0, result.err
+    exported = jax.export.deserialize(bytearray(out.read_bytes()))
+    rgb = noise((2, 40, 24)).astype(np.float32)
+    colorized = np.asarray(exported.call(rgb))
+    np.testing.assert_allclose(colorized, live(workdir)(rgb), atol=1e-3)
+    np.testing.assert_array_equal(colorized, exported.call(rgb))
+    assert np.abs(colorized - grey_of(rgb)).max() > 0.02
+
+
+@pytest.mark.slow
 def test_stablehlo_without_colorjax(runs, stablehlo, tmp_path):
     facts = json.loads(stablehlo.with_name("net.stablehlo.json").read_text())
     assert facts["licence"] == LICENCE and facts["short side"].startswith("32 pixels")

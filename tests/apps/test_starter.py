@@ -1,13 +1,14 @@
 """The run that comes with colorjax, and `colorjax pack`, which made it small."""
 
+import json
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-from colorizers import UNIFORM
+from colorizers import UNIFORM, write_run
 from examples import predict
-from helpers import TINY, encode, run_colorjax, scene
+from helpers import ROOT, TINY, encode, run_colorjax, run_train, scene, write_folder
 from orbax.checkpoint import v1 as ocp
 
 import colorjax
@@ -158,3 +159,28 @@ def test_pack_leaves_nothing_after_a_mistake(workdir, capsys):
         err = capsys.readouterr().err
         assert message in err and err.count("\n") == 1
     assert sorted(workdir.parent.iterdir()) == before
+
+
+@pytest.mark.slow
+def test_a_larger_run_teaches_it(tmp_path):
+    """As the config says: the student comes nearer to the colors of its teacher."""
+    pictures, colorized = tmp_path / "pictures", tmp_path / "colorized"
+    write_folder(pictures, 40, side=160)
+    teacher = write_run(tmp_path / "teacher", "regression")
+    result = run_colorjax("colorize", pictures, "--run", teacher, "--out", colorized)
+    assert result.code == 0, result.err
+    flags = f"--config.data.root={colorized}", "--config.batch=4"
+
+    def distance(steps):
+        workdir = tmp_path / str(steps)
+        result = run_train(
+            f"--config={ROOT / 'configs/distill.py'}",
+            f"--workdir={workdir}",
+            f"--config.steps={steps}",
+            *flags,
+        )
+        assert result.code == 0, result.err
+        metrics = json.loads((workdir / "metrics.json").read_text())
+        return metrics["rows"]["this run"]["rmse_ab"]["value"]
+
+    assert distance(40) < 0.8 * distance(1)

@@ -8,7 +8,7 @@ from skimage import data
 from skimage.color import rgb2gray, rgb2lab
 
 from colorjax.apps.video.flow import optical_flow
-from colorjax.apps.video.temporal import MEMORY, Smoothed, smooth
+from colorjax.apps.video.temporal import MEMORY, Smoothed, flow_to, smooth
 from colorjax.apps.video.ycbcr import ColorCoding, chroma_planes
 from colorjax.inference import upsample
 from colorjax.inference.distribution import Distribution
@@ -62,11 +62,17 @@ def decode(prediction):
     return prediction.decode(0.5)
 
 
+def follow(previous, frame, prediction):
+    """The smoothed colors of a frame."""
+    flow = flow_to(previous, frame, prediction)
+    return smooth(previous, flow, frame, prediction, decode)
+
+
 def test_average_is_of_log_probabilities_and_forgets():
     frame, smoothed, inputs = grey(data.astronaut), None, []
     for seed in range(MEMORY + 3):
         inputs.append(log_softmax(noisy(seed).logits, axis=-1))
-        smoothed = smooth(smoothed, frame, noisy(seed), decode)
+        smoothed = follow(smoothed, frame, noisy(seed))
         if seed < MEMORY:
             expected = np.mean(inputs, axis=0)
         else:
@@ -85,7 +91,7 @@ def test_average_moves_along():
     """A motion of 16 pixels moves the average by one sample of the grid."""
     before, now = grey(data.astronaut, 40, 40), grey(data.astronaut, 56, 40)
     first, second = noisy(1), noisy(2)
-    smoothed = smooth(smooth(None, before, first, decode), now, second, decode)
+    smoothed = follow(follow(None, before, first), now, second)
     a, b = (log_softmax(x.logits, axis=-1) for x in (first, second))
     inner = np.s_[2:-2, 2:-3]
     expected = (a[:, 1:] + b[:, :-1])[inner] / 2
@@ -95,22 +101,21 @@ def test_average_moves_along():
 
 
 def test_a_cut_starts_anew():
-    first = smooth(None, grey(data.astronaut), noisy(1), decode)
-    second = smooth(first, grey(data.coffee), noisy(2), decode)
+    first = follow(None, grey(data.astronaut), noisy(1))
+    second = follow(first, grey(data.coffee), noisy(2))
     expected = log_softmax(noisy(2).logits, axis=-1)
     np.testing.assert_allclose(second.values, expected, atol=1e-4)
     assert second.flicker.shots == 2 and second.flicker.pixels == 0
 
 
 def test_the_saved_state_is_all_that_the_next_frame_needs():
-    first = smooth(None, grey(data.astronaut), noisy(1), decode)
-    first = smooth(first, grey(data.astronaut), noisy(2), decode)
+    first = follow(None, grey(data.astronaut), noisy(1))
+    first = follow(first, grey(data.astronaut), noisy(2))
     again = Smoothed.from_arrays(first.to_arrays())
     for state in (first, again):
         assert state.flicker == first.flicker
     one, other = (
-        smooth(state, grey(data.astronaut), noisy(3), decode)
-        for state in (first, again)
+        follow(state, grey(data.astronaut), noisy(3)) for state in (first, again)
     )
     np.testing.assert_array_equal(one.values, other.values)
     assert one.flicker == other.flicker

@@ -12,6 +12,7 @@ import pytest
 from clips import panned, read_luma, read_rgb, read_sound, video_command, write_clip
 from colorizers import random_colorizer
 from helpers import (
+    PALETTE,
     ROOT,
     encode,
     environment,
@@ -23,6 +24,7 @@ from helpers import (
     write_folder,
 )
 from skimage import data
+from skimage.color import rgb2lab
 
 from colorjax.apps.video import pipeline
 from colorjax.apps.video.colorizer import VideoColorizer
@@ -132,13 +134,48 @@ def test_a_cut_starts_anew(command, tmp_path):
     np.testing.assert_array_equal(after[6:], expected)
 
 
+def test_a_hint_counts_from_its_time_to_the_cut(command, tmp_path):
+    first, second = panned(4, (64, 80)), [view[::-1] for view in panned(2, (64, 80))]
+    clip = [*first, *(np.ascontiguousarray(255 - view) for view in second)]
+    source = write_clip(tmp_path / "in.mkv", clip, codec="ffv1", sound=None)
+    hint = "--hint", "0.04@40,32=#3355cc", "--hint", "9@1,1=neutral"
+    plain, hinted = tmp_path / "plain.mkv", tmp_path / "hinted.mkv"
+    assert command(source, "--out", plain, "--crf", 0)[0] == 0
+    code, out, err = command(source, "--out", hinted, "--crf", 0, *hint)
+    assert code == 0 and "hints at 9 s are not used" in out, err
+    plain, hinted = (rgb2lab(read_rgb(path)) for path in (plain, hinted))
+    changed = np.abs(hinted - plain).max((1, 2, 3)) > 5
+    assert changed.tolist() == [False, True, True, True, False, False]
+    assert hinted[1, 32, 40, 2] < -25
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--hint", "4,4=#3355cc"], "has no time; write seconds and @ before it"),
+        (["--hint", "x@4,4=#3355cc"], "'x' is not a number"),
+        (["--hint", "0@400,4=#3355cc"], "--hint 400,4=#3355cc is outside"),
+        (["--hints", "0@missing.json"], "missing.json: No such file"),
+        (["--hints", "0@FOLDER"], "is a folder; name a file for each time"),
+        (["--only-here"], "--only-here needs --hint or --hints"),
+    ],
+)
+def test_wrong_hints(options, message, command, tmp_path):
+    source = write_clip(tmp_path / "in.mkv", panned(1, (64, 80)), sound=None)
+    options = [x.replace("FOLDER", str(tmp_path)) for x in options]
+    code, _, err = command(source, "--out", tmp_path / "out.mkv", *options)
+    assert code and message in err and "Traceback" not in err
+    assert not (tmp_path / "out.mkv").exists()
+
+
 def test_an_interrupted_command_resumes_and_ends_the_same(
     command, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(pipeline, "SEGMENT", 5)
     source = write_clip(tmp_path / "in.mkv", panned(18, (64, 80)))
     target, whole = tmp_path / "out.mkv", tmp_path / "whole.mkv"
-    assert command(source, "--out", whole, "--batch", 2)[0] == 0
+    options = "--batch", 2, "--hint", "0.1@30,20=#3355cc"
+    assert command(source, "--out", whole, *options)[0] == 0
     colorize, frames = VideoColorizer.colorize, []
 
     def interrupted(*args):
@@ -150,13 +187,13 @@ def test_an_interrupted_command_resumes_and_ends_the_same(
 
     with monkeypatch.context() as patch:
         patch.setattr(VideoColorizer, "colorize", interrupted)
-        assert command(source, "--out", target, "--batch", 2)[0] == 130
+        assert command(source, "--out", target, *options)[0] == 130
     assert not target.exists() and (tmp_path / ".out.mkv.parts/00001.nut").exists()
-    code, out, _err = command(source, "--out", target, "--batch", 2)
+    code, out, _err = command(source, "--out", target, *options)
     assert code == 0 and "18 frames, 1 shot" in out
     assert target.read_bytes() == whole.read_bytes()
     assert flicker(out) == flicker(
-        command(source, "--out", whole, "--batch", 2, "--overwrite")[1]
+        command(source, "--out", whole, *options, "--overwrite")[1]
     )
     assert not (tmp_path / ".out.mkv.parts").exists()
 
@@ -195,9 +232,13 @@ def test_segments_of_another_command_are_not_reused(command, tmp_path, monkeypat
     assert np.abs(rgb - rgb[..., :1]).max() <= 2
 
 
-def test_method_without_a_distribution(tmp_path, command):
-    """Its ab is averaged; options that need a distribution are refused."""
-    run = random_colorizer("regression")
+@pytest.mark.parametrize(
+    "settings", [dict(name="regression"), PALETTE], ids=["regression", "palette"]
+)
+def test_method_without_a_distribution(settings, tmp_path, command):
+    """Its ab is averaged; options that need a distribution are refused. A sampler has
+    one noise for all frames, so its colors do not flicker more."""
+    run = random_colorizer(**settings)
     source = write_clip(tmp_path / "in.mkv", panned(8, (64, 80)), sound=None)
     code, out, _ = command(source, "--out", tmp_path / "out.mp4", run=run)
     smoothed, unsmoothed = flicker(out)
@@ -367,7 +408,7 @@ def test_kill_9_at_any_moment(workdir, tmp_path):
     killed, parts = 0, tmp_path / ".out.mkv.parts"
     while not target.exists():
         before = len(list(parts.glob("*.npz")))
-        command = [sys.executable, "-m", "colorjax.cli", *arguments, str(target)]
+        command = [sys.executable, "-m", "colorjax", *arguments, str(target)]
         process = subprocess.Popen(command, env=environment(), cwd=ROOT)
         while process.poll() is None and len(list(parts.glob("*.npz"))) <= before:
             time.sleep(0.02)

@@ -13,6 +13,7 @@ from colorizers import random_colorizer
 from helpers import ROOT
 
 from colorjax.apps.video.colorizer import Options, VideoColorizer
+from colorjax.apps.video.following import Follower
 from colorjax.apps.video.levels import WEIGHTS
 from colorjax.apps.video.plan import plan
 from colorjax.apps.video.reader import Frame, Tags, Video, open_video
@@ -328,7 +329,9 @@ def test_each_field_has_its_own_chroma():
     coding, one = ColorCoding(WEIGHTS[1]), Fraction(1)
     video = Video(Path("x"), (32, 32), one, 0, coding, Tags(1, 1, 1, 1), one, one, 1.0,
                   1, "top")  # fmt: skip
-    colorizer = VideoColorizer(random_colorizer("regression"), video, Options())
+    colorizer = VideoColorizer(
+        random_colorizer("regression"), video, Options(), Follower([])
+    )
     luma = np.random.default_rng(0).integers(16, 236, (32, 32)).astype(np.uint8)
     [colored] = colorizer.colorize([Frame(luma, 0, 1)])
     ab = np.float32(1) * colorizer.state.ab

@@ -104,6 +104,22 @@ def test_workers_make_the_same_batches(folder):
     assert_same(training(ImageDataset(**settings, workers=2), start=2), by_threads)
 
 
+def test_training_decodes_large_jpegs_at_a_reduced_scale(tmp_path, monkeypatch):
+    """An evaluation decodes them whole."""
+    for name in "ab":
+        (tmp_path / f"{name}.jpg").write_bytes(encode(scene(1, 200), "JPEG"))
+    sizes, resize = [], images.resize
+    monkeypatch.setattr(
+        images, "resize", lambda x, *rest: sizes.append(len(x)) or resize(x, *rest)
+    )
+    dataset = ImageDataset(root=str(tmp_path), holdout="sorted", resize=24, crop=16)
+    training(dataset, steps=1, batch=1)
+    source = dataset.source("test")
+    list(dataset.single_pass(source, 1, reduced=True))
+    list(dataset.single_pass(source, 1))
+    assert sizes == [25, 25, 200]
+
+
 # ---- One pass.
 
 

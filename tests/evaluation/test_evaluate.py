@@ -5,14 +5,17 @@ import dataclasses
 import hashlib
 import json
 import re
+import shutil
 
+import jax
 import noisy
 import numpy as np
 import pytest
-from helpers import FIXTURES, ROOT, TINY, python, write_folder
+from helpers import FIXTURES, ROOT, TINY, run_evaluate, write_folder
 
 from colorjax.errors import UserError
 from colorjax.evaluation.engine import method_predictor
+from colorjax.train.checkpoint import load_nets, save_nets
 
 DRAWINGS = dict(name="drawings", data_dir=str(FIXTURES), resize=16, crop=16)
 
@@ -22,7 +25,7 @@ def compared(runs, tmp_path_factory):
     """The directory of an evaluation of both runs, by a process, and its output."""
     out = tmp_path_factory.mktemp("compared")
     workdirs = [f"--workdir={path}" for path in runs]
-    result = python(ROOT / "evaluate.py", *workdirs, f"--out={out}")
+    result = run_evaluate(*workdirs, f"--out={out}")
     assert result.code == 0, result.err
     return out, result
 
@@ -113,8 +116,24 @@ def test_images_that_no_run_has_seen(runs, evaluate, tmp_path):
     assert results["protocol"]["pictures"] == 5 and results["protocol"]["side"] == 24
 
 
-def test_runs_on_other_images_are_not_compared(runs, train, evaluate):
-    larger = train("larger", data=dict(resize=24, crop=24))
+def test_time_of_an_image(runs, evaluate, tmp_path):
+    """It is measured on request, and is a column of the table."""
+    result = evaluate(f"--workdir={runs[0]}", "--time", f"--out={tmp_path}")
+    assert result.code == 0, result.err
+    results = json.loads((tmp_path / "evaluation.json").read_text())
+    milliseconds = results["provenance"]["first"]["milliseconds"]
+    assert milliseconds > 0
+    header, _, row = result.out.splitlines()[:3]
+    titles, cells = ([x.strip() for x in y.split("|")] for y in (header, row))
+    assert cells[titles.index("ms")] == f"{milliseconds:.0f}"
+
+
+def test_runs_on_other_images_are_not_compared(runs, evaluate, tmp_path):
+    larger = tmp_path / "larger"
+    shutil.copytree(runs[0], larger)
+    config = json.loads((larger / "config.json").read_text())
+    config["data"] |= {"resize": 24, "crop": 24}
+    (larger / "config.json").write_text(json.dumps(config))
     result = evaluate(f"--workdir={runs[0]}", f"--workdir={larger}")
     assert result.code == 2 and result.err.count("\n") == 1
     assert "data.resize is 16 for first, 24 for larger" in result.err
@@ -158,13 +177,12 @@ def test_a_wrong_classifier_leaves_the_other_metrics(runs, evaluate, tmp_path):
         assert "top1" not in results["rows"]["grey"]
 
 
-def test_a_network_that_predicts_nan_is_reported(runs, train, evaluate, tmp_path):
-    """The learning rate of its last step is too high for any network."""
-    blown = train(
-        "blown",
-        method=dict(name="regression", width=1 / 16),
-        optimizer=dict(learning_rate=2e9),
-    )
+def test_a_network_that_predicts_nan_is_reported(runs, evaluate, tmp_path):
+    """As one does whose weights have grown beyond what a number can hold."""
+    blown = tmp_path / "blown"
+    shutil.copytree(runs[1], blown, ignore=shutil.ignore_patterns("checkpoints"))
+    nets = load_nets(runs[1])[1]
+    save_nets(blown, jax.tree.map(lambda leaf: np.full_like(leaf, np.inf), nets))
     flags = [f"--workdir={x}" for x in (blown, runs[0])]
     result = evaluate(*flags, f"--out={tmp_path}", "--baselines=grey")
     assert result.code == 1 and "Traceback" not in result.err

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import safetensors.torch
 import torch
+from golden import torch_siggraph17
 from golden.ddcolor_tensors import ddcolor_tensors, grey
 from golden.deoldify_tensors import dark_and_light, deoldify_tensors
 from golden.published import (
@@ -29,6 +30,7 @@ from golden.published import (
     lite0_tensors,
     pictures,
 )
+from golden.siggraph17_tensors import caffe_layers, torch_tensors
 from golden.torch_ddcolor import ddcolor
 from golden.torch_deoldify import deoldify
 from torch import nn
@@ -61,6 +63,20 @@ def main(directory: pathlib.Path) -> None:
             for form in ("deep", "wide")
         }
         save(directory, "deoldify", **forms)
+        save(directory, "siggraph17", **siggraph17())
+
+
+def siggraph17() -> dict[str, torch.Tensor]:
+    """ab and logits of the files of Zhang et al. 2017."""
+    nets = {
+        "pytorch": torch_siggraph17.published(torch_tensors(), 0.0),
+        "centered": torch_siggraph17.published(torch_tensors(), 0.5),
+        "caffe": torch_siggraph17.caffe(caffe_layers(globe=False)),
+        "globe": torch_siggraph17.caffe(caffe_layers(globe=True)),
+    }
+    found = {f"{name}_ab": ab for name, (ab, _) in nets.items()}
+    found |= {f"{name}_logits": nets[name][1] for name in ("pytorch", "caffe")}
+    return {key: x.float() for key, x in found.items()}
 
 
 def files(directory: pathlib.Path) -> None:

@@ -11,7 +11,12 @@ import sys
 
 import numpy as np
 import torch
-from golden import torch_adversarial, torch_ddcolor_losses, torch_diffusion
+from golden import (
+    torch_adversarial,
+    torch_ddcolor_losses,
+    torch_diffusion,
+    torch_siggraph17,
+)
 from golden.weights import examples, fill, variables
 from torch.nn import functional
 
@@ -25,6 +30,7 @@ def main(directory: pathlib.Path) -> None:
     made = (network, transposed_conv, zhang2016, regression, optimizers)
     made += (torch_adversarial.pix2pix, torch_adversarial.cyclegan)
     made += (torch_ddcolor_losses.ddcolor_losses, torch_diffusion.diffusion_unet)
+    made += (torch_siggraph17.siggraph17,)
     for make in made:
         arrays = {key: np.asarray(value, "f4") for key, value in make().items()}
         np.savez_compressed(directory / f"{make.__name__}.npz", **arrays)

@@ -162,6 +162,30 @@ def test_other_exif_tags_may_be_broken(broken):
     assert picture.shape == (24, 16, 3)
 
 
+# ---- Reduced decoding.
+
+
+@pytest.mark.parametrize(
+    ("short", "height"),
+    [(400, 320), (151, 320), (150, 160), (76, 160), (75, 80), (30, 40)],
+)
+def test_a_jpeg_is_decoded_no_larger_than_needed(short, height):
+    picture = scene(3, 320)[:, :300]  # stored upright after a turn by 90 degrees
+    exif = Image.Exif()
+    exif[0x112] = 6
+    data = encode(picture, "JPEG", quality=95, exif=exif)
+    reduced = images.read(data, short=short)
+    width = -(-300 * height // 320)
+    assert reduced.shape == (width, height, 3)
+    expected = images.resize(images.read(data), (width, height))
+    assert np.abs(reduced.astype(int) - expected).mean() < 3
+
+
+def test_other_files_are_decoded_whole():
+    for kind in ("PNG", "WEBP"):
+        assert images.read(encode(scene(3, 64), kind), short=8).shape == (64, 64, 3)
+
+
 # ---- Color profiles.
 
 PRIMARIES = {  # of sRGB, adapted to D50

@@ -10,6 +10,7 @@ from helpers import (
     FIXTURES,
     ROOT,
     python,
+    run_evaluate,
     run_train,
     scene,
     write_config,
@@ -121,6 +122,7 @@ def test_sequence_is_each_picture_by_itself(colorizer):
         np.testing.assert_allclose(decoded, alone.ab, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_folder_of_any_sizes_compiles_a_handful_of_programs(trained):
     """Nine for the net, two for painting, whatever comes in whatever numbers."""
     colorizer = Colorizer.load(trained[0])
@@ -173,7 +175,7 @@ def test_command_keeps_tree_and_sizes(trained, tmp_path, capsys):
 
 def test_evaluate_reads_the_run_back(trained):
     workdir = trained[0]
-    result = python(ROOT / "evaluate.py", f"--workdir={workdir}")
+    result = run_evaluate(f"--workdir={workdir}")
     assert result.code == 0, result.err
     found = json.loads((workdir / "evaluation.json").read_text())
     expected = json.loads((workdir / "metrics.json").read_text())
@@ -187,6 +189,7 @@ def test_evaluate_reads_the_run_back(trained):
     (workdir / "evaluation.json").unlink()
 
 
+@pytest.mark.slow
 def test_init_from_takes_every_weight_but_the_head(trained, tmp_path):
     workdir, config, _ = trained
     data = dict(name="drawings", data_dir=str(FIXTURES), root=None, resize=32, crop=32)

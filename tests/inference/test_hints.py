@@ -1,6 +1,7 @@
 """Hints: what they change, that they are met, and which are refused."""
 
 import json
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,10 +12,11 @@ from skimage.color import rgb2lab
 from colorjax import hints, images
 from colorjax.color import lab_to_rgb
 from colorjax.errors import UserError
-from colorjax.hints import Guide, Point, locate
+from colorjax.hints import Guide, Point, histogram, locate
 from colorjax.inference.decode import decode, uncertainty
 from colorjax.inference.distribution import Distribution
-from colorjax.quantize import Q
+from colorjax.inference.likeness import liken
+from colorjax.quantize import Q, ab_bins
 
 SIZE = (96, 160)
 WORKING = (48, 80)
@@ -131,11 +133,16 @@ def test_strokes_are_their_opaque_pixels():
 def test_json_and_back(tmp_path):
     strokes = np.zeros((*SIZE, 4), np.uint8)
     strokes[3:9, 5:20] = 10, 200, 30, 255
-    guide = Guide([Point(0.1, 0.2, BLUE), Point(0.3, 1 / 3, "neutral", 0.2)], strokes)
+    points = [Point(0.1, 0.2, BLUE), Point(0.3, 1 / 3, "neutral", 0.2)]
+    exemplar = scene(2, 320)[:300]
+    guide = Guide(points, strokes, palette=[RED, " " + BLUE], exemplar=exemplar)
     (tmp_path / "guide.json").write_text(guide.to_json())
     again = hints.load(tmp_path / "guide.json")
     assert again.points == guide.points and again.only_here is False
+    assert again.palette == (RED, BLUE) and again.exemplar.shape == (256, 273, 3)
+    assert again.to_json() == guide.to_json()
     np.testing.assert_array_equal(again.strokes, strokes)
+    np.testing.assert_array_equal(again.exemplar, guide.exemplar)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +158,10 @@ def test_json_and_back(tmp_path):
         ({"points": [{"x": 1.0, "y": 0.5, "color": "red"}]}, "'red' is no color"),
         ({"points": [{"x": 1, "y": 1, "color": BLUE, "radius": -1}]}, "radius"),
         ({"points": []}, "no hints"),
+        ({"palette": BLUE}, "palette is .* not of type list"),
+        ({"palette": ["red"]}, "palette: 'red' is no color; write colors as"),
+        ({"palette": [3]}, "palette: '3' is no color"),
+        ({"exemplar": "!"}, "exemplar: no picture"),
         ({"strokes": "!"}, "strokes: no picture"),
         ({"strokes": "AAAA"}, "strokes"),
         ({"points": [], "only_here": "yes"}, "not of type bool"),
@@ -181,3 +192,61 @@ def test_files_of_something_else(tmp_path):
     small = Guide(strokes=np.full((10, 10, 4), 255, np.uint8))
     with pytest.raises(UserError, match="10x10 pixels and the picture 160x96"):
         decode(distribution(), PICTURE, hints=small)
+
+
+# ---- Colors without a place.
+
+
+def exemplar(color):
+    """A picture of one color and its darker and lighter versions."""
+    levels = np.linspace(0.5, 1, 64)[:, None] * np.array(list(bytes.fromhex(color[1:])))
+    return np.repeat(np.uint8(levels)[None], 64, axis=0)
+
+
+@pytest.mark.parametrize("saturation", [1.0, 1.25])
+def test_an_exemplar_gives_its_colors(saturation):
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(12, 20, Q)).astype(np.float32)
+    plain = replace(distribution(), logits=logits, saturation=saturation)
+    ab = plain.decode(hints=Guide(exemplar=exemplar(BLUE)))
+    blue, red = (histogram(exemplar(color)) @ ab_bins() for color in (BLUE, RED))
+    before, after = (saturation * x.mean((0, 1)) for x in (plain.decode(1.0), ab))
+    assert np.linalg.norm(after - blue) < 0.3 * np.linalg.norm(before - blue)
+    assert np.linalg.norm(after - blue) < 0.3 * np.linalg.norm(after - red)
+
+
+def test_an_exemplar_leaves_hints_exact(halves):
+    guide = Guide([Point(0.2, 0.5, RED)], exemplar=exemplar(BLUE))
+    asked = locate(guide, SIZE, halves).ab[0]
+    ab = distribution(True, halves).decode(hints=guide)
+    np.testing.assert_allclose(at(ab, 0.2, 0.5), asked, atol=1e-3)
+    assert at(ab, 0.9, 0.5)[1] < -20
+
+
+def test_an_exemplar_needs_a_distribution():
+    guide = Guide(exemplar=exemplar(BLUE))
+    with pytest.raises(UserError, match="one color per pixel.*an exemplar"):
+        distribution(logits=False).decode(hints=guide)
+
+
+def test_an_exemplar_gives_its_colors_to_similar_places(halves):
+    """Light places of the exemplar are blue and dark ones red; the picture, too, has a
+    light half and a dark one."""
+    exemplar = np.zeros((64, 64, 3), np.uint8)
+    exemplar[:32], exemplar[32:] = (150, 170, 255), (130, 40, 30)
+    guide = Guide(exemplar=exemplar)
+
+    def features(lightness):
+        places = jnp.asarray(lightness)[:, ::8, ::8] / 100
+        return jnp.concatenate([jnp.cos(3 * places), jnp.sin(3 * places)], axis=-1)
+
+    plain = distribution(True, halves)
+    same = plain.decode(hints=guide)
+    np.testing.assert_allclose(at(same, 0.1, 0.5), at(same, 0.9, 0.5), atol=1e-3)
+    likened = liken(plain, guide, features)
+    light, dark = (at(likened.decode(hints=guide), x, 0.5) for x in (0.1, 0.9))
+    assert light[1] < -20 and dark[1] > 5 and dark[0] > light[0]
+    other = Guide(exemplar=exemplar[::-1])  # it was not likened to this one
+    ab = likened.decode(hints=other)
+    np.testing.assert_allclose(at(ab, 0.1, 0.5), at(ab, 0.9, 0.5), atol=1e-3)
+    assert liken(plain, guide, None) is plain

@@ -16,9 +16,9 @@ from helpers import scene
 from colorjax import methods
 from colorjax.distributed import make_mesh
 from colorjax.errors import UserError
-from colorjax.method import image_keys, to_examples
+from colorjax.method import HINTS, image_keys, to_examples
 from colorjax.methods import zhang2016
-from colorjax.nets.layers import upsample
+from colorjax.nets.layers import Conv, dilated_conv, upsample
 from colorjax.nets.vgg_dilated import VGGDilated
 from colorjax.quantize import Q, annealed_mean
 from colorjax.train.step import make_init, make_step
@@ -30,7 +30,7 @@ SMALL = {
     "ddcolor": dict(layers=1, queries=4, critic_blocks=1, perceptual=0.0),
     "palette": dict(net="transformer", net_options=dict(depth=1), steps=3),
 }
-SLOW = ("ddcolor", "deoldify")  # to compile
+SLOW = ("ddcolor", "deoldify", "zhang2017")  # to compile
 
 
 def batch(size=4, side=32):
@@ -135,7 +135,7 @@ def test_prediction_is_of_the_inputs_and_the_keys(built):
 def test_inputs_are_those_that_the_method_names(built):
     method, nets = built
     examples, keys = to_examples(batch(3)), image_keys(0, jnp.arange(3))
-    inputs = {name: examples[name] for name in method.inputs}
+    inputs = {name: examples[name] for name in method.inputs - HINTS}
     with pytest.raises(
         UserError, match="^this method does not take the input 'ab'; it"
     ):
@@ -198,6 +198,22 @@ def test_initialization_gives_unit_variance():
             assert live.mean() > 0.9
 
 
+def test_a_trained_layer_is_traced_once():
+    """Flax traces the initialization of a parameter, too, to check its shape."""
+    calls = []
+
+    def convolve(x, kernel):
+        calls.append(kernel.shape)
+        return dilated_conv(x, kernel)
+
+    conv, x = Conv((3, 3, 1, 2), convolve), jnp.zeros((1, 8, 8, 1))
+    variables = jax.eval_shape(conv.init, jax.random.key(0), x)
+    calls.clear()
+    jax.eval_shape(conv.apply, variables, x)
+    assert len(calls) == 1
+
+
+@pytest.mark.slow
 def test_training_brings_the_colors_back():
     """Sixty steps on one batch: its colors are predicted far better than by grey."""
     method = methods.builder("zhang2016")(prior=PRIOR, width=1 / 8)

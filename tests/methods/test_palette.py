@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import scene
+from helpers import PALETTE, scene
 
 from colorjax import methods
 from colorjax.config import to_dict
@@ -16,8 +16,9 @@ from colorjax.method import image_keys, to_examples
 from colorjax.methods._chroma import join_edges
 from colorjax.nets.layers import shrink
 
-SMALL = dict(net="transformer", width=1 / 48, net_options=dict(depth=1), steps=2)
-build = functools.partial(methods.builder("palette"), **SMALL)
+build = functools.partial(
+    methods.builder("palette"), **{k: v for k, v in PALETTE.items() if k != "name"}
+)
 
 
 def examples(side=24):

@@ -22,7 +22,11 @@ from golden.published import (
 from helpers import PUBLISHED
 
 from colorjax.errors import UserError
-from colorjax.nets.efficientnet_lite import LEVELS, EfficientNetLite
+from colorjax.nets.efficientnet_lite import (
+    LEVELS,
+    EfficientNetClassMap,
+    EfficientNetLite,
+)
 from colorjax.pretrained import efficientnet_lite, inception, vgg16
 from colorjax.pretrained.unpickle import view_tensor
 from colorjax.pretrained.weights import Weights, read
@@ -241,6 +245,20 @@ def test_encoder_equals_pytorch():
         np.testing.assert_allclose(features[level], theirs, rtol=0, atol=1e-4)
 
 
+def test_class_map_equals_its_layers():
+    """The head, in NumPy, on PyTorch's features."""
+    tensors = lite0_tensors()
+    variables = efficientnet_lite.load_class_map(made(tensors))
+    logits = jax.jit(EfficientNetClassMap().apply)(variables, lightness())
+    x = np.load(PUBLISHED / "lite0.npz")["at32"].transpose(0, 2, 3, 1)
+    x = x @ tensors["_conv_head.weight"][..., 0, 0].T - tensors["_bn1.running_mean"]
+    x /= np.sqrt(tensors["_bn1.running_var"] + 1e-3)
+    x = np.clip(x * tensors["_bn1.weight"] + tensors["_bn1.bias"], 0, 6)
+    expected = x @ tensors["_fc.weight"].T + tensors["_fc.bias"]
+    assert expected.std() > 0.01
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-3)
+
+
 def test_wrong_encoders_name_the_tensor():
     tensors = lite0_tensors()
     lite2 = {**tensors, "_blocks.16._expand_conv.weight": np.zeros((1, 1, 1, 1))}
@@ -249,6 +267,9 @@ def test_wrong_encoders_name_the_tensor():
     tensors["_blocks.3._bn1.bias"] = np.zeros(3)
     with pytest.raises(UserError, match=r"'_blocks.3._bn1.bias' has shape \(3,\)"):
         efficientnet_lite.load_encoder(made(tensors))
+    head = {**lite0_tensors(), "_fc.bias": np.zeros(10)}
+    with pytest.raises(UserError, match=r"'_fc.bias' has shape \(10,\)"):
+        efficientnet_lite.load_class_map(made(head))
 
 
 @pytest.mark.slow

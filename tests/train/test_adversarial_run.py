@@ -17,9 +17,8 @@ PIX2PIX = dict(
 )
 
 
-@pytest.mark.parametrize(
-    "sections", [CYCLEGAN, pytest.param(PIX2PIX, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("sections", [CYCLEGAN, PIX2PIX])
 def test_resumed_run_equals_uninterrupted_run(sections, tmp_path):
     """After two of four steps; networks, pools, averages and losses are equal."""
     whole, workdir = tmp_path / "whole", tmp_path / "resumed"

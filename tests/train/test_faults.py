@@ -141,6 +141,7 @@ def log_lines(workdir):
     return {line["step"]: line for line in map(json.loads, lines)}
 
 
+@pytest.mark.slow
 def test_steps_that_are_skipped(undisturbed, tmp_path):
     config, _ = undisturbed
     workdir = tmp_path / "run"
@@ -179,6 +180,7 @@ def test_too_many_skipped_in_a_row(undisturbed, tmp_path):
 # ---- Images and the processes that read them.
 
 
+@pytest.mark.slow
 def test_images_that_disappear(undisturbed, tmp_path):
     """Between start and resume. They are counted and reported, by workers too."""
     folder = write_folder(tmp_path / "pictures", 40)

@@ -128,6 +128,7 @@ def test_full_disk_for_a_while(tmp_path, monkeypatch):
         mine.check()
 
 
+@pytest.mark.slow
 def test_many_processes_at_once_one_gets_in(tmp_path):
     """They import first, then start together. The one that gets in holds the lock for
     longer than the others wait for its heartbeat."""

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from helpers import (
     FIXTURES,
+    PALETTE,
     process_flags,
     run_train,
     start,
@@ -20,7 +21,7 @@ from states import assert_same_run
 STEPS, EVERY = 12, 5
 CHANGES = dict(
     steps=STEPS,
-    data=dict(name="drawings", data_dir=str(FIXTURES), root=None, resize=32, crop=24),
+    data=dict(name="drawings", data_dir=str(FIXTURES), root=None, resize=24, crop=16),
     optimizer=dict(learning_rate=1e-3, decay="cosine"),
     checkpoint=dict(every=EVERY, keep=2),
 )
@@ -37,10 +38,12 @@ def checkpoints_begun(workdir):
     return {path.name for path in (workdir / "checkpoints").glob("*")}
 
 
-def test_killed_while_saving(undisturbed, tmp_path):
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [{}, PALETTE], ids=["zhang2016", "palette"])
+def test_killed_while_saving(method, tiny_run, tmp_path):
     """kill -9 as soon as the second checkpoint is begun; the run resumes from the last
     finished one."""
-    config, expected = undisturbed
+    config, expected, _ = tiny_run(**CHANGES, **({"method": method} if method else {}))
     workdir = tmp_path / "killed"
     process = start(config, workdir)
     wait_for(lambda: len(checkpoints_begun(workdir)) > 1, process)
@@ -54,6 +57,7 @@ def test_killed_while_saving(undisturbed, tmp_path):
     assert_same_run(workdir, expected, STEPS)
 
 
+@pytest.mark.slow
 def test_sigterm_saves_and_stops(undisturbed, tmp_path):
     config, expected = undisturbed
     workdir = tmp_path / "terminated"
@@ -69,8 +73,8 @@ def test_sigterm_saves_and_stops(undisturbed, tmp_path):
     assert_same_run(workdir, expected, STEPS)
 
 
-def test_finished_run_evaluates_again(undisturbed):
-    config, workdir = undisturbed
+def test_finished_run_evaluates_again(tiny_run):
+    config, workdir, _ = tiny_run()
     before = (workdir / "metrics.json").read_text()
     result = run_train(f"--config={config}", f"--workdir={workdir}")
     assert result.code == 0, result.err

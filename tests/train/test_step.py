@@ -7,11 +7,13 @@ import optax
 import pytest
 from chex import assert_trees_all_close
 from examples import UNIFORM, batch, small_mesh
+from helpers import PALETTE
 
 from colorjax.distributed import check_batch_size, make_mesh, shard_batch
 from colorjax.errors import UserError
 from colorjax.method import Method
 from colorjax.methods import zhang2016
+from colorjax.train.experiment import make_method
 from colorjax.train.step import StepOptions, make_init, make_step
 
 
@@ -40,7 +42,8 @@ def gradient(method, pictures, mesh, **section):
     state, metrics = lowered.compile()(state, pictures)
     after = jax.device_get(state.nets["G"])
     update = jax.tree.map(np.subtract, before, after["params"])
-    return (update, after["batch_stats"], float(metrics["loss"])), convolutions
+    others = {name: x for name, x in after.items() if name != "params"}
+    return (update, others, float(metrics["loss"])), convolutions
 
 
 def test_remat_computes_again_and_keeps_the_gradient():
@@ -74,11 +77,13 @@ def test_accumulated_gradient_is_the_mean_of_the_parts():
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
-def test_parts_do_not_depend_on_devices(accumulate):
+@pytest.mark.parametrize("sampler", [False, True], ids=["zhang2016", "palette"])
+def test_parts_do_not_depend_on_devices(accumulate, sampler):
     assert jax.device_count() == 4
     pictures = unreadable_last(16, 32)
-    one, _ = gradient(method(), pictures, small_mesh(), accumulate=accumulate)
-    four, _ = gradient(method(), pictures, make_mesh(), accumulate=accumulate)
+    tested = make_method(PALETTE) if sampler else method()
+    one, _ = gradient(tested, pictures, small_mesh(), accumulate=accumulate)
+    four, _ = gradient(tested, pictures, make_mesh(), accumulate=accumulate)
     assert_trees_all_close(one, four, rtol=2e-3, atol=2e-3)
 
 

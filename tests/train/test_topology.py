@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from helpers import FIXTURES, ROOT, process_flags, run_train, write_config
+from helpers import FIXTURES, PALETTE, ROOT, process_flags, run_train, write_config
 from states import logged_losses, saved_state
 
 TFDS = dict(name="drawings", data_dir=str(FIXTURES), root=None, resize=32, crop=32)
@@ -28,8 +28,15 @@ def train(tmp_path, name, config, processes=1, per_process=1, **changes):
     return saved_state(workdir, 1), logged_losses(workdir)[1], metrics
 
 
-@pytest.fixture(scope="module")
-def reference(tmp_path_factory):
+METHODS = {
+    # random as well, by the key of the step
+    "zhang2016": dict(name="zhang2016", width=1 / 16, jitter=0.2, dropout=0.1),
+    "palette": PALETTE | {"width": 1 / 8, "net_options": {"depth": 3}},
+}
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def reference(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("topology")
     # After one step of Adam its first moment is the gradient times 1 - b1.
     config = write_config(
@@ -37,21 +44,14 @@ def reference(tmp_path_factory):
         steps=1,
         batch=8,
         data=TFDS,
-        method=dict(jitter=0.2, dropout=0.1),  # random as well, by the key of the step
+        method=METHODS[request.param],
         evaluation=dict(batch=7, replicates=5),  # of 12: the last one is not full
     )
     return folder, config, train(folder, "one", config)
 
 
-@pytest.mark.parametrize(
-    ("processes", "per_process"),
-    [
-        pytest.param(1, 4, marks=pytest.mark.slow),
-        pytest.param(2, 1, marks=pytest.mark.slow),
-        (2, 2),
-        pytest.param(4, 1, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("processes", "per_process"), [(1, 4), (2, 1), (2, 2), (4, 1)])
 def test_gradients_and_metrics_equal_one_device(reference, processes, per_process):
     folder, config, (state, loss, metrics) = reference
     name = f"{processes}x{per_process}"

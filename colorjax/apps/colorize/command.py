@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from colorjax import images
 from colorjax.apps import options
-from colorjax.apps.colorize import hinting
+from colorjax.apps.colorize import hinting, text
 from colorjax.apps.colorize.jobs import DISTRIBUTION, UNCERTAINTY, Job, Wanted
 from colorjax.apps.colorize.plan import left_out, plan
 from colorjax.errors import UserError, counted
@@ -17,6 +17,7 @@ from colorjax.progress import Progress, report
 
 if TYPE_CHECKING:
     from colorjax.apps.colorize.pipeline import Predict
+    from colorjax.apps.colorize.stages import Failed
 
 PLATFORMS = {"cpu": "cpu", "gpu": "cuda,cpu", "tpu": "tpu,cpu"}  # JAX's names
 
@@ -74,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_file_arguments(parser.add_argument_group("files").add_argument)
     _add_colors(parser)
     hinting.add_arguments(parser.add_argument_group("hints").add_argument)
+    text.add_arguments(parser.add_argument_group("text; extra `text`").add_argument)
 
 
 def _add_colors(parser: argparse.ArgumentParser) -> None:
@@ -122,10 +124,14 @@ def _add_file_arguments(add: Callable[..., object]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Colorize every input. Returns 1 if some failed; a line on each says why."""
+    """Colorize every input. Returns the least exit code of those that failed, or 0.
+
+    A line on each says why; the code is 2 where it is not sure where a thing is.
+    """
     _check(args)
     hints = hinting.asked(args)
     wanted = Wanted(args.samples, args.save_distribution, args.uncertainty, hints)
+    wanted = wanted._replace(text=text.asked(args))
     jobs, failures, notes = plan(args.inputs, args.out, args.format, wanted)
     for folder in (Path(name) for name in args.inputs if Path(name).is_dir()):
         if others := left_out(folder):
@@ -133,28 +139,32 @@ def run(args: argparse.Namespace) -> int:
     saved = args.from_distribution
     if saved and Path(saved).is_file() and len(jobs) > 1:
         raise UserError("--from-distribution names one file; give a folder")
-    if hints is not None and len(jobs) > 1:
-        raise UserError(f"hints are those of one picture, not of {len(jobs)}")
-    undone = [job for job in jobs if args.overwrite or not _is_done(job, wanted)]
+    if hints is not None:
+        if hints.is_of_one_picture and len(jobs) > 1:
+            raise UserError(f"hints are those of one picture, not of {len(jobs)}")
+        notes += hints.without_picture([job.source for job in jobs])
+    if args.text_marks and len(jobs) > 1:
+        raise UserError(f"--box and --at are for one picture, not for {len(jobs)}")
+    undone = [job for job in jobs if args.overwrite or not job.is_done(wanted)]
     for note in notes:
         report(note)
-    failed = []
+    failed: list[Failed] = []
     if undone:
         progress = Progress("colorized", len(jobs), len(jobs) - len(undone))
         failed = _colorize(undone, args, wanted, progress)
-    for message in failures + failed:
+    for message in failures + [failure.message for failure in failed]:
         print(f"colorjax: {message}", file=sys.stderr)
     if jobs[0].target is not None:
         place = args.out or "files named NAME-colorized"
         total, written = len(jobs) + len(failures), len(undone) - len(failed)
         print(_summary(total, written, len(jobs) - len(undone), place))
-    return 1 if failures or failed else 0
+    return 1 if failures else min((failure.code for failure in failed), default=0)
 
 
 def _colorize(
     jobs: list[Job], args: argparse.Namespace, wanted: Wanted, progress: Progress
-) -> list[str]:
-    """Do the jobs. Returns the messages of those that failed."""
+) -> "list[Failed]":
+    """Do the jobs. Returns those that failed."""
     _choose_device(args.device)
     from colorjax.apps.colorize import pipeline  # slow, so after the checks
     from colorjax.inference.decode import Options
@@ -162,16 +172,14 @@ def _colorize(
 
     enable_compilation_cache()
     batch = min(args.batch, len(jobs))
-    decoding = Options(
-        temperature=args.temperature, saturation=args.saturation, palette=args.palette
-    )
+    decoding = Options(temperature=args.temperature, saturation=args.saturation)
     reading = pipeline.Reading(args.max_pixels, args.levels)
     settings = images.Settings(args.quality, not args.no_metadata, not args.no_mark)
     how = (wanted, batch, args.seed, decoding, reading, settings)
     failures, results = [], pipeline.colorize(jobs, _predict(args, batch), *how)
     for done, result in enumerate(results, start=progress.start + 1):
         if isinstance(result, pipeline.Failed):
-            failures.append(result.message)
+            failures.append(result)
         elif result.notes:
             notes = "; ".join(result.notes)
             print(f"colorjax: {result.job.name}: {notes}", file=sys.stderr)
@@ -192,10 +200,6 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError("--set changes a run; --from-distribution does not use one")
     if args.seed is None and args.samples is not None:
         args.seed = 0
-
-
-def _is_done(job: Job, wanted: Wanted) -> bool:
-    return job.target is not None and all(p.exists() for p in job.outputs(wanted))
 
 
 def _summary(total: int, written: int, existed: int, place: str) -> str:

@@ -1,14 +1,19 @@
-"""Hints as the command line gives them: `--hint X,Y=COLOR[,RADIUS]`, `--hints FILE`."""
+"""Hints as the command line gives them: `--hint X,Y=COLOR[,RADIUS]`, `--hints FILE`,
+`--exemplar FILE`, `--palette COLORS`."""
 
 import argparse
+import dataclasses
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
-from colorjax import hints
+from colorjax import hints, images
 from colorjax.apps import options
+from colorjax.apps.colorize.hint_files import HintFiles
 from colorjax.errors import UserError
 from colorjax.hints import RADIUS, Guide, Point
+from colorjax.images import Picture
 
 LENGTH = r"(-?[\d.]+%?)"
 MARK = re.compile(rf"{LENGTH},{LENGTH}=([^,]+)(?:,{LENGTH})?")
@@ -29,36 +34,69 @@ class Mark(NamedTuple):
         Raises `UserError` if it lies outside of the picture.
         """
         height, width = size
-        x, y = _fraction(self.x, width, 0.5), _fraction(self.y, height, 0.5)
+        x, y = fraction(self.x, width, 0.5), fraction(self.y, height, 0.5)
         if not (0 <= x <= 1 and 0 <= y <= 1):
             raise UserError(
                 f"--hint {self.text} is outside of the picture, which has "
                 f"{width}x{height} pixels; X goes to the right and Y down, from 0"
             )
         short = min(size)
-        radius = RADIUS if self.radius is None else _fraction(self.radius, short, 0.0)
+        radius = RADIUS if self.radius is None else fraction(self.radius, short, 0.0)
         return Point(x, y, self.color, radius)
 
 
 class Asked(NamedTuple):
-    """All hints that a command gives for its picture."""
+    """All that a command asks of the colors of its pictures."""
 
     marks: list[Mark]
-    guide: Guide | None
+    files: HintFiles | None
     only_here: bool
+    palette: list[str]
+    exemplar: Picture | None
 
-    def on(self, size: tuple[int, int]) -> Guide:
-        """The hints on a picture of `size` = (height, width).
+    @property
+    def is_of_one_picture(self) -> bool:
+        """Whether there are hints for places that are those of one picture."""
+        return bool(self.marks) or (self.files is not None and not self.files.is_folder)
 
-        Raises `UserError` if one is outside, or if strokes have another size.
+    def has_places(self, picture: Path | None) -> bool:
+        """Whether there are hints for places of a picture; standard input is None."""
+        file = self.files and self.files.file(picture)
+        return bool(self.marks) or file is not None
+
+    def are_kept(self, picture: Path | None) -> bool:
+        """Whether a file beside the result keeps the hints for a picture."""
+        return self.has_places(picture) or self.exemplar is not None
+
+    def without_picture(self, pictures: list[Path | None]) -> list[str]:
+        """A message on each file of a folder of hints that none of the pictures uses.
+
+        Raises `UserError` if they use none.
         """
+        if self.files is None or not self.files.is_folder:
+            return []
+        if not any(map(self.has_places, pictures)):
+            raise UserError(f"{self.files.path}: no hints for any of the pictures")
+        return [
+            f"{file}: not used; there is no such picture, or other hints for it"
+            for file in self.files.without_picture(pictures)
+        ]
+
+    def on(self, picture: Path | None, size: tuple[int, int]) -> Guide | None:
+        """The hints for a picture of `size` = (height, width), if there are any.
+
+        Raises `UserError` if a file cannot be used, if a hint is outside of the picture
+        or if strokes have another size.
+        """
+        guide = self.files and self.files.load(picture, size)
         points = [mark.on(size) for mark in self.marks]
-        if self.guide is None:
-            return Guide(points, None, self.only_here)
-        only_here = self.only_here or self.guide.only_here
-        guide = Guide([*points, *self.guide.points], self.guide.strokes, only_here)
-        guide.check_size(size)
-        return guide
+        if points or self.palette or self.exemplar is not None:
+            own = Guide(points, None, self.only_here, self.palette, self.exemplar)
+            return own if guide is None else guide.joined(own)
+        if guide is None:
+            return None
+        only_here = self.only_here or guide.only_here
+        return dataclasses.replace(guide, only_here=only_here)
 
 
 def add_arguments(add: Callable[..., object]) -> None:
@@ -77,8 +115,15 @@ def add_arguments(add: Callable[..., object]) -> None:
         "--hints",
         type=options.path,
         metavar="FILE",
-        help="a .json file of hints, or a .png of strokes, as large as the picture, "
-        "whose opaque pixels are hints",
+        help="a .json file of hints; or a .png of strokes, as large as the picture, "
+        "whose opaque pixels are hints; or a folder with such files, NAME.hints.json "
+        "or NAME.png, for several pictures",
+    )
+    add(
+        "--exemplar",
+        type=options.path,
+        metavar="FILE",
+        help="a picture in color that the results resemble in their colors",
     )
     add(
         "--only-here",
@@ -107,19 +152,27 @@ def mark(text: str) -> Mark:
 
 
 def asked(args: argparse.Namespace) -> Asked | None:
-    """The hints of the arguments, if there are any.
+    """What the arguments ask of the colors, if they do.
 
-    Raises `UserError` if the file of hints cannot be used.
+    Raises `UserError` if a file cannot be used.
     """
-    if not args.marks and args.hints is None:
-        if args.only_here:
-            raise UserError("--only-here needs --hint or --hints")
-        return None
-    guide = None if args.hints is None else hints.load(args.hints)
-    return Asked(args.marks, guide, args.only_here)
+    files = None if args.hints is None else HintFiles(args.hints)
+    exemplar = None if args.exemplar is None else read_exemplar(args.exemplar)
+    if args.only_here and files is None and not args.marks:
+        raise UserError("--only-here needs --hint or --hints")
+    asked = Asked(args.marks, files, args.only_here, args.palette or [], exemplar)
+    is_empty = (
+        files is None and exemplar is None and not args.marks and not args.palette
+    )
+    return None if is_empty else asked
 
 
-def _fraction(length: str, full: int, center: float) -> float:
+def read_exemplar(path: str) -> Picture:
+    """The picture in the file of `--exemplar`. Raises `UserError` if there is none."""
+    return images.read_full(images.load_bytes(path), path)
+
+
+def fraction(length: str, full: int, center: float) -> float:
     """A length as a fraction of `full` pixels, to the `center` of its pixel."""
     if length.endswith("%"):
         return float(length[:-1]) / 100

@@ -4,24 +4,28 @@ from pathlib import Path
 from typing import NamedTuple
 
 from colorjax.apps.colorize.hinting import Asked
+from colorjax.apps.colorize.text import Text
 
 STANDARD = "-"  # the name of standard input and standard output
 UNCERTAINTY = ".uncertainty.png"
 DISTRIBUTION = ".colors.npz"
 HINTS = ".hints.json"
+PLACES = ".places.png"
 
 
 class Wanted(NamedTuple):
     """The files to write for each picture.
 
-    `samples` is the number of samples, or None for one picture in color. `hints`, if
-    there are any, change the colors, and a file beside the result keeps them.
+    `samples` is the number of samples, or None for one picture in color. `hints` and
+    `text`, if there are any, change the colors. A file beside the result keeps them as
+    hints, unless they are a palette alone.
     """
 
     samples: int | None = None
     distribution: bool = False
     uncertainty: bool = False
     hints: Asked | None = None
+    text: Text | None = None
 
 
 class Job(NamedTuple):
@@ -60,6 +64,15 @@ class Job(NamedTuple):
             paths.append(self.beside(DISTRIBUTION))
         if wanted.uncertainty:
             paths.append(self.beside(UNCERTAINTY))
-        if wanted.hints is not None:
+        kept = wanted.hints is not None and wanted.hints.are_kept(self.source)
+        if kept or wanted.text is not None:
             paths.append(self.beside(HINTS))
+        if wanted.text is not None and wanted.text.drawn:
+            paths.append(self.beside(PLACES))
         return paths
+
+    def is_done(self, wanted: Wanted) -> bool:
+        """Whether all its files exist."""
+        return self.target is not None and all(
+            path.exists() for path in self.outputs(wanted)
+        )

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from colorjax import images
 from colorjax.apps.colorize.jobs import DISTRIBUTION, HINTS, UNCERTAINTY, Job, Wanted
+from colorjax.apps.colorize.placing import place
 from colorjax.apps.colorize.stages import (
     Encoded,
     Failed,
@@ -27,6 +28,7 @@ from colorjax.apps.colorize.writing import write
 from colorjax.errors import UserError
 from colorjax.inference import archive, decode
 from colorjax.inference.colorizer import Colorizer
+from colorjax.words import UnsureError
 
 THREADS = os.cpu_count()  # that read, decode and write; the network has its own
 MAX_WINDOW = 48_000_000  # pixels in memory at once, unless one picture has more
@@ -63,7 +65,7 @@ def colorize(
         for failure in (page for page in pages if isinstance(page, Failed)):
             return failure
         predicted = [page for page in pages if isinstance(page, Predicted)]
-        notes = dict.fromkeys(note for page in predicted for note in page.page.notes)
+        notes = dict.fromkeys(note for page in predicted for note in page.notes())
         pages.clear()
         outputs = _decode(predicted, wanted, seed, options)
         try:
@@ -121,16 +123,24 @@ def _read(
     """The pages of a file, or the failure to read it."""
     if isinstance(item, Failed):
         return [item]
+    job, asked = item.job, wanted.hints
     try:
-        pages = images.read_file(item.data, item.job.name, *reading)
-        if len(pages) > 1 and wanted._replace(samples=None) != Wanted():
+        pages = images.read_file(item.data, job.name, *reading)
+        has_places = asked is not None and asked.has_places(job.source)
+        has_places |= wanted.text is not None
+        if len(pages) > 1 and (wanted.distribution or wanted.uncertainty or has_places):
             raise UserError(
-                f"{item.job.name}: {len(pages)} pages; distributions, maps of "
-                "uncertainty and hints are those of one page; split the file"
+                f"{job.name}: {len(pages)} pages; distributions, maps of uncertainty "
+                "and hints are those of one page; split the file"
             )
+        sizes = [page.picture.shape[:2] for page in pages]
+        guides = [asked and asked.on(job.source, size) for size in sizes]
+        own = zip(pages, guides, strict=True)
+        return [place(job, *page, wanted.text) for page in own]
+    except UnsureError as error:
+        return [Failed(job, str(error), code=2)]
     except UserError as error:
-        return [Failed(item.job, str(error))]
-    return [Photograph(item.job, page) for page in pages]
+        return [Failed(job, str(error))]
 
 
 def _by_job(items: list[Predicted | Failed]) -> list[list[Predicted | Failed]]:
@@ -160,7 +170,11 @@ def predict_with(
 ) -> list[Predicted | Failed]:
     """The predictions of a network, one for each seed of its noise."""
     pictures = [photograph.page.picture for photograph in photographs]
-    samples = [colorizer.predict(pictures, batch=batch, seed=seed) for seed in seeds]
+    guides = [photograph.guide for photograph in photographs]
+    samples = [
+        colorizer.predict(pictures, batch=batch, seed=seed, hints=guides)
+        for seed in seeds
+    ]
     own = zip(*samples, strict=True)
     return [Predicted(*x, list(y)) for x, y in zip(photographs, own, strict=True)]
 
@@ -174,14 +188,14 @@ def load_saved(
     that its picture has below the output folder `out`.
     """
     results: list[Predicted | Failed] = []
-    for job, page in photographs:
+    for job, page, guide in photographs:
         file = path
         if path.is_dir():
             name = job.beside(DISTRIBUTION)
             below = out != job.base and name.is_relative_to(out)
             file = path / (name.relative_to(out) if below else name.name)
         try:
-            results.append(Predicted(job, page, [archive.load(file)]))
+            results.append(Predicted(job, page, guide, [archive.load(file)]))
         except UserError as error:
             results.append(Failed(job, str(error)))
     return results
@@ -198,29 +212,30 @@ def _decode(
     `predicted` are the pages of the job; it is emptied.
     """
     job = predicted[0].job
-    targets = job.results(wanted.samples)
+    targets, guide = job.results(wanted.samples), predicted[0].guide
     samples = [page.distributions for page in predicted]
     # One list for each result: the last one to be used frees the pixels.
     pages = [[item.page for item in predicted] for _ in targets]
+    guides = [item.guide for item in predicted]
     predicted.clear()
-    guide = wanted.hints and wanted.hints.on(samples[0][0].size)
     if wanted.distribution:
         yield Output(job, job.beside(DISTRIBUTION), samples[0][0])
     if wanted.uncertainty:
-        entropy_map = decode.with_legend(decode.uncertainty(samples[0][0], hints=guide))
-        yield Output(job, job.beside(UNCERTAINTY), entropy_map)
-    if guide is not None and job.target is not None:
-        yield Output(job, job.beside(HINTS), guide)
+        entropy_map = decode.uncertainty(samples[0][0], hints=guides[0])
+        yield Output(job, job.beside(UNCERTAINTY), decode.with_legend(entropy_map))
+    if guides[0] and wanted.hints and wanted.hints.are_kept(job.source) and job.target:
+        yield Output(job, job.beside(HINTS), guides[0])
     for i, target in enumerate(targets):
-        own = options | decode.Options(
-            seed=None if seed is None else seed + i, hints=guide
-        )
+        own_seed = None if seed is None else seed + i
         colored = []
-        for own_samples, page in zip(samples, _drain(pages.pop()), strict=True):
+        for own_samples, guide, page in zip(
+            samples, guides, _drain(pages.pop()), strict=True
+        ):
             distribution = own_samples[i % len(own_samples)]
             *rest, picture = page[1:], page.picture
             del page
             try:
+                own = options | decode.Options(seed=own_seed, hints=guide)
                 picture = decode.decode(distribution, picture, **own)
             except UserError as error:
                 raise UserError(f"{job.name}: {error}") from error

@@ -161,7 +161,7 @@ def _to_standard_output(inputs: list[str], kind: str | None, wanted: Wanted) -> 
     source = None if inputs[0] == STANDARD else Path(inputs[0])
     if len(inputs) > 1 or (source is not None and source.is_dir()):
         raise UserError("--out - takes one picture only; give a folder instead")
-    if wanted._replace(hints=None) != Wanted():
+    if wanted._replace(hints=None, text=None) != Wanted():
         raise UserError(
             "--out - takes the picture only, no samples, distribution or map of "
             "uncertainty; give a folder instead"

@@ -8,6 +8,11 @@ from colorjax.apps.colorize.jobs import Job
 from colorjax.hints import Guide
 from colorjax.inference.distribution import Distribution
 
+EVERYWHERE = (
+    "no encoder tells which places are like those of the exemplar; its colors count "
+    "for the whole picture"
+)
+
 
 class Encoded(NamedTuple):
     """The bytes of a picture file."""
@@ -17,21 +22,30 @@ class Encoded(NamedTuple):
 
 
 class Photograph(NamedTuple):
-    """A page of a picture file; most files have one."""
+    """A page of a picture file, and its hints; most files have one page."""
 
     job: Job
     page: images.Page
+    guide: Guide | None = None
 
 
 class Predicted(NamedTuple):
-    """A page of a picture file and what was predicted for it.
+    """A page of a picture file, its hints, and what was predicted for it.
 
     `distributions` are one for each sample where a sample is a prediction, else one.
     """
 
     job: Job
     page: images.Page
+    guide: Guide | None
     distributions: list[Distribution]
+
+    def notes(self) -> list[str]:
+        """What the user should know of the page and of what was predicted for it."""
+        exemplar = None if self.guide is None else self.guide.exemplar
+        if exemplar is None or self.distributions[0].likeness is not None:
+            return self.page.notes
+        return [*self.page.notes, EVERYWHERE]
 
 
 class Output(NamedTuple):
@@ -53,10 +67,11 @@ class Written(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """A job that failed, and the message for the user."""
+    """A job that failed, the message for the user, and the command's exit code."""
 
     job: Job
     message: str
+    code: int = 1
 
 
 class Reading(NamedTuple):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from colorjax.apps import options
 from colorjax.apps.options import need_extra
+from colorjax.apps.video import hinting
 from colorjax.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_decoding(add)
     options.add_setting(add)
+    hinting.add_arguments(parser.add_argument_group("hints").add_argument)
     add(
         "--audio",
         choices=("copy", "encode", "none"),

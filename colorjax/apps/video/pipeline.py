@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from colorjax.apps.video.colorizer import Options, VideoColorizer
+from colorjax.apps.video.following import Follower
+from colorjax.apps.video.hinting import follower
 from colorjax.apps.video.plan import Plan
 from colorjax.apps.video.reader import Video
 from colorjax.apps.video.segments import Segments
-from colorjax.apps.video.temporal import Flicker, Smoothed
+from colorjax.apps.video.temporal import Flicker
 from colorjax.apps.video.writer import ColoredFrame, encode, join
 from colorjax.errors import UserError, counted
 from colorjax.inference.colorizer import Colorizer
@@ -36,9 +38,10 @@ def colorize(video: Video, target: Path, plan: Plan, args: argparse.Namespace) -
     """
     settings = dict(args.settings)
     model = Colorizer.load(args.workdir or STARTER, args.step, settings, args.size)
-    options = Options(args.batch, args.temperature, args.saturation, args.palette)
-    colorizer = VideoColorizer(model, video, options)
-    segments = Segments(target, _job(args, model, video.deinterlace))
+    options = Options(args.batch, args.temperature, args.saturation)
+    hints = follower(args, video.size)
+    colorizer = VideoColorizer(model, video, options, hints)
+    segments = Segments(target, _job(args, model, hints, video.deinterlace))
     encoder = _Encoder(video, colorizer, segments, target.suffix.lower(), args.crf)
     encoder.encode_all()
     if colorizer.state is None:
@@ -47,6 +50,8 @@ def colorize(video: Video, target: Path, plan: Plan, args: argparse.Namespace) -
     join(target, video, paths, plan)
     segments.remove()
     print(_summary(target, encoder.frames, colorizer.state.flicker))
+    for late in hints.waiting:
+        print(f"{target}: hints at {late.time:g} s are not used; the video ends before")
 
 
 class _Encoder:
@@ -68,7 +73,7 @@ class _Encoder:
         self.segment, state = segments.finished()
         self.frames = int(state.pop("done", 0))
         if self.segment:
-            colorizer.state = Smoothed.from_arrays(state)
+            colorizer.restore(state)
         self.progress = Progress("colorized", video.count, self.frames)
 
     def encode_all(self) -> None:
@@ -79,11 +84,8 @@ class _Encoder:
             colored = self.colorizer.colorize(itertools.chain([first], rest))
             path = self.segments.path(self.segment)
             encode(path, self.video, self._counted(colored), self.suffix, self.crf)
-            assert self.colorizer.state is not None  # the segment has a frame
-            state = self.colorizer.state.to_arrays()
-            self.segments.finish(
-                self.segment, {"done": np.asarray(self.frames)} | state
-            )
+            state = {"done": np.asarray(self.frames)} | self.colorizer.to_arrays()
+            self.segments.finish(self.segment, state)
             self.segment += 1
         self.progress.total = self.frames
         self.progress.update(self.frames)
@@ -97,21 +99,23 @@ class _Encoder:
 
 
 def _job(
-    args: argparse.Namespace, model: Colorizer, deinterlace: bool
+    args: argparse.Namespace, model: Colorizer, hints: Follower, deinterlace: bool
 ) -> dict[str, Any]:
     """All that the segments depend on. The command does not reuse segments of a
     different job."""
     source = Path(args.video)
     facts = source.stat()
-    options = ("batch", "crf", "temperature", "saturation", "palette")
+    options = ("batch", "crf", "temperature", "saturation")
     packages = ("colorjax", "av", "jax")
     return {
-        "layout": 3,  # of the segments and saved states
+        "layout": 4,  # of the segments and saved states
         "source": [str(source.resolve()), facts.st_size, facts.st_mtime_ns],
         "nets": hash_nets(model.nets)[0],
         "inference": [list(model.sizes), model.saturation],
         "segment": SEGMENT,
         "deinterlace": deinterlace,
+        "hints": [[own.time, own.guide.to_json()] for own in hints.waiting],
+        "always": hints.always and hints.always.to_json(),
         "settings": dict(args.settings),
         **{name: getattr(args, name) for name in options},
         **{name: importlib.metadata.version(name) for name in packages},

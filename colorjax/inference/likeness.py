@@ -1,0 +1,63 @@
+"""Which places of an exemplar are like those of a picture: `liken`.
+
+Colors of similar places are borrowed without training, from the features of a
+classifier (as in He et al., "Deep Exemplar-based Colorization", SIGGRAPH 2018, whose
+network is trained to do so).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, UInt8
+from scipy.special import softmax
+
+from colorjax.color import rgb_to_lab
+from colorjax.hints import Guide, soft_codes
+from colorjax.inference.batching import padded_size
+from colorjax.inference.distribution import Distribution
+from colorjax.inference.reference import Likeness, log_ratio
+
+BREADTH = 0.1  # of inner products: places that differ by more count e times less
+STRIDE = 8  # pixels from one place to the next
+
+Features = Callable[[Float[Array, "1 h w 1"]], Float[Array, "1 h2 w2 c"]]
+
+
+def liken(
+    distribution: Distribution, guide: Guide | None, features: Features | None
+) -> Distribution:
+    """The distribution with its likeness to the exemplar of a guide.
+
+    `features` are those of `Method`. Where there are none, or no exemplar, or no
+    logits, the distribution stays as it is.
+    """
+    exemplar = None if guide is None else guide.exemplar
+    if exemplar is None or features is None or distribution.logits is None:
+        return distribution
+    own = _features(features, distribution.lightness)
+    theirs = _features(features, np.asarray(_lightness(exemplar)))
+    codes = soft_codes(exemplar, theirs.shape[:2], distribution.saturation or 1.0)
+    likeness = own.reshape(-1, own.shape[-1]) @ theirs.reshape(-1, own.shape[-1]).T
+    codes = codes.reshape(-1, codes.shape[-1])
+    shares = softmax(likeness / np.float32(BREADTH), axis=-1) @ codes
+    preference = log_ratio(shares, codes.mean(0)).reshape(*own.shape[:2], -1)
+    return replace(distribution, likeness=Likeness(exemplar, preference, STRIDE))
+
+
+@jax.jit
+def _lightness(levels: UInt8[Array, "h w 3"]) -> Float[Array, "h w"]:
+    return rgb_to_lab(levels.astype(jnp.float32) / 255)[..., 0]
+
+
+def _features(
+    features: Features, lightness: Float[np.ndarray, "h w"]
+) -> Float[np.ndarray, "h2 w2 c"]:
+    """The features of L, which is padded to one of nine sizes."""
+    height, width = lightness.shape
+    padded = padded_size(height, width, min(height, width))
+    missing = [(0, n - m) for n, m in zip(padded, lightness.shape, strict=True)]
+    whole = features(jnp.pad(lightness, missing, mode="edge")[None, ..., None])
+    return np.asarray(whole)[0, : -(-height // STRIDE), : -(-width // STRIDE)]

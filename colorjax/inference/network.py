@@ -1,0 +1,132 @@
+"""Pictures through a run's network: `view` makes what the network sees of a picture,
+`run` predicts many."""
+
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from colorjax.color import rgb_to_lab
+from colorjax.hints import Guide, locate
+from colorjax.images import Picture
+from colorjax.inference.batching import (
+    Size,
+    batches,
+    crop,
+    number,
+    padded_size,
+    stack,
+    to_working_size,
+)
+from colorjax.method import GLOBE, HINTS, Method, Nets, image_keys
+
+
+class View(NamedTuple):
+    """What the network sees of a picture: the image at working size and its hints.
+
+    - `size`: height and width of the picture;
+    - `number`: that of the picture's noise;
+    - `hints`: the inputs "local" and "globe" for a picture with hints, else empty;
+    - `guide`: these hints as JSON, else "".
+    """
+
+    size: Size
+    image: UInt8[np.ndarray, "h w 3"]
+    number: int
+    hints: dict[str, np.ndarray]
+    guide: str
+
+
+class Output(NamedTuple):
+    """What the network predicts for a picture: L, ab, and logits at every `stride`-th
+    pixel, if there are any."""
+
+    lightness: Float[np.ndarray, "h w"]
+    ab: Float[np.ndarray, "h w 2"]
+    logits: Float[np.ndarray, "h2 w2 q"] | None
+    stride: int
+
+
+def compiled(method: Method) -> Callable[..., Any]:
+    """A function `predict(nets, rgb, hints, seed, numbers)` of uint8 images, which
+    returns L, ab and logits. `hints` are the inputs besides L."""
+
+    @jax.jit
+    def predict(nets, rgb, hints, seed, numbers):
+        lightness = rgb_to_lab(rgb.astype(jnp.float32) / 255)[..., :1]
+        keys = image_keys(seed, numbers)
+        prediction = method.predict(nets, {"lightness": lightness, **hints}, keys)
+        return lightness[..., 0], prediction.ab, prediction.logits
+
+    return predict
+
+
+def view(
+    picture: Picture,
+    side: int,
+    same_noise: bool,
+    guide: Guide | None,
+    saturation: float,
+) -> View:
+    """The picture with a short side of `side` pixels, and the hints of a `guide`.
+
+    The chroma of the hints is divided by `saturation`, which multiplies the prediction.
+    """
+    image, size = to_working_size(picture, side), picture.shape[:2]
+    noise = 0 if same_noise else number(image)
+    if guide is None:
+        return View(size, image, noise, {}, "")
+    rgb = jnp.asarray(image, jnp.float32) / 255
+    hints = locate(guide, size, np.asarray(rgb_to_lab(rgb))[..., 0])
+    chroma = np.float32(1 / (saturation or 1.0))
+    local = hints.local * np.array([chroma, chroma, 1], np.float32)
+    inputs = {"local": local, "globe": hints.globe}
+    return View(size, image, noise, inputs, guide.to_json())
+
+
+def run(
+    predict: Callable[..., Any],
+    nets: Nets,
+    inputs: frozenset[str],
+    views: Sequence[View],
+    side: int,
+    batch: int,
+    seed: int,
+) -> list[Output]:
+    """The predictions of a `compiled` method with these `inputs`, in batches."""
+    images = [view.image for view in views]
+    padded = [padded_size(len(image), image.shape[1], side) for image in images]
+    outputs: dict[int, Output] = {}
+    for size, members in batches(padded, batch):
+        stacked = stack([images[i] for i in members], size, batch)
+        numbers = np.zeros(batch, np.uint32)
+        numbers[: len(members)] = [views[i].number for i in members]
+        hints = _stack_hints(inputs, [views[i].hints for i in members], size, batch)
+        arrays = predict(nets, stacked, hints, np.uint32(seed), numbers)
+        arrays = jax.device_get(arrays)
+        for row, i in enumerate(members):
+            own = jax.tree.map(itemgetter(row), arrays)
+            outputs[i] = Output(*crop(images[i].shape[:2], *own))
+    return [outputs[index] for index in range(len(views))]
+
+
+def _stack_hints(
+    inputs: frozenset[str],
+    hints: Sequence[dict[str, np.ndarray]],
+    size: Size,
+    batch: int,
+) -> dict[str, np.ndarray]:
+    """The hints of a batch, for the `inputs` that are hints; zeros for others."""
+    shapes = {"local": (*size, 3), "globe": (GLOBE,)}
+    stacked = {
+        name: np.zeros((batch, *shapes[name]), np.float32) for name in inputs & HINTS
+    }
+    for name, values in stacked.items():
+        for row, own in enumerate(hints):
+            if name in own:
+                values[(row, *map(slice, own[name].shape))] = own[name]
+    return stacked

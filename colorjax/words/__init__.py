@@ -1,0 +1,24 @@
+"""Text as hints: from "make the car red" to a `Guide`.
+
+`parse` reads pairs of a noun and a color, `locate` finds their places in a picture, and
+`to_guide` makes hints of them; `guide` does all three.
+"""
+
+from colorjax.words.guide import UnsureError, guide, overruled, to_guide
+from colorjax.words.parse import Pair, parse
+from colorjax.words.places import Box, Place, Region, Spot, draw, locate
+
+__all__ = [
+    "Box",
+    "Pair",
+    "Place",
+    "Region",
+    "Spot",
+    "UnsureError",
+    "draw",
+    "guide",
+    "locate",
+    "overruled",
+    "parse",
+    "to_guide",
+]

