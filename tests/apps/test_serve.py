@@ -169,8 +169,9 @@ def test_the_colors_of_another_picture(visitor):
             Guide([Point(i / 1001, 0.5, "#112233") for i in range(1001)]).to_json(),
             "more than 1000 hints",
         ),
+        (Guide(palette=["#112233"] * 1001).to_json(), "more than 1000 hints"),
     ],
-    ids=["text", "outside", "empty", "size", "many"],
+    ids=["text", "outside", "empty", "size", "many", "palette"],
 )
 def test_wrong_hints_are_a_sentence_and_change_nothing(visitor, text, message):
     opened = visitor.open(picture(4), "a.png")

@@ -255,7 +255,7 @@ def test_hints_by_keyboard(served, page, tmp_path):
     page.keyboard.press("Delete")
     wait(lambda: "--hints" not in command.input_value())
     assert not page.locator("#pair .point").count()
-    page.get_by_role("button", name="Undo").click()
+    page.keyboard.press("Control+z")
     page.locator("#pair .point").wait_for()
     page.get_by_text("Where would a hint help most?").click()
     page.get_by_role("button", name="Place 1 where a hint would help").press("Enter")

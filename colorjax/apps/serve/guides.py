@@ -17,6 +17,8 @@ def scaled(guide: Guide | None, size: tuple[int, int]) -> Guide | None:
     if guide is None or guide.strokes is None:
         return guide
     own = guide.strokes.shape[:2]
+    if own == size:
+        return guide
     if own[0] < size[0]:
         rows, columns = map(_smaller_index, size, own)
         return replace(guide, strokes=guide.strokes[np.ix_(rows, columns)])

@@ -99,7 +99,7 @@ class HintEvents:
             if anywhere and not self.views.colorizers[run].has_logits:
                 raise UserError(NO_DISTRIBUTION)
             lightness = self._predict(session, picture).lightness
-            count = len(guide.points)
+            count = max(len(guide.points), len(guide.palette))
             if count <= MAX_HINTS:
                 count = len(locate(guide, size, lightness).ab)
             if count > MAX_HINTS:

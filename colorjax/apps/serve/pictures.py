@@ -80,8 +80,8 @@ class Picture:
     def nbytes(self) -> int:
         """Bytes of memory that the picture holds."""
         arrays: list[np.ndarray] = [self.preview]
-        if self.settings.hints is not None and self.settings.hints.strokes is not None:
-            arrays.append(self.settings.hints.strokes)
+        if (hints := self.settings.hints) is not None:
+            arrays += [x for x in (hints.strokes, hints.exemplar) if x is not None]
         for prediction in tuple(self.predictions.values()):
             arrays += [prediction.lightness, prediction.ab]
             arrays += [] if prediction.logits is None else [prediction.logits]

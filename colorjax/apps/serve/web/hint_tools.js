@@ -116,6 +116,7 @@ element.addEventListener("change", (event) => {
   else chosen(event);
 });
 element.addEventListener("keydown", escaped);
+element.addEventListener("keydown", undoByKey);
 for (const type of ["dragover", "drop"]) element.addEventListener(type, dropped);
 element.addEventListener("answer", answered);
 element.addEventListener("toggle", draw, true);

@@ -86,6 +86,14 @@ function step(from, to) { // undo or redo
   draw();
 }
 
+function undoByKey(event) { // Ctrl+Z, and with Shift the way back
+  const { key, ctrlKey, metaKey, shiftKey } = event;
+  if (!(ctrlKey || metaKey) || key.toLowerCase() !== "z") return false;
+  step(...(shiftKey ? [future, past] : [past, future]));
+  event.preventDefault();
+  return true;
+}
+
 function movePoint(index, x, y, final) {
   const points = [...hints.points];
   points[index] = { ...points[index], x: within(x), y: within(y) };
@@ -204,6 +212,7 @@ function click(event) {
 }
 
 function keyDown(event) {
+  if (undoByKey(event)) return;
   const point = event.target.closest(".point");
   const index = Number(point?.dataset.index);
   const arrow = ARROWS[event.key];
