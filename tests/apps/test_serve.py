@@ -139,6 +139,22 @@ def test_a_method_without_a_distribution_takes_hints(visitor):
     assert len(answer["colors"]) == 1
 
 
+def test_the_colors_of_another_picture(visitor):
+    """They change the picture; a method without a distribution drops them."""
+    opened = visitor.open(picture(4), "a.png")
+    plain = visitor.fetch(opened["pair"]["colored"])
+    red = np.full((8, 8, 3), (200, 30, 30), np.uint8)
+    guide = Guide([Point(0.1, 0.1, "#3355cc")], palette=["#cc4433"], exemplar=red)
+    shown = hints(visitor, opened, guide)
+    assert visitor.fetch(shown["pair"]["colored"]) != plain
+    switched = visitor.call("switch", "grey", "z")
+    assert switched["guide"]["loaded"]
+    assert switched["guide"]["hints"] == Guide(guide.points).to_json()
+    with pytest.raises(RefusedError, match="need a model that predicts a distribution"):
+        hints(visitor, opened, guide)
+    assert "--hints" in visitor.call("show", "grey", "z", 1, 1, None)["command"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -153,8 +169,9 @@ def test_a_method_without_a_distribution_takes_hints(visitor):
             Guide([Point(i / 1001, 0.5, "#112233") for i in range(1001)]).to_json(),
             "more than 1000 hints",
         ),
+        (Guide(palette=["#112233"] * 1001).to_json(), "more than 1000 hints"),
     ],
-    ids=["text", "outside", "empty", "size", "many"],
+    ids=["text", "outside", "empty", "size", "many", "palette"],
 )
 def test_wrong_hints_are_a_sentence_and_change_nothing(visitor, text, message):
     opened = visitor.open(picture(4), "a.png")

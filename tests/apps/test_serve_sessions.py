@@ -5,6 +5,7 @@ import os
 import threading
 import zipfile
 
+import jax.numpy as jnp
 import noisy
 import numpy as np
 import pytest
@@ -15,13 +16,16 @@ from serving import picture
 from colorjax import cli, images
 from colorjax.apps.serve import sessions as module
 from colorjax.apps.serve import uploads
-from colorjax.apps.serve.pictures import Settings, scaled
+from colorjax.apps.serve.guides import scaled
+from colorjax.apps.serve.pictures import Settings
 from colorjax.apps.serve.sessions import Sessions
 from colorjax.apps.serve.uploads import unpack
 from colorjax.apps.serve.views import Views
 from colorjax.errors import UserError
 from colorjax.hints import Guide, Point, load
 from colorjax.inference.colorizer import Colorizer
+from colorjax.method import HINTS, Method, Prediction
+from colorjax.quantize import Q
 
 MAX_PIXELS = 1_000_000
 BOLD = dict(temperature=0.2, saturation=1.2, seed=3)
@@ -170,7 +174,7 @@ def test_another_run_predicts_once(sessions):
     session, photo, _ = add(sessions, "me", picture(1))
     before = session.nbytes
     prediction = sessions.predict(session, photo, Settings("y"))
-    assert set(photo.predictions) == {("x", None), ("y", None)}
+    assert set(photo.predictions) == {("x", None, None), ("y", None, None)}
     assert session.nbytes > before
     assert sessions.predict(session, photo, Settings("y")) is prediction
     assert prediction.temperature == 0.9
@@ -190,7 +194,7 @@ def test_noise_is_predicted_once_for_each_seed(tmp_path, monkeypatch):
     captions = [item["caption"] for item in variations["items"]]
     assert captions == ["first guess", "variation 1", "variation 2"]
     assert variations["selected"] == 2
-    assert set(photo.predictions) == {("x", None), ("x", 1), ("x", 2)}
+    assert set(photo.predictions) == {("x", seed, None) for seed in (None, 1, 2)}
     second = sessions.predict(session, photo, settings)
     assert sessions.predict(session, photo, settings) is second is not guess
     _, data = photo.encode_full(second, settings, ".png", MAX_PIXELS)
@@ -198,9 +202,37 @@ def test_noise_is_predicted_once_for_each_seed(tmp_path, monkeypatch):
     np.testing.assert_array_equal(images.read(data), expected)
     _, command = views.shown(session, photo, "grey")
     assert "--set method.steps=2" in command
-    monkeypatch.setattr("colorjax.apps.serve.sessions.MAX_PREDICTIONS", 3)
+    monkeypatch.setattr("colorjax.apps.serve.pictures.MAX_PREDICTIONS", 3)
     sessions.predict(session, photo, PLAIN._replace(seed=3))
-    assert set(photo.predictions) == {("x", 1), ("x", 2), ("x", 3)}
+    assert set(photo.predictions) == {("x", seed, None) for seed in (1, 2, 3)}
+
+
+def test_a_network_that_takes_hints_sees_them(tmp_path):
+    """It runs for other hints, and the download is what it predicts with them."""
+
+    def infer(nets, inputs, keys):
+        local = inputs["local"]
+        ab = local[..., :2] + local[..., 2:].mean() * 20
+        return Prediction(ab, jnp.zeros((*local[:, ::4, ::4].shape[:3], Q)))
+
+    method = Method(lambda *_: {}, {}, infer, serves=(), inputs=HINTS | {"lightness"})
+    colorizer = Colorizer(method, {}, [32], "hinted")
+    sessions = Sessions({"x": colorizer}, tmp_path, MAX_PIXELS)
+    session, photo, plain = add(sessions, "me", picture(1))
+    for saturation in (1.0, 0.5):
+        hints = guide((60, 80))
+        photo.settings = settings = PLAIN._replace(hints=hints, saturation=saturation)
+        prediction = sessions.predict(session, photo, settings)
+        assert prediction is not plain and prediction.ab.std() > 0
+        assert sessions.predict(session, photo, settings) is prediction
+        expected = colorizer(
+            images.read(photo.data), hints=hints, saturation=saturation
+        )
+        shown = photo.colorize_preview(prediction, settings)
+        np.testing.assert_array_equal(shown, expected)
+        _, data = photo.encode_full(prediction, settings, ".png", MAX_PIXELS)
+        np.testing.assert_array_equal(images.read(data), expected)
+    assert len(photo.predictions) == 2  # without hints, and with the last ones
 
 
 def test_each_page_has_its_own_images(sessions):

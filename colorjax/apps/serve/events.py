@@ -15,6 +15,7 @@ import gradio as gr
 
 from colorjax.apps.serve import uploads
 from colorjax.apps.serve.examples import EXAMPLES
+from colorjax.apps.serve.guides import places_only
 from colorjax.apps.serve.pictures import PNG, Settings
 from colorjax.apps.serve.sessions import Session, Sessions
 from colorjax.apps.serve.views import VIEW, Views
@@ -22,6 +23,10 @@ from colorjax.errors import UserError
 
 TAB_KEY = range(16, 65)  # characters of the key of a tab
 ERROR_SECONDS = 20.0  # how long the page shows an error
+PLACES_ONLY = (
+    "This model predicts one color for each place, so it can use neither a palette nor "
+    "the colors of another picture; both were deleted."
+)
 MAX_SENTENCES = 3  # of refused files in one warning
 DEFECT = "This did not work. The terminal in which colorjax serve runs says why."
 
@@ -83,8 +88,15 @@ class Events:
     def switch(self, comparison: str, run: str, request: gr.Request):
         """The visitor chose a run: use its own settings, the hints, and no sample."""
         session, picture = self.sessions.get(key_of(request))
-        picture.settings = Settings(run, hints=picture.settings.hints)
-        return self.views.page(session, comparison)
+        hints, lost = picture.settings.hints, False
+        if hints is not None and not self.views.colorizers[run].has_logits:
+            lost = bool(hints.palette) or hints.exemplar is not None
+            hints = places_only(hints)
+        picture.settings = Settings(run, hints=hints)
+        *page, shown = self.views.page(session, comparison)
+        if lost:
+            gr.Warning(PLACES_ONLY, ERROR_SECONDS)
+        return *page, shown | {"loaded": lost}
 
     def show(
         self,

@@ -4,7 +4,6 @@ The page edits the hints as JSON (`web/hints.js`). Its strokes have the size of 
 preview; files of hints have strokes of the size of the picture.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -14,7 +13,8 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from colorjax.apps.serve.events import key_of
-from colorjax.apps.serve.pictures import Picture, scaled
+from colorjax.apps.serve.guides import scaled
+from colorjax.apps.serve.pictures import Picture, resized
 from colorjax.apps.serve.sessions import Session, Sessions
 from colorjax.apps.serve.views import Views
 from colorjax.color import into_gamut, lab_to_rgb
@@ -26,6 +26,10 @@ from colorjax.inference.suggest import likely_colors
 COLORS = 5  # likely ones that the page offers for a place
 ADVICE = 3  # places where a hint would help most
 MAX_TEXT = 1 << 25  # characters of hints that a page sends
+NO_DISTRIBUTION = (
+    "a palette and the colors of another picture need a model that predicts a "
+    "distribution; this one predicts one color for each place"
+)
 MAX_HINTS = 1000  # of a picture; strokes are many
 
 
@@ -71,7 +75,8 @@ class HintEvents:
         """The visitor asked where a hint would help most."""
         session, picture = self.sessions.get(key_of(request))
         size = picture.preview.shape[:2]
-        prediction = replace(self._predict(session, picture), size=size)
+        prediction = self._predict(session, picture)
+        prediction = resized(prediction, picture.settings, size)
         places = prediction.hint_locations(ADVICE, picture.settings.hints)
         height, width = size
         advice = [[(x + 0.5) / width, (y + 0.5) / height] for y, x in places]
@@ -88,10 +93,13 @@ class HintEvents:
 
     def _use(self, session: Session, picture: Picture, guide: Guide | None) -> None:
         """Give the picture other hints. Raises `UserError` if it cannot have them."""
-        size = picture.preview.shape[:2]
         if guide is not None:
+            size, run = picture.preview.shape[:2], picture.settings.run
+            anywhere = guide.palette or guide.exemplar is not None
+            if anywhere and not self.views.colorizers[run].has_logits:
+                raise UserError(NO_DISTRIBUTION)
             lightness = self._predict(session, picture).lightness
-            count = len(guide.points)
+            count = max(len(guide.points), len(guide.palette))
             if count <= MAX_HINTS:
                 count = len(locate(guide, size, lightness).ab)
             if count > MAX_HINTS:

@@ -14,17 +14,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import UInt8
 
 from colorjax import files, images
 from colorjax.apps.colorize.jobs import HINTS
+from colorjax.apps.serve.guides import scaled
 from colorjax.errors import UserError
 from colorjax.hints import Guide
+from colorjax.inference.colorizer import Colorizer
 from colorjax.inference.compose import replace_ab
 from colorjax.inference.decode import MAP, decode, uncertainty
 from colorjax.inference.distribution import Distribution
 
 PREVIEW = MAP  # pixels of the long side of a preview; `uncertainty` has the same size
+MAX_PREDICTIONS = 32  # of a picture
 THUMBNAIL = 180  # pixels of the long side of a thumbnail
 PNG = ".png"
 FILES_PER_KIND = 3  # a browser may still be fetching the last but one
@@ -57,7 +60,8 @@ class Picture:
     """An uploaded picture, and the folder of the files that the page shows of it.
 
     `settings` are those with which the page showed the picture last. `predictions`
-    holds one distribution per run, or, of a run that draws noise, one per seed.
+    holds one distribution per run, of a run that draws noise one per seed, and of a run
+    whose network takes hints one for the last hints.
     """
 
     name: str
@@ -65,7 +69,7 @@ class Picture:
     preview: Image
     folder: Path
     settings: Settings
-    predictions: dict[tuple[str, int | None], Distribution] = field(
+    predictions: dict[tuple[str, int | None, Guide | None], Distribution] = field(
         default_factory=dict
     )
     _fixed: dict[str, Path] = field(default_factory=dict)
@@ -76,8 +80,8 @@ class Picture:
     def nbytes(self) -> int:
         """Bytes of memory that the picture holds."""
         arrays: list[np.ndarray] = [self.preview]
-        if self.settings.hints is not None and self.settings.hints.strokes is not None:
-            arrays.append(self.settings.hints.strokes)
+        if (hints := self.settings.hints) is not None:
+            arrays += [x for x in (hints.strokes, hints.exemplar) if x is not None]
         for prediction in tuple(self.predictions.values()):
             arrays += [prediction.lightness, prediction.ab]
             arrays += [] if prediction.logits is None else [prediction.logits]
@@ -88,6 +92,26 @@ class Picture:
         """Suffixes that the result can have, the picture's own first."""
         own = Path(self.name).suffix.lower()
         return list(dict.fromkeys([own, PNG] if own in images.SUFFIXES else [PNG]))
+
+    def predict(
+        self, colorizer: Colorizer, settings: Settings, max_pixels: int
+    ) -> tuple[Distribution, bool]:
+        """The prediction with these settings, and whether the network ran for it."""
+        seed = settings.seed if colorizer.draws_noise else None
+        hints = settings.hints if colorizer.takes_hints else None
+        key = settings.run, seed, hints
+        if (prediction := self.predictions.get(key)) is not None:
+            return prediction, False
+        image = images.read_full(self.data, self.name, max_pixels)
+        guide = scaled(hints, image.shape[:2])
+        prediction = colorizer.predict(image, seed=seed, hints=guide)
+        old = [other for other in self.predictions if hints and other[2]]
+        for other in old:
+            self.predictions.pop(other, None)
+        self.predictions[key] = prediction
+        while len(self.predictions) > MAX_PREDICTIONS:
+            self.predictions.pop(next(iter(self.predictions)), None)
+        return prediction, True
 
     def colorize_preview(self, prediction: Distribution, settings: Settings) -> Image:
         """The preview in color. If the image is no larger, this is the full result."""
@@ -181,8 +205,8 @@ class Picture:
         return self._fixed[kind]
 
     def _uncertainty(self, prediction: Distribution, settings: Settings) -> Image:
-        resized = replace(prediction, size=self.preview.shape[:2])
-        return uncertainty(resized, hints=settings.hints)
+        own = resized(prediction, settings, self.preview.shape[:2])
+        return uncertainty(own, hints=settings.hints)
 
     def _write_jpeg(self, kind: str, image: Image) -> Path:
         return self._write(kind, "picture.jpg", images.encode(image, "JPEG"))
@@ -207,29 +231,17 @@ def limited(
     return images.resize(image, (height, width))
 
 
-def scaled(guide: Guide | None, size: tuple[int, int]) -> Guide | None:
-    """The guide for the same picture at another (height, width).
-
-    Strokes that are enlarged and then reduced again are the same as before.
-    """
-    if guide is None or guide.strokes is None:
-        return guide
-    own = guide.strokes.shape[:2]
-    if own[0] < size[0]:
-        rows, columns = map(_smaller_index, size, own)
-        return replace(guide, strokes=guide.strokes[np.ix_(rows, columns)])
-    rows, columns = map(_smaller_index, own, size)
-    strokes, opaque = np.zeros((*size, 4), np.uint8), guide.opaque().nonzero()
-    strokes[rows[opaque[0]], columns[opaque[1]]] = guide.strokes[opaque]
-    return replace(guide, strokes=strokes)
-
-
-def _smaller_index(large: int, small: int) -> Int[np.ndarray, "large"]:
-    """For each of `large` pixels in a row, the one of `small` pixels that covers it."""
-    return np.arange(large) * small // large
+def resized(
+    prediction: Distribution, settings: Settings, size: tuple[int, int]
+) -> Distribution:
+    """The prediction for the picture at another size, with hints of these settings."""
+    guide = settings.options(size)["hints"]
+    seen = {name: guide.to_json() for name in prediction.network_hints}
+    return replace(prediction, size=size, network_hints=seen)
 
 
 def _decode(image: Image, prediction: Distribution, settings: Settings) -> Image:
     """The image, which has another size than the prediction, in color."""
     size = image.shape[:2]
-    return decode(replace(prediction, size=size), image, **settings.options(size))
+    own = resized(prediction, settings, size)
+    return decode(own, image, **settings.options(size))

@@ -23,7 +23,6 @@ from colorjax.inference.distribution import Distribution
 MAX_BYTES = 1 << 30  # of all sessions; above, the least recently used one is dropped
 MAX_SESSION_BYTES = 1 << 28  # of a session with several pictures
 MAX_PICTURES = 100  # of a session
-MAX_PREDICTIONS = 32  # of a picture
 MAX_PAGES = 10_000  # of which the tab is known
 LINGER_SECONDS = 120.0  # for which a session outlives its page, which may be reloaded
 STRAY_SECONDS = 600.0  # age at which a file that belongs to no session is deleted
@@ -140,20 +139,14 @@ class Sessions:
     def predict(
         self, session: Session, picture: Picture, settings: Settings
     ) -> Distribution:
-        """The prediction for a picture with the run and the seed of the settings.
+        """The prediction for a picture with these settings.
 
         The network runs only once, unless memory is short. Where the run draws noise,
-        it runs once for each seed, and the last `MAX_PREDICTIONS` stay in memory.
+        it runs once for each seed, and where its network takes hints, for all hints.
         """
         colorizer = self.colorizers[settings.run]
-        seed = settings.seed if colorizer.draws_noise else None
-        prediction = picture.predictions.get((settings.run, seed))
-        if prediction is None:
-            image = images.read_full(picture.data, picture.name, self.max_pixels)
-            prediction = colorizer.predict(image, seed=seed)
-            picture.predictions[settings.run, seed] = prediction
-            while len(picture.predictions) > MAX_PREDICTIONS:
-                picture.predictions.pop(next(iter(picture.predictions)), None)
+        prediction, ran = picture.predict(colorizer, settings, self.max_pixels)
+        if ran:
             if session.nbytes > self.max_session_bytes:
                 for other in session.pictures:
                     if other is not picture:

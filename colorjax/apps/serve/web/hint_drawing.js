@@ -42,7 +42,7 @@ function drawLayer() {
   fill(stage(".points"), hints.points, button, (node, point, i) => {
     node.className = "point";
     node.style.setProperty("--color", paint(point.color));
-    node.setAttribute("aria-label", `${named(point, i)}. Arrow keys move it, Enter ` +
+    node.setAttribute("aria-label", `${named()[i].name}. Arrow keys move it, Enter ` +
       "chooses its color, Delete removes it");
     node.setAttribute("aria-pressed", i === selected);
     put(node, point);
@@ -55,12 +55,21 @@ function drawLayer() {
   put(stage(".cross"), cross);
   stage(".cross").setAttribute("aria-label", `Cross at ${percent(cross.x)} from the ` +
     `left, ${percent(cross.y)} from the top. Arrow keys move it, Enter places a hint`);
-  drawStrokes(hints.strokes);
+  drawStrokes(hints.strokes ?? null);
   drawDisc(current());
 }
 
-const named = ({ color, x, y }, i) =>
-  `Hint ${i + 1}: ${color} at ${percent(x)}, ${percent(y)}`;
+function named() { // all hints: the points, then those that have no place
+  const points = hints.points.map(({ color, x, y }, i) => {
+    const text = `${color} at ${percent(x)}, ${percent(y)}`;
+    return { text, name: `Hint ${i + 1}: ${text}`, look: paint(color) };
+  });
+  const others = Object.entries(WITHOUT_PLACE).filter(([key]) => hints[key]);
+  return [...points, ...others.map(([key, text]) => {
+    const image = `url(data:image/png;base64,${hints.exemplar}) center / cover`;
+    return { key, text, name: text, look: key === "exemplar" ? image : "none" };
+  })];
+}
 
 function drawSwatches(row, colors) {
   const pressed = (current() ?? { color }).color;
@@ -95,18 +104,16 @@ const mix = (hue, share) => // a color at the L of the place
   toHex(offer.lightness, share * largestChroma(offer.lightness, hue), Number(hue));
 
 function drawList() {
-  const rows = hints.points.map(named);
-  if (hints.strokes) rows.push("Strokes");
-  fill(one("ol"), rows, () => {
+  fill(one("ol"), named(), () => {
     const row = document.createElement("li");
     row.append(button(), button());
     row.lastChild.textContent = "\u00d7";
     return row;
-  }, (row, name, i) => {
-    const point = hints.points[i];
-    row.firstChild.dataset.select = row.lastChild.dataset.remove = i;
-    row.firstChild.textContent = point ? name.split(": ")[1] : name;
-    row.firstChild.style.setProperty("--color", point ? paint(point.color) : "none");
+  }, (row, { key, text, name, look }, i) => {
+    row.firstChild.dataset.select = row.lastChild.dataset.remove = key ?? i;
+    row.firstChild.disabled = Boolean(key);
+    row.firstChild.textContent = text;
+    row.firstChild.style.setProperty("--color", look);
     row.firstChild.setAttribute("aria-pressed", i === selected);
     row.lastChild.setAttribute("aria-label", `Delete ${name}`);
   });
@@ -115,7 +122,7 @@ function drawList() {
 function draw() {
   if (!stage(".layer")) return;
   drawLayer();
-  const count = hints.points.length + (hints.strokes ? 1 : 0);
+  const count = named().length;
   const title = "Say what color a place has";
   one("summary").textContent = count ? `${title} (${count})` : title;
   const state = selected >= 0 ? "selected" : place ? "place" : "point";
@@ -131,5 +138,5 @@ function draw() {
   one(".undo").disabled = !past.length;
   one(".redo").disabled = !future.length;
   for (const part of ["ol", ".clear", ".save", ".only"]) one(part).hidden = !count;
-  one(".advise").hidden = !props.value?.advice;
+  one(".advise").hidden = one(".like").hidden = !props.value?.advice;
 }

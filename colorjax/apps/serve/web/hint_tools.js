@@ -29,17 +29,15 @@ function useTool(name) {
 
 function pressed({ target }) {
   const { color: own, select: row, remove: gone } = target.dataset;
-  const points = hints.points.length;
   if (own) useColor(own);
-  else if (row < points) select(Number(row));
-  else if (row) useTool("brush");
-  else if (gone < points) remove(Number(gone));
-  else if (gone) change({ ...hints, strokes: null });
+  else if (row) select(Number(row));
+  else if (gone in WITHOUT_PLACE) drop(gone);
+  else if (gone) remove(Number(gone));
   else if (target.matches(".undo")) step(past, future);
   else if (target.matches(".redo")) step(future, past);
   else if (target.matches(".advise")) trigger("advise");
   else if (target.matches(".save")) trigger("save");
-  else if (target.matches(".load")) one("input[type=file]").click();
+  else if (target.matches(".load, .like")) one("input[type=file]").click();
   else if (target.matches(".clear")) {
     deselect();
     change({ ...NONE, only_here: hints.only_here });
@@ -66,8 +64,39 @@ function chosen({ target }) {
   if (target.name === "tool") useTool(target.value);
   else if (target.type === "checkbox") change({ ...hints, only_here: target.checked });
   else if (target.type === "file" && target.files.length) {
-    target.files[0].text().then((text) => trigger("upload", { text }));
+    receive(target.files[0]);
     target.value = "";
+  }
+}
+
+async function receive(file) { // hints, or a picture whose colors the result resembles
+  if (file.name.endsWith(".json")) {
+    trigger("upload", { text: await file.text() });
+  } else try {
+    change({ ...hints, exemplar: await reduced(file) });
+  } catch {
+    one(".help").textContent = `${file.name}: the browser cannot show this picture.`;
+  }
+}
+
+async function reduced(file) { // a PNG in base 64
+  const image = await createImageBitmap(file);
+  const scale = Math.min(1, EXEMPLAR_SIDE / Math.min(image.width, image.height));
+  const board = document.createElement("canvas");
+  board.width = Math.round(scale * image.width);
+  board.height = Math.round(scale * image.height);
+  const context = board.getContext("2d");
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, board.width, board.height);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(image, 0, 0, board.width, board.height);
+  return board.toDataURL("image/png").split(",")[1];
+}
+
+function dropped(event) {
+  event.preventDefault();
+  if (event.type === "drop" && event.dataTransfer.files.length) {
+    receive(event.dataTransfer.files[0]);
   }
 }
 
@@ -87,6 +116,8 @@ element.addEventListener("change", (event) => {
   else chosen(event);
 });
 element.addEventListener("keydown", escaped);
+element.addEventListener("keydown", undoByKey);
+for (const type of ["dragover", "drop"]) element.addEventListener(type, dropped);
 element.addEventListener("answer", answered);
 element.addEventListener("toggle", draw, true);
 watch("value", show);

@@ -1,12 +1,18 @@
 // The hints of the picture on the page: the tools beside it and the layer over it.
 // `props.value` is {picture, hints, advice, loaded}: `hints` is JSON of `Guide`, or
 // empty; `advice` says whether the server knows where a hint would help, `loaded`
-// whether the hints are those of a file. An event "answer" has what the server replies to the
-// events "place" and "advise".
-const NONE = { points: [], strokes: null, only_here: false };
+// whether the hints are those of a file. An event "answer" has what the server replies
+// to the events "place" and "advise".
+const NONE = { points: [], only_here: false };
+const WITHOUT_PLACE = { // what else hints may hold, and its name in the list
+  strokes: "Strokes",
+  palette: "Palette",
+  exemplar: "Colors of another picture",
+};
 const NEUTRAL = "neutral";
 const GREY = "#808080"; // what neutral looks like
 const STEP = 0.005; // of a side: how far an arrow key moves, ten times that with Shift
+const EXEMPLAR_SIDE = 256; // pixels of the short side, as in `Guide`
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1],
   ArrowDown: [0, 1] };
 const HELP = {
@@ -46,9 +52,7 @@ const current = () => (selected >= 0 ? hints.points[selected] : place);
 // ---- Changes. A change that is not final is shown, but "Undo" skips it.
 
 function send() {
-  const { strokes, ...rest } = hints;
-  const all = strokes ? hints : rest;
-  const text = strokes || rest.points.length ? JSON.stringify(all) : "";
+  const text = named().length ? JSON.stringify(hints) : "";
   props.value = { ...props.value, hints: text };
   trigger("input");
 }
@@ -68,6 +72,11 @@ function finish() {
   if (document.querySelector("#variations button.open")) trigger("submit");
 }
 
+function drop(key) { // strokes, for example
+  const { [key]: _, ...rest } = hints;
+  change(rest);
+}
+
 function step(from, to) { // undo or redo
   if (!from.length) return;
   to.push(saved);
@@ -75,6 +84,14 @@ function step(from, to) { // undo or redo
   deselect();
   send();
   draw();
+}
+
+function undoByKey(event) { // Ctrl+Z, and with Shift the way back
+  const { key, ctrlKey, metaKey, shiftKey } = event;
+  if (!(ctrlKey || metaKey) || key.toLowerCase() !== "z") return false;
+  step(...(shiftKey ? [future, past] : [past, future]));
+  event.preventDefault();
+  return true;
 }
 
 function movePoint(index, x, y, final) {
@@ -176,7 +193,11 @@ function pointerUp() {
     const moved = hints !== saved;
     finish();
     if (moved) select(selected);
-  } else if (stroke) change({ ...hints, strokes: readStrokes() });
+  } else if (stroke) {
+    const strokes = readStrokes();
+    if (strokes) change({ ...hints, strokes });
+    else drop("strokes");
+  }
   drag = false;
   stroke = null;
 }
@@ -191,6 +212,7 @@ function click(event) {
 }
 
 function keyDown(event) {
+  if (undoByKey(event)) return;
   const point = event.target.closest(".point");
   const index = Number(point?.dataset.index);
   const arrow = ARROWS[event.key];
