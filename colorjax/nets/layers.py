@@ -128,10 +128,7 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b h2 w2 o"]:
-        transformed = winograd.kernel_of(self)
-        options = {} if transformed is None else {"transformed": transformed}
-
-        def convolve(kernel):
+        def convolve(kernel, **options):
             return self.convolve(x, kernel.astype(x.dtype), **options)
 
         def unit_variance(key, shape):
@@ -146,7 +143,9 @@ class Conv(nn.Module):
             unit_variance = zero_mean = nn.initializers.zeros
         kernel = self.param("kernel", unit_variance, self.shape)
         bias = self.param("bias", zero_mean, self.shape[-1:])
-        return convolve(kernel) + bias.astype(x.dtype)
+        transformed = winograd.kernel_of(self, kernel)
+        options = {} if transformed is None else {"transformed": transformed}
+        return convolve(kernel, **options) + bias.astype(x.dtype)
 
 
 NORMAL = nn.initializers.normal(0.02)  # Radford et al., ICLR 2016

@@ -1,28 +1,33 @@
-"""3x3 convolutions by fewer multiplications, for inference on the CPU.
+"""3x3 convolutions by fewer multiplications, on the CPU.
 
 Source: Winograd, "Arithmetic Complexity of Computations", 1980; for networks Lavin and
 Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016: F(2x2, 3x3). A
 tile of 2x2 outputs takes 16 multiplications for each pair of channels instead of 36.
 The result differs from that of the definition by rounding only.
 
-`prepare` stores the transformed kernels of nets in the collection `COLLECTION`, beside
-"params". A layer uses its transformed kernel where it has one. So training,
-checkpoints, exported files and other devices, whose nets have no such collection, use
-the definition.
+For inference `prepare` stores the transformed kernels of nets in the collection
+`COLLECTION`, beside "params". For training `mark` stores a mark instead, and the layer
+transforms its kernel itself, so that gradients reach the params. A layer without either
+uses the definition. So checkpoints, exported files and other devices, whose nets have
+no such collection, are as they were.
 """
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 COLLECTION = "winograd"
 # With fewer channels the sums take as much time as the products save. Measured for 64
 # to 512 channels, 4x4 to 128x128 pixels and batches of 1 to 8 (`benchmarks.winograd`).
 CHANNELS = 128
+TRAINED = 256  # the same for training, which transforms the kernels in each step
+TURNED = np.array([3, 1, 2, 0])  # rows of the transform of a kernel that is turned
 
 
 def prepare(nets: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,36 +38,48 @@ def prepare(nets: Mapping[str, Any]) -> dict[str, Any]:
     """
     if jax.default_backend() != "cpu":
         return dict(nets)
-    return {name: _with_kernels(variables) for name, variables in nets.items()}
+    return _with_kernels(nets, CHANNELS, transform)
 
 
-def _with_kernels(variables: Mapping[str, Any]) -> dict[str, Any]:
-    kernels = _transformed(variables.get("params", {}))
-    return {**variables, COLLECTION: kernels} if kernels else dict(variables)
+def mark(nets: Mapping[str, Any], platform: str) -> dict[str, Any]:
+    """The nets, on the CPU with a mark at their largest convolutions."""
+    if platform != "cpu":
+        return dict(nets)
+    return _with_kernels(nets, TRAINED, lambda kernel: jnp.zeros(()))
 
 
-def _transformed(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The transformed kernels of the layers below, by the names of the layers."""
-    kernels = {}
-    for name, value in params.items():
-        if isinstance(value, Mapping):
-            if below := _transformed(value):
-                kernels[name] = below
-        elif name == "kernel" and is_large(value.shape):
-            kernels[name] = transform(value)
-    return kernels
+def _with_kernels(nets, channels, change):
+    """The nets with a collection of what `change` makes of each kernel with at least
+    this many channels."""
+
+    def changed(params):
+        kernels = {}
+        for name, value in params.items():
+            if isinstance(value, Mapping):
+                if below := changed(value):
+                    kernels[name] = below
+            elif name == "kernel" and _is_large(value.shape, channels):
+                kernels[name] = change(value)
+        return kernels
+
+    return {
+        name: {**variables, COLLECTION: changed(variables.get("params", {}))}
+        for name, variables in nets.items()
+    }
 
 
-def is_large(shape: Sequence[int]) -> bool:
-    """Whether a kernel of this shape is 3x3 and has enough channels."""
-    return len(shape) == 4 and tuple(shape[:2]) == (3, 3) and min(shape[2:]) >= CHANNELS
+def _is_large(shape, channels):
+    return len(shape) == 4 and shape[:2] == (3, 3) and min(shape[2:]) >= channels
 
 
-def kernel_of(layer: nn.Module) -> Float[Array, "4 4 i o"] | None:
+def kernel_of(
+    layer: nn.Module, kernel: Float[Array, "_ _ i o"]
+) -> Float[Array, "4 4 i o"] | None:
     """The transformed kernel of a layer inside `apply`; None where it has none."""
-    if layer.has_variable(COLLECTION, "kernel"):
-        return layer.get_variable(COLLECTION, "kernel")
-    return None
+    if not layer.has_variable(COLLECTION, "kernel"):
+        return None
+    stored = layer.get_variable(COLLECTION, "kernel")
+    return stored if stored.ndim else transform(kernel)
 
 
 @jax.jit
@@ -101,6 +118,7 @@ def convolve(
     return y[:, : h - lost, : w - lost]
 
 
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _convolve(x, transformed, padding):
     """Y = A^T [(G g G^T) * (B^T d B)] A for the tiles d, which overlap by two pixels.
 
@@ -108,10 +126,43 @@ def _convolve(x, transformed, padding):
     """
     b, h, w, channels = x.shape
     height, width = h + 2 * padding - 2, w + 2 * padding - 2
-    rows, columns = -(-height // 2), -(-width // 2)  # of tiles
+    products = jnp.einsum(
+        "pti,pio->pto", _tiles(x, padding), transformed.reshape(16, channels, -1)
+    )
+    products = products.reshape(4, 4, b, -(-height // 2), -(-width // 2), -1)
+    y = [jnp.stack(_outputs(*row), axis=3) for row in _outputs(*products)]
+    y = jnp.stack(y, axis=2)
+    y = y.reshape(b, 2 * y.shape[1], 2 * y.shape[3], -1)
+    return y[:, :height, :width]
+
+
+def _convolve_forward(x, transformed, padding):
+    return _convolve(x, transformed, padding), (x, transformed)
+
+
+def _convolve_backward(padding, saved, dy):
+    """Both gradients are such products, too.
+
+    That of x is the convolution of dy with the kernel turned by 180 degrees, whose
+    transform has its first and last rows and columns exchanged.
+    """
+    x, transformed = saved
+    turned = transformed[TURNED][:, TURNED].swapaxes(2, 3)
+    dx = _convolve(dy, turned, 2 - padding)
+    products = jnp.einsum("pti,pto->pio", _tiles(x, padding), _spread(dy))
+    return dx, products.reshape(transformed.shape)
+
+
+_convolve.defvjp(_convolve_forward, _convolve_backward)
+
+
+def _tiles(x, padding):
+    """B^T d B for each tile of 4x4 pixels, as [16 tiles i]."""
+    _, h, w, channels = x.shape
+    rows, columns = (-(-(n + 2 * padding - 2) // 2) for n in (h, w))  # of tiles
     down, right = 2 * rows + 2 - h - padding, 2 * columns + 2 - w - padding
     x = jnp.pad(x, ((0, 0), (padding, down), (padding, right), (0, 0)))
-    x = x.reshape(b, rows + 1, 2, columns + 1, 2, channels)
+    x = x.reshape(-1, rows + 1, 2, columns + 1, 2, channels)
     tiles = [
         part
         for row in _inputs(x[:, :-1, 0], x[:, :-1, 1], x[:, 1:, 0], x[:, 1:, 1])
@@ -119,15 +170,20 @@ def _convolve(x, transformed, padding):
             row[:, :, :-1, 0], row[:, :, :-1, 1], row[:, :, 1:, 0], row[:, :, 1:, 1]
         )
     ]
-    products = jnp.einsum(
-        "pti,pio->pto",
-        jnp.stack(tiles).reshape(16, -1, channels),
-        transformed.reshape(16, channels, -1),
-    )
-    products = products.reshape(4, 4, b, rows, columns, -1)
-    y = [jnp.stack(_outputs(*row), axis=3) for row in _outputs(*products)]
-    y = jnp.stack(y, axis=2).reshape(b, 2 * rows, 2 * columns, -1)
-    return y[:, :height, :width]
+    return jnp.stack(tiles).reshape(16, -1, channels)
+
+
+def _spread(dy):
+    """A dY A^T for each tile of 2x2 outputs, as [16 tiles o]."""
+    b, h, w, channels = dy.shape
+    dy = jnp.pad(dy, ((0, 0), (0, h % 2), (0, w % 2), (0, 0)))
+    dy = dy.reshape(b, -(-h // 2), 2, -(-w // 2), 2, channels)
+    tiles = [
+        part
+        for row in _products(dy[:, :, 0], dy[:, :, 1])
+        for part in _products(row[:, :, :, 0], row[:, :, :, 1])
+    ]
+    return jnp.stack(tiles).reshape(16, -1, channels)
 
 
 def _inputs(d0, d1, d2, d3):
@@ -140,13 +196,18 @@ def _outputs(m0, m1, m2, m3):
     return m0 + m1 + m2, m1 - m2 - m3
 
 
+def _products(y0, y1):
+    """A y: the transpose of `_outputs`."""
+    return y0, y0 + y1, y0 - y1, -y1
+
+
 class Convolution(nn.Module):
     """The convolution of an `nn.Conv`, given to it as `conv_general_dilated_cls`."""
 
     def __call__(self, x, kernel, strides, padding, **options):
         """`convolve` where the `nn.Conv` has a transformed kernel and no stride."""
         assert isinstance(self.parent, nn.Module)
-        transformed = kernel_of(self.parent)
+        transformed = kernel_of(self.parent, kernel)
         if transformed is None or strides != (1, 1) or x.dtype != transformed.dtype:
             return jax.lax.conv_general_dilated(x, kernel, strides, padding, **options)
         zeros = 1 if padding == "SAME" else padding[0][0]

@@ -21,6 +21,7 @@ from jaxtyping import Array, Int
 from colorjax.distributed import batch_sharding, replicated
 from colorjax.errors import UserError
 from colorjax.method import Method, Nets, to_examples
+from colorjax.nets import winograd
 from colorjax.train.averages import (
     Averages,
     averaged,
@@ -192,9 +193,10 @@ def _gradient(loss, name, nets, examples, key, accumulate, placement):
 
     Loss, gradient and metrics are averaged over micro-batches.
     """
+    platform = placement.mesh.devices.flat[0].platform
 
     def micro_step(nets, examples, key):
-        whole = placement.gather(nets)
+        whole = winograd.mark(placement.gather(nets), platform)
         (value, (collections, scalars)), gradient = jax.value_and_grad(
             loss, has_aux=True
         )(whole[name]["params"], whole, examples, key)

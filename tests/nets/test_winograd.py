@@ -3,17 +3,21 @@
 import copy
 import functools
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
+from colorjax.distributed import make_mesh
 from colorjax.inference.colorizer import Colorizer
-from colorjax.method import Method, Prediction
+from colorjax.method import Method, Prediction, abstract_batch
 from colorjax.nets import winograd
 from colorjax.nets.layers import Conv, apply_eval, dilated_conv
 from colorjax.nets.vgg_dilated import VGGDilated
+from colorjax.train.step import make_init, make_step
 
 
 def uniform(*shape):
@@ -97,10 +101,47 @@ def test_a_colorizer_prepares(small, method_and_nets):
         assert winograd.COLLECTION not in own.nets["G"]
 
 
-def test_only_the_cpu_prepares(small, method_and_nets, monkeypatch):
+def test_gradients_of_a_marked_net(monkeypatch, method_and_nets):
+    """The layer transforms its kernel itself, so that the gradient is the kernel's."""
+    monkeypatch.setattr(winograd, "TRAINED", 4)
+    _, nets = method_and_nets
+    x = uniform(2, 7, 8, 1)
+
+    def loss(params, nets):
+        return (Net().apply({**nets["G"], "params": params}, x) ** 2).sum()
+
+    marked = winograd.mark(nets, "cpu")
+    params, gradient = nets["G"]["params"], jax.jit(jax.grad(loss))
+    assert convolutions(loss, params, nets) == 3
+    assert convolutions(loss, params, marked) == 2
+    chex.assert_trees_all_close(
+        gradient(params, marked), gradient(params, nets), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_the_step_marks_its_nets(monkeypatch, method_and_nets):
+    monkeypatch.setattr(winograd, "TRAINED", 4)
+    _, nets = method_and_nets
+    marks = []
+
+    def loss(params, nets, examples, key):
+        marks.append(nets["G"][winograd.COLLECTION])
+        return params["Conv_0"]["bias"].sum(), ({}, {})
+
+    method = Method(lambda *_: nets, {"G": loss}, lambda *_: Prediction(uniform(1)))
+    parts = method, optax.sgd(1.0), 0, make_mesh()
+    batch = abstract_batch(4, 8)
+    state = jax.eval_shape(make_init(*parts), batch)
+    state, _ = jax.eval_shape(make_step(*parts), state, batch)
+    assert all(mark.keys() == {"Conv_1"} for mark in marks) and marks
+    assert winograd.COLLECTION not in state.nets["G"]
+
+
+def test_other_devices_use_the_definition(small, method_and_nets, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     _, nets = method_and_nets
     assert winograd.prepare(nets) == nets
+    assert winograd.mark(nets, "tpu") == nets
 
 
 def test_large_layers_of_the_papers_net():
