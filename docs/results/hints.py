@@ -1,14 +1,13 @@
 """Measure what hints bring: on a folder, or on what the shipped model held out.
 
-    python docs/results/hints.py [--run=RUN] [--side=128] [FOLDER]
+    python docs/results/hints.py [--run=RUN] [FOLDER]
 
-Each photograph is cut to its center square of `side` pixels. Hints are the mean colors
-of cells of 2x2 pixels, drawn uniformly with a seed, as in the protocol of iColoriT (Yun
-et al., "iColoriT: Towards Propagating Local Hints to the Right Region in Interactive
+Each photograph is cut to its center square of 128 pixels. Hints are the mean colors of
+cells of 2x2 pixels, drawn uniformly with a seed, as in the protocol of iColoriT (Yun et
+al., "iColoriT: Towards Propagating Local Hints to the Right Region in Interactive
 Colorization by Leveraging Vision Transformer", WACV 2023). The script prints the PSNR
 of the run and of the hints without a network, which are spread along edges over a grey
-picture, and the distance of the run's ab from the hints' own colors at their cells. A
-run whose network takes hints sees them.
+picture, and the distance of the run's ab from the hints' own colors at their cells.
 """
 
 import argparse
@@ -19,11 +18,10 @@ import numpy as np
 from starter import COLORED, chroma, held_out
 
 from colorjax import Colorizer, images
-from colorjax.apps import options
 from colorjax.hints import Guide, Point, locate
 from colorjax.inference.compose import replace_ab
 
-CELL = 2  # pixels
+SIDE, CELL = 128, 2  # pixels
 COUNTS = (0, 1, 10, 100)
 
 
@@ -31,39 +29,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What hints bring")
     parser.add_argument("folder", type=Path, nargs="?", help="default: the held-out")
     parser.add_argument("--run", default="starter", help="workdir of the run")
-    parser.add_argument("--side", type=int, default=128, help="pixels")
-    options.add_setting(parser.add_argument)
     args = parser.parse_args()
-    settings = dict(args.settings)
-    colorizer = Colorizer.load(args.run, options=settings, size=args.side)
+    colorizer = Colorizer.load(args.run, size=SIDE)
     files = sorted(args.folder.rglob("*.*")) if args.folder else held_out()
-    photographs = [square(path.read_bytes(), args.side) for path in files]
+    photographs = [square(path.read_bytes()) for path in files]
     photographs = [x for x in photographs if chroma(x) >= COLORED]
+    predictions = colorizer.predict(photographs)
     print(f"{colorizer!r}, {len(photographs)} photographs\n")
     print("| hints | the run | hints alone | error at the hints |\n|---|---|---|---|")
     for count in COUNTS:
-        guides = [
-            simulated(photograph, count, seed) if count else None
-            for seed, photograph in enumerate(photographs)
+        rows = [
+            measure(photograph, prediction, count, seed)
+            for seed, (photograph, prediction) in enumerate(
+                zip(photographs, predictions, strict=True)
+            )
         ]
-        predictions = colorizer.predict(photographs, hints=guides)
-        rows = list(map(measure, photographs, predictions, guides))
         own, alone, error = np.mean(rows, axis=0)
         print(f"| {count} | {own:.2f} | {alone:.2f} | {error:.2f} |")
 
 
-def square(data: bytes, side: int) -> np.ndarray:
-    """The center square of a picture, resized to `side` pixels."""
+def square(data: bytes) -> np.ndarray:
+    """The center square of a picture, resized to `SIDE` pixels."""
     picture = images.read(data)
-    size = images.short_size(picture, side)
-    top, left = ((count - side) // 2 for count in size)
-    return images.resize(picture, size, (top, left, side, side))
+    size = images.short_size(picture, SIDE)
+    top, left = ((count - SIDE) // 2 for count in size)
+    return images.resize(picture, size, (top, left, SIDE, SIDE))
 
 
-def measure(photograph, prediction, guide: Guide | None) -> tuple[float, ...]:
+def measure(photograph, prediction, count: int, seed: int) -> tuple[float, ...]:
     """PSNR of a prediction and of its hints alone, and the error at the hints."""
-    nothing = np.zeros_like(prediction.ab)
-    grey = replace(prediction, logits=None, ab=nothing, network_hints={})
+    grey = replace(prediction, logits=None, ab=np.zeros_like(prediction.ab))
+    guide = simulated(photograph, count, seed) if count else None
     saturation = np.float32(prediction.saturation)  # hints are met after it
     results = [saturation * part.decode(hints=guide) for part in (prediction, grey)]
     scores = [psnr(replace_ab(photograph, ab), photograph) for ab in results]
@@ -77,8 +73,7 @@ def measure(photograph, prediction, guide: Guide | None) -> tuple[float, ...]:
 
 def simulated(photograph: np.ndarray, count: int, seed: int) -> Guide:
     """Hints at `count` different cells, each with the mean color of its pixels."""
-    rows = len(photograph) // CELL
-    cells = photograph.reshape(rows, CELL, rows, CELL, 3).mean((1, 3))
+    cells = photograph.reshape(SIDE // CELL, CELL, SIDE // CELL, CELL, 3).mean((1, 3))
     random = np.random.default_rng(seed)
     chosen = random.choice(len(cells) ** 2, count, replace=False)
     points = []
