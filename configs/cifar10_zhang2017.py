@@ -4,7 +4,9 @@
 
 DIR (or $TFDS_DATA_DIR) holds TFDS' `cifar10` in ArrayRecord form. It is the net of
 Zhang et al. 2017, a quarter as wide, from scratch and with hints from the first step.
-Hints are at most 3 pixels wide, because the images have 32.
+Hints are at most 3 pixels wide, because the images have 32. An image takes 2.1 times
+the operations of one in configs/cifar10.py, so 600 steps of 64 take about as long: ten
+minutes on 2 cores.
 """
 
 from ml_collections import ConfigDict
@@ -14,7 +16,7 @@ from configs import cifar10
 
 def get_config() -> ConfigDict:
     config = cifar10.get_config()
-    config.batch = 64
+    config.steps, config.batch = 600, 64
     config.method = ConfigDict(
         dict(name="zhang2017", width=0.25, hints="local", hint_side=3, dtype="float32")
     )

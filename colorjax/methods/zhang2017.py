@@ -37,8 +37,7 @@ class Model(NamedTuple):
     """What the functions of the method share; see `build` for the options."""
 
     net: Siggraph17
-    inputs: frozenset[str]
-    guided: bool
+    hints: frozenset[str]
     hint_count: float
     hint_side: int
     classes: bool
@@ -64,31 +63,32 @@ def build(
 
     `width` scales the channels. The net takes hints at places ("local"), a histogram of
     the whole image ("globe"), or "both". `stage` is that of the training; see the
-    docstring of the module. `hint_count` and `hint_side` are those of `simulate`.
+    docstring of the module. A run of the stage "automatic" takes no hints. `hint_count`
+    and `hint_side` are those of `simulate`.
+
     `output` names the head that predicts; "classes" gives a distribution, which
     `temperature` decodes. `head`, `mask_center` and `unit` are those of `Siggraph17`.
 
-    Raises `UserError` where the distribution is asked for and there is no head for it.
+    Raises `UserError` where the distribution is asked for and there is no head for it,
+    or where there are to be hints and their count is 0.
     """
     del prior
+    if not hint_count:
+        raise UserError(
+            "config.method.hint_count is 0; the stage 'automatic' has no hints"
+        )
     if head == "none" and (output == "classes" or stage == "automatic"):
         raise UserError(
             "config.method: output 'classes' and stage 'automatic' need a "
             "distribution, for which head 'none' has no layers"
         )
     names = HINTS if hints == "both" else frozenset({hints})
+    guided = stage == "guided"
+    trunk = "regression" if guided else "classes"
+    own = head, mask_center, unit, trunk, jnp.dtype(dtype)
     model = Model(
-        net=Siggraph17(
-            width,
-            "globe" in names,
-            head,
-            mask_center,
-            unit,
-            "regression" if stage == "guided" else "classes",
-            jnp.dtype(dtype),
-        ),
-        inputs=names,
-        guided=stage == "guided",
+        net=Siggraph17(width, "globe" in names, *own),
+        hints=names if guided else frozenset(),
         hint_count=hint_count,
         hint_side=hint_side,
         classes=output == "classes",
@@ -99,8 +99,8 @@ def build(
         {"G": partial(_loss, model)},
         partial(_infer, model),
         temperature,
-        inputs=names | {"lightness"},
-        options=frozenset({"output", "temperature"}),
+        inputs=model.hints | {"lightness"},
+        options=frozenset({"output"}),
     )
 
 
@@ -111,10 +111,8 @@ def _init(model: Model, key, examples):
 
 
 def _loss(model: Model, params, nets, examples, key):
-    inputs, variables = (
-        _simulated(model, key, examples),
-        {**nets["G"], "params": params},
-    )
+    inputs = _simulated(model, key, examples)
+    variables = {**nets["G"], "params": params}
     result: Any = model.net.apply(variables, *inputs, train=True, mutable="batch_stats")
     (ab, logits), updates = result
     target = examples["ab"]
@@ -147,9 +145,9 @@ def _simulated(model: Model, key, examples):
     ab = examples["ab"]
     inputs = {"lightness": examples["lightness"], **no_hints(examples["lightness"])}
     keys = jax.random.split(key, len(ab))
-    if model.guided and "local" in model.inputs:
+    if "local" in model.hints:
         inputs["local"] = simulate(keys, ab, model.hint_count, model.hint_side)
-    if model.guided and "globe" in model.inputs:
+    if "globe" in model.hints:
         inputs["globe"] = simulate_globe(keys, ab)
     return _ordered(inputs)
 

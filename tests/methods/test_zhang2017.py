@@ -71,11 +71,14 @@ def test_a_hint_changes_its_surroundings_and_a_faint_one_nothing():
 def test_inputs_and_outputs_are_those_of_the_options():
     for hints, names in (("local", {"local"}), ("globe", {"globe"})):
         assert zhang2017.build(hints=hints).inputs == names | {"lightness"}
+    assert zhang2017.build(hints="both", stage="automatic").inputs == {"lightness"}
     method = zhang2017.build(width=WIDTH, hints="both", output="classes")
     inputs = {"lightness": jnp.zeros((1, 16, 24, 1))}
     keys = jax.random.split(jax.random.key(0), 1)
     found = jax.eval_shape(method.predict, nets(), inputs, keys)
     assert found.ab.shape == (1, 16, 24, 2) and found.logits.shape == (1, 4, 6, 313)
+    with pytest.raises(UserError, match="hint_count is 0"):
+        zhang2017.build(hint_count=0.0)
     for section in (dict(output="classes"), dict(stage="automatic")):
         with pytest.raises(UserError, match="need a distribution"):
             zhang2017.build(head="none", **section)
