@@ -21,6 +21,7 @@ from colorjax.inference.reference import Likeness, log_ratio
 from colorjax.inference.softmax import softmax
 
 BREADTH = 0.1  # of inner products: places that differ by more count e times less
+UNLIKE, ALIKE = 0.6, 0.9  # inner products of places that count not at all, and fully
 STRIDE = 8  # pixels from one place to the next
 
 Features = Callable[[Float[Array, "1 h w 1"]], Float[Array, "1 h2 w2 c"]]
@@ -31,6 +32,7 @@ def liken(
 ) -> Distribution:
     """The distribution with its likeness to the exemplar of a guide.
 
+    A place counts as much as the most similar one of the exemplar is like it.
     `features` are those of `Method`. Where there are none, or no exemplar, or no
     logits, the distribution stays as it is.
     """
@@ -43,7 +45,9 @@ def liken(
     likeness = own.reshape(-1, own.shape[-1]) @ theirs.reshape(-1, own.shape[-1]).T
     codes = codes.reshape(-1, codes.shape[-1])
     shares = softmax(likeness / np.float32(BREADTH)) @ codes
-    preference = log_ratio(shares, codes.mean(0)).reshape(*own.shape[:2], -1)
+    weight = np.clip((likeness.max(-1) - UNLIKE) / np.float32(ALIKE - UNLIKE), 0, 1)
+    preference = weight[:, None] * log_ratio(shares, codes.mean(0))
+    preference = preference.reshape(*own.shape[:2], -1)
     return replace(distribution, likeness=Likeness(exemplar, preference, STRIDE))
 
 

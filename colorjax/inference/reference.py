@@ -19,7 +19,8 @@ class Likeness(NamedTuple):
     """Which colors of an exemplar each place of a picture is likely to have.
 
     `preference` is the logarithm of the share of each bin at similar places of the
-    exemplar over its share in all of it, at every `stride`-th working pixel.
+    exemplar over its share in all of it, times how similar they are from 0 to 1, at
+    every `stride`-th working pixel.
     """
 
     exemplar: UInt8[np.ndarray, "h w 3"]

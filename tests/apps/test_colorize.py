@@ -440,7 +440,8 @@ def test_an_exemplar_is_kept_beside_the_result(picture, command, tmp_path):
     images.write(tmp_path / "blue.png", scene(1, 64)[..., ::-1].copy())
     first, again, plain = (tmp_path / f"{name}.png" for name in ("x", "y", "z"))
     exemplar = "--exemplar", tmp_path / "blue.png"
-    assert command("colorize", picture, "--out", first, *exemplar)[0] == 0
+    code, _, err = command("colorize", picture, "--out", first, *exemplar)
+    assert code == 0 and "its colors count for the whole picture" in err
     assert command("colorize", picture, "--out", plain)[0] == 0
     assert first.read_bytes() != plain.read_bytes()
     saved = tmp_path / "x.png.hints.json"

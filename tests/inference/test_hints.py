@@ -250,3 +250,10 @@ def test_an_exemplar_gives_its_colors_to_similar_places(halves):
     ab = likened.decode(hints=other)
     np.testing.assert_allclose(at(ab, 0.1, 0.5), at(ab, 0.9, 0.5), atol=1e-3)
     assert liken(plain, guide, None) is plain
+
+    def unlike(lightness):
+        own = jnp.eye(2)[int(lightness.shape[1] == WORKING[0])]
+        return jnp.broadcast_to(own, (*features(lightness).shape[:3], 2))
+
+    ab = liken(plain, guide, unlike).decode(hints=guide)
+    np.testing.assert_array_equal(ab, same)
