@@ -141,14 +141,19 @@ def _infer(model: Model, nets, inputs, keys):
 
 
 def _simulated(model: Model, key, examples):
-    """The inputs of the net for training: L, and hints from the true colors."""
-    ab = examples["ab"]
+    """The inputs of the net for training: L, and hints from the true colors.
+
+    Images that do not count have no hints, so that they do not change the statistics of
+    the batch by their colors.
+    """
+    ab, counted = examples["ab"], colorful_mask(examples)
     inputs = {"lightness": examples["lightness"], **no_hints(examples["lightness"])}
     keys = jax.random.split(key, len(ab))
     if "local" in model.hints:
-        inputs["local"] = simulate(keys, ab, model.hint_count, model.hint_side)
+        local = simulate(keys, ab, model.hint_count, model.hint_side)
+        inputs["local"] = counted[:, None, None, None] * local
     if "globe" in model.hints:
-        inputs["globe"] = simulate_globe(keys, ab)
+        inputs["globe"] = counted[:, None] * simulate_globe(keys, ab)
     return _ordered(inputs)
 
 

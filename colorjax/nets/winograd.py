@@ -111,7 +111,7 @@ def convolve(
     (b, h, w, i), d = x.shape, dilation
     x = jnp.pad(x, ((0, 0), (0, -h % d), (0, -w % d), (0, 0)))
     x = x.reshape(b, -(-h // d), d, -(-w // d), d, i).transpose(0, 2, 4, 1, 3, 5)
-    y = _convolve(x.reshape(-1, *x.shape[3:]), transformed, padding)
+    y: Any = _convolve(x.reshape(-1, *x.shape[3:]), transformed, padding)
     y = y.reshape(b, d, d, *y.shape[1:]).transpose(0, 3, 1, 4, 2, 5)
     lost = 2 * d * (1 - padding)
     y = y.reshape(b, y.shape[1] * d, y.shape[3] * d, -1)
@@ -119,7 +119,7 @@ def convolve(
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _convolve(x, transformed, padding):
+def _convolve(x: Array, transformed: Array, padding: int) -> Array:
     """Y = A^T [(G g G^T) * (B^T d B)] A for the tiles d, which overlap by two pixels.
 
     The products of all tiles are one batched matrix product.
@@ -131,7 +131,7 @@ def _convolve(x, transformed, padding):
     )
     products = products.reshape(4, 4, b, -(-height // 2), -(-width // 2), -1)
     y = [jnp.stack(_outputs(*row), axis=3) for row in _outputs(*products)]
-    y = jnp.stack(y, axis=2)
+    y = jnp.stack(y, axis=2)  # [b rows 2 columns 2 o]
     y = y.reshape(b, 2 * y.shape[1], 2 * y.shape[3], -1)
     return y[:, :height, :width]
 

@@ -2,8 +2,8 @@
 
 GrabCut (Rother et al., "GrabCut: Interactive Foreground Extraction using Iterated Graph
 Cuts", SIGGRAPH 2004) separates a thing from its surroundings by their colors. A grey
-picture has none, so it gets three other values of each pixel: L, how likely the pixel
-is part of the thing, and how much L varies around it.
+picture has none, so it gets three other values of each pixel: L, the mean of L around
+it, and how much L varies there.
 """
 
 from types import ModuleType
@@ -17,7 +17,7 @@ from colorjax.inference.batching import to_working_size
 
 SIDE = 224  # pixels of the short side
 INSIDE, PROBABLE = 0.75, 0.4  # of the likelihood: surely and probably the thing
-BLUR = 4.0  # pixels: how far around a pixel the variation of L is measured
+BLUR = 4.0  # pixels: the standard deviation of the Gaussian around a pixel
 CONTRAST = 3.0  # times the standard deviation of L, in levels
 ROUNDS = 3
 GROUND = 0.01  # of the picture: GrabCut needs pixels that are not the thing
@@ -57,22 +57,21 @@ def grow(
     surely[top : row + LEAST + 1, left : column + LEAST + 1] = True
     mask[_connected(surely, row, column)] = cv2.GC_FGD
     models = np.zeros((1, 65)), np.zeros((1, 65))  # of OpenCV, for its own use
-    features = _features(lightness, likely)
     cv2.setRNGSeed(0)
-    cv2.grabCut(features, mask, None, *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(
+        _features(lightness), mask, None, *models, ROUNDS, cv2.GC_INIT_WITH_MASK
+    )
     return _connected((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD), row, column)
 
 
-def _features(
-    lightness: UInt8[np.ndarray, "h w"], likely: Float[np.ndarray, "h w"]
-) -> UInt8[np.ndarray, "h w 3"]:
-    """What GrabCut sees of each pixel: L, the likelihood, the variation of L around."""
+def _features(lightness: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
+    """What GrabCut sees of each pixel: L, and its mean and variation around."""
     cv2, level = _opencv(), lightness.astype(np.float32)
     mean = cv2.GaussianBlur(level, (0, 0), BLUR)
     variance = cv2.GaussianBlur(level**2, (0, 0), BLUR) - mean**2
     deviation = CONTRAST * np.sqrt(np.maximum(variance, 0))
-    values = [level, 127 * (np.maximum(likely, -1) + 1), deviation]
-    return np.clip(np.stack(values, axis=-1), 0, 255).astype(np.uint8)
+    features = np.stack([level, mean, deviation], axis=-1)
+    return np.clip(features, 0, 255).astype(np.uint8)
 
 
 def _connected(mask: np.ndarray, row: int, column: int) -> Bool[np.ndarray, "h w"]:

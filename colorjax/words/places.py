@@ -16,7 +16,7 @@ from colorjax.words import classes
 from colorjax.words.grow import grow, lightness_of
 from colorjax.words.parse import Pair
 
-SURE = 1.0  # certainty of a place that needs no question; docs/results/words.py
+SURE = 1.6  # certainty of a place that needs no question; docs/results/words.py
 REACH = 0.4  # of the short side: a thing around a point ends there
 TINY = 1e-6  # logits
 OVERLAP = 0.1  # of the side: a thing on the left may reach over the middle

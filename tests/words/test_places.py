@@ -184,7 +184,7 @@ def test_an_unsure_place_is_a_question():
 
 def test_a_dark_yellow_is_olive():
     """The color is resolved at the L of each pixel."""
-    guide = words.to_guide([region(disc(), "#f0cb1d")], SIZE)
+    guide = words.to_guide([region(disc(), "#f5d000")], SIZE)
     lightness = np.full((32, 48), 20, np.float32)
     own = locate(guide, SIZE, lightness).local[16, 24]
     hue = np.degrees(np.arctan2(own[1], own[0]))
