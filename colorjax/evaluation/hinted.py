@@ -94,6 +94,8 @@ def hint_values(
     indices = []
     for batch in batches:
         valid = np.flatnonzero(batch["mask"])
+        if not len(valid):
+            continue
         batch = {name: np.asarray(x)[valid] for name, x in batch.items()}
         indices.append(batch["index"])
         for name, model in models.items():
