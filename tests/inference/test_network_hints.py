@@ -5,12 +5,16 @@ import numpy as np
 import pytest
 from helpers import scene
 
+from colorjax.errors import UserError
 from colorjax.evaluation.engine import method_predictor
+from colorjax.evaluation.hinted import hint_values
 from colorjax.hints import Guide, Point
 from colorjax.inference import archive
 from colorjax.inference.colorizer import Colorizer
 from colorjax.method import HINTS, Method, Prediction, image_keys
 from colorjax.quantize import Q
+from colorjax.train.experiment import make_dataset
+from colorjax.train.workdir import Run
 
 PICTURE = scene(1, 48)[:32]
 BLUE = Guide([Point(0.25, 0.5, "#3355cc")])
@@ -82,3 +86,20 @@ def test_an_evaluation_shows_hints_only_if_the_examples_have_them():
     assert not predictor.predict({}, examples, keys).ab.any()
     examples["local"] = jnp.ones((1, 8, 8, 3))
     np.testing.assert_allclose(predictor.predict({}, examples, keys).ab, 1)
+
+
+def test_an_evaluation_with_hints_shows_them_to_the_network():
+    """Two images of one color each, which a hint tells."""
+    image = np.zeros((2, 16, 16, 3), np.uint8)
+    image[0], image[1] = (51, 85, 140), (140, 85, 51)
+    batch = {"image": image, "mask": np.ones(2, np.float32)}
+    batch["index"] = np.arange(2, dtype=np.int32)
+    dataset = make_dataset({"root": "nowhere", "resize": 16, "crop": 16})
+    run = Run({}, dataset, None, METHOD, {}, 1)
+    values = hint_values({"x": run}, [0, 1, 3], [batch], 10, 0)
+    assert set(values) == {"x", "grey"}
+    own = {key: value.value for key, value in values["x"].items()}
+    assert own["psnr@0"] < 25 and own["psnr@1"] > 35 and own["psnr@3"] > 35
+    assert own["hint_error"] < 0.1 and 5 < own["hint_range"] < 16
+    with pytest.raises(UserError, match="--hints=65 is more than the 64 cells"):
+        hint_values({"x": run}, [65], [batch], 10, 0)
