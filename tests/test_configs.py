@@ -14,17 +14,14 @@ from colorjax.evaluation import protocol
 from colorjax.method import abstract_batch, to_examples
 from colorjax.train.experiment import Experiment, make_adam, make_method
 
+# Long to trace, and like palette_ab, starter and zhang2017.
+SLOW = ("distill", "palette", "starter_hints", "zhang2017_automatic")
 NAMES = sorted(p.stem for p in (ROOT / "configs").glob("[a-z]*.py"))
 
 
 @pytest.mark.parametrize(
     "name",
-    # The published U-Net takes long, and palette_ab has a smaller one; distill has the
-    # net of starter.
-    [
-        pytest.param(x, marks=[pytest.mark.slow] * (x in ("palette", "distill")))
-        for x in NAMES
-    ],
+    [pytest.param(x, marks=[pytest.mark.slow] * (x in SLOW)) for x in NAMES],
 )
 def test_builds(name):
     module = importlib.import_module(f"configs.{name}")

@@ -24,7 +24,7 @@ from jaxtyping import Array, Float
 
 COLLECTION = "winograd"
 # With fewer channels the sums take as much time as the products save. Measured for 64
-# to 512 channels, 4x4 to 128x128 pixels and batches of 1 to 8 (`benchmarks.winograd`).
+# to 512 channels, 8x8 to 128x128 pixels and batches of 1 to 8 (`benchmarks.winograd`).
 CHANNELS = 128
 TRAINED = 256  # the same for training, which transforms the kernels in each step
 TURNED = np.array([3, 1, 2, 0])  # rows of the transform of a kernel that is turned
@@ -75,8 +75,9 @@ def _is_large(shape, channels):
 def kernel_of(
     layer: nn.Module, kernel: Float[Array, "_ _ i o"]
 ) -> Float[Array, "4 4 i o"] | None:
-    """The transformed kernel of a layer inside `apply`; None where it has none."""
-    if not layer.has_variable(COLLECTION, "kernel"):
+    """The transformed kernel of a layer inside `apply`; None where it has none, or
+    where `kernel` is not float32, whose sums would lose too many digits."""
+    if kernel.dtype != jnp.float32 or not layer.has_variable(COLLECTION, "kernel"):
         return None
     stored = layer.get_variable(COLLECTION, "kernel")
     return stored if stored.ndim else transform(kernel)
@@ -208,7 +209,7 @@ class Convolution(nn.Module):
         """`convolve` where the `nn.Conv` has a transformed kernel and no stride."""
         assert isinstance(self.parent, nn.Module)
         transformed = kernel_of(self.parent, kernel)
-        if transformed is None or strides != (1, 1) or x.dtype != transformed.dtype:
+        if transformed is None or strides != (1, 1):
             return jax.lax.conv_general_dilated(x, kernel, strides, padding, **options)
         zeros = 1 if padding == "SAME" else padding[0][0]
         return convolve(x, transformed, options["rhs_dilation"][0], zeros)

@@ -1,7 +1,7 @@
 """Measure what text brings: photographic stamps with masks, pasted on photographs.
 
     apt-get download tuxpaint-stamps-default && dpkg-deb -x tuxpaint-*.deb STAMPS
-    python docs/results/words.py STAMPS FOLDER [--half=choose] [--show N ...]
+    python docs/results/words.py STAMPS FOLDER [--half=choose] [--count=N]
 
 The stamps have captions and alpha, which is their mask. Every other one, with the
 photographs of one folder, chose the constants of `colorjax/words`; the others, on
@@ -29,7 +29,6 @@ SIDE = 448
 SHARES = 0.06, 0.18  # of the picture that a stamp covers
 COLORS = "red", "green", "blue", "yellow"
 RICH = 6000, 0.15  # different colors, also as a share of the pixels, of a photograph
-SHOWN = 168  # pixels
 NEAR = 45  # degrees of hue
 ROWS = "region given", "box", "found and sure"
 
@@ -49,17 +48,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="photographs")
     parser.add_argument("--half", choices=("choose", "report"), default="report")
     parser.add_argument("--count", type=int, default=90, help="of stamps")
-    parser.add_argument("--show", type=int, nargs="*", default=[], help="of the stamps")
-    parser.add_argument("--grid", default="words.jpg", help="where to show them")
     args = parser.parse_args()
     colorizer = Colorizer.load()
     stamps = photographic(args.stamps)[args.half == "report" :: 2][: args.count]
     files = sorted(path for path in args.folder.rglob("*.*") if path.is_file())
     files = np.random.default_rng(0).permutation(np.array(files))
-    found, rows, columns = [], {name: [] for name in ROWS}, []
+    found, rows = [], {name: [] for name in ROWS}
     for number, stamp in enumerate(stamps):
-        if args.show and number not in args.show:
-            continue
         scene = paste(stamp, files[number % len(files)], number)
         region = search(scene.noun, scene.picture)
         absent = search(scene.noun, scene.photograph).certainty
@@ -67,11 +62,7 @@ def main() -> None:
         print(number, scene.noun, np.round(found[-1], 2), flush=True)
         for name, values in recolor(colorizer, scene, region).items():
             rows[name] += values
-        if args.show:
-            columns.append(show(colorizer, scene, region, COLORS[number % len(COLORS)]))
     report(np.array(found), rows)
-    if columns:
-        images.write(args.grid, images.grid(columns))
 
 
 def photographic(folder: Path) -> list[Path]:
@@ -166,19 +157,6 @@ def colored(region: Region, color: str) -> Guide:
     """The hints that give a region a color, sure or not."""
     pair = region.pair._replace(color=vocabulary.COLORS[color])
     return words.to_guide([Region(pair, region.mask, region.center)], (SIDE, SIDE))
-
-
-def show(colorizer, scene: Scene, found: Region, color: str) -> tuple[str, list]:
-    """A title, and pictures: grey, the place found, colored there, and in the box."""
-    prediction = colorizer.predict(scene.picture)
-    pair = found.pair._replace(color=vocabulary.COLORS[color])
-    grey = colorizer.decode(prediction, scene.picture, saturation=0)
-    pictures = [grey, words.draw(scene.picture, [found._replace(pair=pair)])]
-    for region in (found, boxed(scene, pair)):
-        guide = colored(region, color)
-        pictures.append(colorizer.decode(prediction, scene.picture, hints=guide))
-    title = f"{color} {scene.noun}{'' if found.sure else '?'}"
-    return title, [images.resize(x, (SHOWN, SHOWN)) for x in pictures]
 
 
 def angle(first: np.ndarray, second: np.ndarray) -> float:

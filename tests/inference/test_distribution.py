@@ -8,6 +8,7 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
 from colorizers import random_colorizer
 from helpers import scene
 from skimage.color import rgb2lab
@@ -23,6 +24,7 @@ from colorjax.inference.sampling import (
     smooth_noise,
     total_variation,
 )
+from colorjax.inference.softmax import log_softmax, softmax
 from colorjax.nets.layers import upsample
 from colorjax.quantize import Q, ab_bins, annealed_mean
 
@@ -55,6 +57,14 @@ def test_decoding_is_that_of_the_method(working):
     found = distribution(working=working)
     np.testing.assert_allclose(found.decode(TEMPERATURE), found.ab, atol=1e-3)
     assert found.decode() is found.ab
+
+
+def test_softmax():
+    logits = np.random.default_rng(0).normal(0, 200, (3, 5, Q)).astype(np.float32)
+    for ours in (softmax, log_softmax):
+        theirs = getattr(scipy.special, ours.__name__)(logits, axis=-1)
+        assert ours(logits).dtype == np.float32
+        np.testing.assert_allclose(ours(logits), theirs, rtol=1e-5, atol=1e-30)
 
 
 def test_temperature_goes_from_the_mode_to_the_mean():

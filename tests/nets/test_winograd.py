@@ -57,7 +57,7 @@ def convolutions(function, *args):
     ("options", "left"),
     [({}, 0), (dict(padding=0, kernel_dilation=2), 0), (dict(strides=2), 1)],
 )
-def test_layer_of_flax(small, options, left):
+def test_layer_of_flax(small, monkeypatch, options, left):
     conv = nn.Conv(6, (3, 3), conv_general_dilated_cls=winograd.Convolution, **options)
     x = uniform(2, 9, 8, 4)
     variables = jax.jit(conv.init)(jax.random.key(0), x)
@@ -65,8 +65,11 @@ def test_layer_of_flax(small, options, left):
     assert convolutions(conv.apply, prepared, x) == left
     apply = jax.jit(conv.apply)
     assert_near(apply(prepared, x), apply(variables, x))
-    half = conv.clone(dtype=jnp.bfloat16)
-    assert convolutions(half.apply, prepared, x) == 1
+    monkeypatch.setattr(winograd, "TRAINED", 4)
+    marked, half = winograd.mark({"G": variables}, "cpu")["G"], jnp.bfloat16
+    assert convolutions(conv.apply, marked, x) == left
+    for weights in (prepared, marked):
+        assert convolutions(conv.clone(dtype=half).apply, weights, x) == 1
 
 
 class Net(nn.Module):

@@ -4,15 +4,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import safetensors.numpy
 from golden.siggraph17_tensors import caffe_layers, inputs, torch_tensors
 from helpers import PUBLISHED
 
+from colorjax import cli
 from colorjax.apps.convert import _published
 from colorjax.errors import UserError
 from colorjax.pretrained.weights import Weights
 from colorjax.pretrained.zhang2017 import load_zhang2017
 from colorjax.quantize import ab_bins
 from colorjax.train.experiment import make_method
+from colorjax.train.workdir import load_run
 
 PTH = "caffemodel.pth"  # a name that tells the mask center
 
@@ -125,3 +128,21 @@ def test_a_tensor_that_does_not_fit_is_named(globe, key, change, message):
         tensors[key] = change(before)
     with pytest.raises(UserError, match=f"not the .* 2017: '{key}' .*{message}"):
         load(tensors)
+
+
+@pytest.mark.slow
+def test_convert_asks_for_the_mask_center(tmp_path, capsys):
+    """Once it is known, the run predicts as the file's own code does."""
+    file, out = tmp_path / "mine.safetensors", tmp_path / "run"
+    safetensors.numpy.save_file(torch_tensors(), file)
+    command = ["convert", str(file), "--out", str(out)]
+    assert cli.main(command) == 2
+    assert "give --mask-center 0 for" in capsys.readouterr().err and not out.exists()
+    assert cli.main([*command, "--mask-center", "0.5"]) == 0
+    assert "the mask of the hints minus 0.5" in capsys.readouterr().out
+    run = load_run(out)
+    published = load(torch_tensors(), mask_center=0.5, name="mine.safetensors")
+    assert make_method(run.config["method"]).inputs == {"lightness", "local"}
+    assert run.config["method"] == published.method
+    ab = predicted(published._replace(variables=run.nets["G"])).ab
+    np.testing.assert_allclose(ab, golden("centered_ab"), rtol=0, atol=1e-4)
