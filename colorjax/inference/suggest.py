@@ -2,9 +2,9 @@
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import softmax
 
 from colorjax.inference.distribution import Distribution, interpolate
+from colorjax.inference.softmax import softmax
 from colorjax.quantize import ab_bins
 
 STEPS = 20  # of Lloyd's algorithm at most; a few suffice
