@@ -3,7 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
-from colorjax.inference.distribution import Distribution, interpolate
+from colorjax.inference.distribution import Distribution
+from colorjax.inference.interpolation import interpolate
 from colorjax.inference.softmax import softmax
 from colorjax.quantize import ab_bins
 
