@@ -298,7 +298,7 @@ class Grey(Colorizer):
     def __init__(self):
         """It has no networks."""
 
-    def predict(self, pictures, batch, seed):
+    def predict(self, pictures, batch, seed, hints):
         plane = np.zeros((8, 8), np.float32)
         ab = np.zeros((8, 8, 2), np.float32)
         return [Distribution(p.shape[:2], plane, ab, source="x") for p in pictures]

@@ -6,6 +6,8 @@ from golden.published import COLORIZER, values
 from golden.weights import fill
 
 WIDTH = 1 / 16
+TRAINED = 1 / 32  # the width of the nets whose losses are in siggraph17.npz
+HEADS = {"guided": "plain", "automatic": "column"}  # and their heads, by stage
 CALM = 100  # by which the last kernels are divided, so that tanh is not saturated
 LIVELY = 10  # by which variances are divided, so that deep layers matter
 # Channels before and after, by the name of the layer in the file for PyTorch.

@@ -7,15 +7,12 @@ of the files, by the names of their layers.
 import numpy as np
 import torch
 from golden.published import COLORIZER
-from golden.siggraph17_tensors import inputs
+from golden.siggraph17_tensors import HEADS, TRAINED, inputs
 from golden.torch_adversarial import Leaves, Tensor, conv, deconv
 from golden.weights import examples
 from torch.nn import functional
 
 from colorjax.quantize import ab_bins
-
-WIDTH = 1 / 32
-HEADS = {"guided": "plain", "automatic": "column"}  # of the goldens, by stage
 
 
 def siggraph17() -> dict[str, np.ndarray]:
@@ -53,7 +50,7 @@ def net(leaves, lightness, hints, stage, head) -> tuple[Tensor, Tensor]:
     """ab and logits, channels last, with the statistics of the batch."""
 
     def width(channels):
-        return round(channels * WIDTH)
+        return round(channels * TRAINED)
 
     def layer(name, x, channels, size=3, dilation=1):
         if dilation == 1:

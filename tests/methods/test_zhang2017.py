@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from golden.torch_siggraph17 import HEADS, WIDTH
+from golden.siggraph17_tensors import HEADS, TRAINED
 from golden.weights import examples, variables
 from helpers import GOLDEN
 
@@ -31,12 +31,14 @@ def golden_variables(net, width):
 def test_losses_and_gradients(stage, monkeypatch):
     """See tests/golden/torch_siggraph17.py."""
     theirs = np.load(GOLDEN / "siggraph17.npz")
-    method = zhang2017.build(width=WIDTH, hints="both", stage=stage, head=HEADS[stage])
+    method = zhang2017.build(
+        width=TRAINED, hints="both", stage=stage, head=HEADS[stage]
+    )
     hints = {key: jnp.asarray(theirs[key]) for key in ("local", "globe")}
     monkeypatch.setattr(zhang2017, "no_hints", lambda lightness: hints)
     monkeypatch.setattr(zhang2017, "simulate", lambda *args: hints["local"])
     monkeypatch.setattr(zhang2017, "simulate_globe", lambda *args: hints["globe"])
-    nets = {"G": golden_variables(Siggraph17(WIDTH, True, HEADS[stage]), 8)}
+    nets = {"G": golden_variables(Siggraph17(TRAINED, True, HEADS[stage]), 8)}
     loss = jax.value_and_grad(method.losses["G"], has_aux=True)
     pictures = {key: jnp.asarray(x) for key, x in examples().items()}
     (value, _), gradients = jax.jit(loss)(
@@ -53,11 +55,11 @@ def test_losses_and_gradients(stage, monkeypatch):
 
 @functools.cache
 def nets():
-    return {"G": golden_variables(Siggraph17(WIDTH, True), 8)}
+    return {"G": golden_variables(Siggraph17(TRAINED, True), 8)}
 
 
 def test_a_hint_changes_its_surroundings_and_a_faint_one_nothing():
-    method = zhang2017.build(width=WIDTH, hints="both")
+    method = zhang2017.build(width=TRAINED, hints="both")
     inputs = {"lightness": jnp.full((3, 16, 16, 1), 50.0)}
     faint = jnp.array([60.0, 20.0, 0.4])
     local = jnp.zeros((3, 16, 16, 3)).at[1, 4, 4].set(faint.at[2].set(1.0))
@@ -72,7 +74,7 @@ def test_inputs_and_outputs_are_those_of_the_options():
     for hints, names in (("local", {"local"}), ("globe", {"globe"})):
         assert zhang2017.build(hints=hints).inputs == names | {"lightness"}
     assert zhang2017.build(hints="both", stage="automatic").inputs == {"lightness"}
-    method = zhang2017.build(width=WIDTH, hints="both", output="classes")
+    method = zhang2017.build(width=TRAINED, hints="both", output="classes")
     inputs = {"lightness": jnp.zeros((1, 16, 24, 1))}
     keys = jax.random.split(jax.random.key(0), 1)
     found = jax.eval_shape(method.predict, nets(), inputs, keys)
