@@ -33,6 +33,8 @@ def get_config() -> ConfigDict:
             dtype="float32",
         )
     )
+    # The mean of two sizes would be that of two samples, and samples are colorful.
+    config.inference = ConfigDict(dict(sizes=[128], saturation=1.0))
     config.optimizer = ConfigDict(
         dict(learning_rate=1e-3, decay="cosine", warmup=50, b2=0.99)
     )
