@@ -67,7 +67,7 @@ def locate(
 
 
 def _place(point: Point, shape: tuple[int, ...]) -> tuple[float, float]:
-    """The row and the column of a point on a grid of pixels, never beyond it."""
+    """The row and the column of a point on a grid of pixels, never outside of it."""
     row, column = (
         min(max(part * count - 0.5, 0.0), count - 1.0)
         for part, count in zip((point.y, point.x), shape, strict=True)

@@ -86,7 +86,8 @@ class Events:
         return [gr.update(visible=False), *[gr.skip()] * (VIEW - 1)]
 
     def switch(self, comparison: str, run: str, request: gr.Request):
-        """The visitor chose a run: use its own settings, the hints, and no sample."""
+        """The visitor chose a run: use the settings of the run, keep the hints, show no
+        sample."""
         session, picture = self.sessions.get(key_of(request))
         hints, lost = picture.settings.hints, False
         if hints is not None and not self.views.colorizers[run].has_logits:
