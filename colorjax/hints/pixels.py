@@ -41,8 +41,8 @@ def locate(
 
     A pixel in several discs gets the color of the one whose center is nearest, in units
     of the radius. Strokes take precedence over points. Around a disc its weight falls
-    to 0 over `RADIUS`. Raises `UserError` if strokes have another size than
-    the picture.
+    to 0 over `RADIUS`. Raises `UserError` if strokes have another size than the
+    picture.
     """
     guide.check_size(size)
     score = np.zeros(lightness.shape, np.float32)  # 2 at the center, 1 at the rim

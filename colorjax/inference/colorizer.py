@@ -153,8 +153,8 @@ class Colorizer:
         """Colorize a picture, or each one of a sequence.
 
         Returns pictures of the same size and depth. The options (`temperature`,
-        `saturation`, `seed`, `hints`) and the errors are those of `decode`;
-        a file that cannot be read also raises `UserError`.
+        `saturation`, `seed`, `hints`) and the errors are those of `decode`; a file that
+        cannot be read also raises `UserError`.
         """
         seen = PredictOptions(seed=options.get("seed"), hints=options.get("hints"))
         if isinstance(picture, Source):

@@ -1,8 +1,8 @@
 """Which places of an exemplar are like those of a picture: `liken`.
 
-Colors of similar places are borrowed without training, from the features of a
-classifier (as in He et al., "Deep Exemplar-based Colorization", SIGGRAPH 2018, whose
-network is trained to do so).
+The colors of similar places are used without training. The features of a classifier
+tell which places are similar (as in He et al., "Deep Exemplar-based Colorization",
+SIGGRAPH 2018, whose network is trained to do so).
 """
 
 from collections.abc import Callable

@@ -231,7 +231,8 @@ def _sentence(refused: list[str]) -> str:
 
 
 def _index(picked: gr.SelectData, items: Sequence) -> int:
-    """The index of the item that the visitor picked, which a client may invent."""
+    """The index of the item that the visitor picked. A client may send any value;
+    raises `UserError` if it is none of `items`."""
     if not isinstance(picked.index, int) or not 0 <= picked.index < len(items):
         raise UserError("this is no longer on the page; reload it")
     return picked.index
