@@ -1,4 +1,4 @@
-"""A sign of life before the first slow import: `loading`.
+"""A message before the first slow import: `loading`.
 
 JAX and the libraries around it take a second to import, and on a cold disk a minute or
 more. This module imports nothing slow, so every command starts with it.

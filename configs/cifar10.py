@@ -2,10 +2,9 @@
 
     python train.py --config=configs/cifar10.py --config.data.data_dir=DIR
 
-DIR (or $TFDS_DATA_DIR) holds TFDS' `cifar10` in ArrayRecord form. It takes
-about ten minutes on 2 cores with a quarter of the net's width.
-docs/results/cifar10.md shows what to expect. --config.method.mix=1 is the paper's plain
-classification.
+DIR (or $TFDS_DATA_DIR) holds TFDS' `cifar10` in ArrayRecord form. With a quarter of the
+net's width, a run takes about ten minutes on 2 cores. docs/results/cifar10.md shows
+what to expect. --config.method.mix=1 is the paper's plain classification.
 """
 
 from ml_collections import ConfigDict, config_dict

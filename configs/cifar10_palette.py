@@ -4,11 +4,11 @@
 
 The net is a transformer of a million parameters, because a CPU multiplies matrices
 several times as fast as it convolves. It makes ab at half the resolution, in patches of
-2x2, that is of 4x4 pixels. It takes about ten minutes on 2 cores.
-docs/results/cifar10.md shows what to expect.
+2x2 positions, which are 4x4 pixels of the image. Training takes about ten minutes on 2
+cores. docs/results/cifar10.md shows what to expect.
 
-The learning rate falls to 0, which does what a mean of the parameters does at a
-constant one, so there is no such mean.
+The learning rate falls to 0. This does what a mean of the parameters does at a constant
+rate, so there is no such mean.
 """
 
 from ml_collections import ConfigDict

@@ -2,7 +2,7 @@
 
     python train.py --config=configs/cifar10_pix2pix.py --config.data.data_dir=DIR
 
-At 32 pixels the U-Net has four halvings, and a patch has 34 pixels. It has batch
+At 32 pixels the U-Net has four halvings, and a patch has 34 pixels. The U-Net has batch
 normalization, because instance normalization would remove most of the information in
 2x2 pixels. To fine-tune the run of configs/cifar10.py with a discriminator:
 

@@ -11,8 +11,8 @@ old photographs instead:
 
 Source: Zhu et al., ICCV 2017, section 4 and appendix 7: least squares, lambda 10,
 identity loss, a pool of 50, nine residual blocks, Adam 2e-4, .5/.999, linear decay over
-the second half. The paper trains 200 epochs on sets of some thousand images; this$
-is one epoch of ImageNet.
+the second half. The paper trains 200 epochs on sets of some thousand images; this is
+one epoch of ImageNet.
 """
 
 from ml_collections import ConfigDict, config_dict

@@ -18,8 +18,9 @@ The config has not run yet, so there is no result to expect.
 
 Source: options/train/train_ddcolor.yml in github.com/piddnad/DDColor: AdamW 1e-4,
 .9/.99, decay .01, halved every 40,000 steps from 80,000. The authors' discriminator has
-no weight decay; here it has, which changes only the length of kernels that spectral
-normalization divides anyway. They squeeze images into squares; here crops are squares.
+no weight decay. Here it has weight decay, which changes only the length of kernels that
+spectral normalization divides anyway. The authors squeeze images into squares; here
+crops are squares.
 """
 
 from ml_collections import ConfigDict, config_dict

@@ -4,8 +4,8 @@
 
 The config is for some thousands of photographs and one GPU: half the net's width, crops
 of 112 pixels from images of 128. On a CPU use --config.method.width=0.25 and fewer
-steps. A hash of its name decides whether an image is held out, so that does not change
-when you add others.
+steps. A hash of its name decides whether an image is held out, so its role does not
+change when you add others.
 """
 
 from ml_collections import ConfigDict, config_dict

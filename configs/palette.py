@@ -6,7 +6,7 @@ DIR (or $TFDS_DATA_DIR) holds TFDS' `imagenet2012` in ArrayRecord form. Nobody h
 trained this config, and few can. One image is 2.2 TFLOP forward, so the billion images
 of the recipe are 6.8e21 FLOP: 650 days of one accelerator at 120 TFLOP/s, or eight days
 of 80. A sample is 1000 evaluations of the net, 2.2 PFLOP. See `configs/palette_ab.py`
-for a recipe of a night.
+for a recipe that takes a night.
 
 Source: Saharia et al., SIGGRAPH 2022, section 3 and table 5: the U-Net of ADM without
 its classes, 552 M parameters; RGB; L2 on the noise; Adam at a fixed 1e-4 after a

@@ -8,11 +8,11 @@ steps of 512 images are 3e19 FLOP: ten hours of eight accelerators at 100 TFLOP/
 A sample is 12 evaluations of the net. The config has not run yet, so there is no
 result to expect.
 
-It differs from `configs/palette.py` in what makes the same colors cheaper: L is known,
-so the net makes ab alone; ab is smooth, so half the resolution is enough; EDM's
+It differs from `configs/palette.py` in what makes the same colors cheaper. L is known,
+so the net makes ab alone. ab is smooth, so half the resolution is enough. EDM's
 preconditioning trains stably at all levels of noise, and its sampler needs 12 steps
-where the paper's needs 1000. The noise is that of `configs/cifar10_palette.py`, times
-4 for sides that are 8 times as long at a similar size of objects.
+where the paper's needs 1000. The noise is that of `configs/cifar10_palette.py`, times 4
+for sides that are 8 times as long at a similar size of objects.
 """
 
 from ml_collections import ConfigDict

@@ -3,12 +3,12 @@
     python train.py --config=configs/quick.py
 
 The photographs, squares of 120 pixels, come with the `demo` extra. Every tenth one in
-sorted order is held out. The net has an eighth of its width, the images have 64 pixels.
-A net soon overfits 827 photographs, so they are enlarged by up to a half, their
-exposure is varied and features are dropped. Many steps with small batches learn more in
-the same time than few steps with large ones. The temperature is 0.5, which suits the
-broad distributions of a small net better than 0.38. docs/results/quick.md shows what to
-expect.
+sorted order is held out. The net has an eighth of its full width, and the images have
+64 pixels. A net soon overfits 827 photographs, so they are enlarged by up to a half,
+their exposure is varied and features are dropped. Many steps with small batches learn
+more in the same time than few steps with large ones. The temperature is 0.5, which
+suits the broad distributions of a small net better than 0.38. docs/results/quick.md
+shows what to expect.
 """
 
 from ml_collections import ConfigDict

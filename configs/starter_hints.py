@@ -3,9 +3,10 @@
     colorjax convert efficientnet-lite0-57934424.pth --out runs/lite0
     python train.py --config=configs/starter_hints.py --config.init_from=runs/lite0
 
-It is `configs/starter.py` but for the hints: at each scale of the decoder, a
-convolution of the hints there is added to the features. It starts at zero. Training
-draws 7 hints an image on average from its true colors, as Zhang et al. 2017 do.
+It differs from `configs/starter.py` only in the hints. At each scale of the decoder, a
+convolution of the hints at that scale is added to the features. The convolution starts
+at zero. Training draws 7 hints an image on average from the image's true colors, as
+Zhang et al. 2017 do.
 """
 
 from ml_collections import ConfigDict

@@ -5,8 +5,8 @@
 
 The data, the classifier and the command to convert it are those of
 `configs/starter.py`. The classifier is frozen. Its features are computed once for an
-image, and a small transformer makes ab of them at a quarter of the resolution, which
-joins L along its edges.
+image. From them a small transformer makes ab at a quarter of the resolution, which is
+upsampled along the edges of L.
 """
 
 from ml_collections import ConfigDict

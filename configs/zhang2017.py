@@ -4,8 +4,8 @@
     python train.py --config=configs/zhang2017.py --config.data.data_dir=DIR
 
 The first command trains the first stage, from which the second starts. DIR (or
-$TFDS_DATA_DIR) holds TFDS' `imagenet2012` in ArrayRecord form. Neither has been run.
-With --config.method.hints=globe the net takes the histogram of an image instead of
+$TFDS_DATA_DIR) holds TFDS' `imagenet2012` in ArrayRecord form. Neither command has been
+run. With --config.method.hints=globe the net takes the histogram of an image instead of
 hints at places.
 
 Source: the paper, and the authors' training code (colorization-pytorch): batches of 25

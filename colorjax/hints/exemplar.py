@@ -26,7 +26,7 @@ def soft_codes(
 ) -> Float[np.ndarray, "h2 w2 313"]:
     """The soft codes of the colors of a picture on a grid of `size` = (height, width).
 
-    The colors are those that `saturation` turns into the picture's.
+    The colors are those of the picture, with ab divided by `saturation`.
     """
     small = images.resize(exemplar, size)
     return np.asarray(_soft_codes(small, np.float32(saturation)))
@@ -35,8 +35,8 @@ def soft_codes(
 def globe(guide: Guide) -> Float[np.ndarray, "314"]:
     """What a guide asks for as the input "globe" of a network.
 
-    These are the shares of the colors of its exemplar, else of its palette, and 1; or
-    zeros if it has neither.
+    These are the shares of the bins in the colors of its exemplar, else of its palette,
+    and then 1. They are zeros if it has neither.
     """
     if guide.exemplar is not None:
         shares = histogram(guide.exemplar)

@@ -24,7 +24,7 @@ from colorjax.errors import UserError, reason
 from colorjax.images import Picture
 
 COLOR = "#[0-9a-fA-F]{6}"
-NEUTRAL, GREY = "neutral", "#808080"  # the name of a color without chroma, and one
+NEUTRAL, GREY = "neutral", "#808080"  # the name of a color without chroma; such a color
 RADIUS = 1 / 64  # of the short side: 4 of 256 pixels, where a network gives one color
 EXEMPLAR_SIDE = 256  # pixels: the short side of an exemplar; the long one is at most 4x
 MAX_BYTES = 1 << 28  # of a file of hints
@@ -72,11 +72,11 @@ class Guide:
 
     `strokes` is a picture of the same size with alpha, whose opaque pixels are hints.
     With `only_here`, pixels away from the hints keep the colors that they would have
-    without hints. Of a `palette`, colors such as "#aa5533", all colors of the picture
-    are mixtures. `exemplar` is a picture whose colors the result resembles; it is
-    reduced to a short side of `EXEMPLAR_SIDE` pixels and 8 bits. The order of `points`
-    has no effect. Raises `UserError` if nothing is asked for, if a color is none, or if
-    `strokes` has no alpha or no opaque pixel.
+    without hints. With a `palette` of colors such as "#aa5533", all colors of the
+    picture are mixtures of these. `exemplar` is a picture whose colors the result
+    resembles; it is reduced to a short side of `EXEMPLAR_SIDE` pixels and 8 bits. The
+    order of `points` has no effect. Raises `UserError` if nothing is asked for, if a
+    color is not valid, or if `strokes` has no alpha or no opaque pixel.
     """
 
     points: Sequence[Point] = ()
@@ -161,7 +161,8 @@ def check_color(color: Any) -> None:
 
 
 def _palette_color(color: str) -> str:
-    """A color of a palette, as `Guide` keeps it. Raises `UserError` if it is none."""
+    """A color of a palette, as `Guide` keeps it. Raises `UserError` if it is not
+    valid."""
     if not re.fullmatch(COLOR, color.strip()):
         raise UserError(
             f"palette: '{color:.50}' is no color; write colors as '#aa5533,#224488'"
@@ -228,7 +229,7 @@ def _check_fields(
 ) -> None:
     """Raise `UserError` unless `values`, from JSON, has the fields of a class.
 
-    `types` are those of the fields that have another type in JSON.
+    `types` gives the types of the fields whose type in JSON is another.
     """
     if not isinstance(values, dict):
         raise UserError(f"{name}: a {type(values).__name__}, expected a mapping")

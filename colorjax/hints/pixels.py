@@ -41,8 +41,8 @@ def locate(
 
     A pixel in several discs gets the color of the one whose center is nearest, in units
     of the radius. Strokes take precedence over points. Around a disc its weight falls
-    to 0 over `RADIUS`. Raises `UserError` if strokes have another size than
-    the picture.
+    to 0 over `RADIUS`. Raises `UserError` if strokes have another size than the
+    picture.
     """
     guide.check_size(size)
     score = np.zeros(lightness.shape, np.float32)  # 2 at the center, 1 at the rim
@@ -67,7 +67,7 @@ def locate(
 
 
 def _place(point: Point, shape: tuple[int, ...]) -> tuple[float, float]:
-    """The row and the column of a point on a grid of pixels, never beyond it."""
+    """The row and the column of a point on a grid of pixels, never outside of it."""
     row, column = (
         min(max(part * count - 0.5, 0.0), count - 1.0)
         for part, count in zip((point.y, point.x), shape, strict=True)

@@ -34,9 +34,9 @@ def simulate(
 
     The number of hints is geometric with the mean `count`, so one image in `count` + 1
     has none. A hint is a square of 1 to `side` pixels in the mean color of its pixels.
-    The squares are normal about the middle of the image, with a standard deviation of a
-    quarter of each side. The share `reveal` of the images gets all its pixels as hints,
-    which teaches a network to obey them.
+    The places of the squares are normally distributed about the middle of the image,
+    with a standard deviation of a quarter of each side. The share `reveal` of the
+    images gets all its pixels as hints, which teaches a network to obey them.
     """
     return jax.vmap(partial(_local, count=count, side=side, reveal=reveal))(keys, ab)
 

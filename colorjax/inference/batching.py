@@ -1,8 +1,8 @@
 """The images that a network sees: pictures at working size, in batches of one size.
 
 Each size needs a program of its own, which is compiled when it is first used. So
-pictures of any aspect are padded to one of nine sizes. `number` picks the noise of a
-picture.
+pictures of any aspect ratio are padded to one of nine sizes. `number` chooses the noise
+of a picture.
 """
 
 import zlib
@@ -63,7 +63,7 @@ def crop(
     ab: Float[np.ndarray, "h w 2"],
     logits: Float[np.ndarray, "h2 w2 q"] | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, int]:
-    """What a network gives for an image of a `shape`, without its padding.
+    """The output of a network for an image of a `shape`, without its padding.
 
     The last value is the stride of the logits in pixels.
     """

@@ -153,8 +153,8 @@ class Colorizer:
         """Colorize a picture, or each one of a sequence.
 
         Returns pictures of the same size and depth. The options (`temperature`,
-        `saturation`, `seed`, `hints`) and the errors are those of `decode`;
-        a file that cannot be read also raises `UserError`.
+        `saturation`, `seed`, `hints`) and the errors are those of `decode`; a file that
+        cannot be read also raises `UserError`.
         """
         seen = PredictOptions(seed=options.get("seed"), hints=options.get("hints"))
         if isinstance(picture, Source):
@@ -189,11 +189,13 @@ class Colorizer:
 
         A stochastic method predicts another result for another `seed`. Its noise also
         depends on the picture's pixels at working size, not on other pictures. With
-        `same_noise`, which is for films, it is the same for all pictures of one size.
+        `same_noise`, which is for videos, the noise is the same for all pictures of one
+        size.
 
         `hints` are those of all pictures or a list with those of each one. A network
         that `takes_hints` sees them, unless they hold `only_here`; other networks do
-        not, and all that the hints do is done by `decode`, which must get them, too.
+        not. `decode` must get the hints, too; for other networks, it alone applies
+        them.
         """
         if isinstance(picture, Source):
             return self._predict_all([picture], 1, options)[0]

@@ -75,7 +75,7 @@ def uncertainty(
 
     Bright yellow is log 313, the entropy of the uniform distribution. Numbered rings
     mark the first `locations` of `Distribution.hint_locations`. The long side has at
-    most `MAP` pixels. `hints` settle colors and so lower the entropy. Raises
+    most `MAP` pixels. `hints` determine colors and so lower the entropy. Raises
     `UserError` if there are no logits.
     """
     scale = min(1.0, MAP / max(distribution.size))

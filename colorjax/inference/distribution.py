@@ -1,7 +1,8 @@
 """The predicted color distribution of one image: decoding, sampling, entropy.
 
 The distribution over the 313 bins is decoded in milliseconds, in many ways, without
-running the network again. It is NumPy, so that nothing is compiled for an image size.
+running the network again. Decoding uses NumPy, so nothing is compiled for an image
+size.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,9 +37,9 @@ class Distribution:
     - `saturation`: the factor by which the run multiplies the chroma of `ab`;
     - `number`: a hash of the picture, so that samples of one seed differ by picture;
     - `network_hints`: what the network saw as its inputs "local" and "globe": the guide
-      of each, as JSON. These hints change the prediction no further, but for the colors
-      at their own places;
-    - `likeness`: that to the exemplar with which the picture was predicted.
+      of each, as JSON. Decoding with these hints changes only the colors at their own
+      places;
+    - `likeness`: the likeness to the exemplar with which the picture was predicted.
     """
 
     size: tuple[int, int]
@@ -72,13 +73,13 @@ class Distribution:
 
         Without options, the method's own `ab`. With a `seed`, the result is one of many
         plausible colorings (`sampling.sample`). A prediction of a stochastic method is
-        such a coloring itself; `seed` must be that of the prediction. `hints` are met
-        once `saturation` has multiplied the result; `located` are the same where
-        `locate` has made them already. With a palette, each bin is replaced by the
-        nearest of its colors in ab, so that the result mixes only their hues and
-        chromas, at the image's own L. With an exemplar, each bin gets about the share
-        that it has there. Raises `UserError` for an option out of range, or if one
-        needs logits and there are none.
+        such a coloring itself; `seed` must be that of the prediction. The colors of
+        `hints` are met after `saturation` has multiplied the result. `located` are the
+        same hints, if `locate` has made them already. With a palette, each bin is
+        replaced by the palette's nearest color in ab, so the result mixes only the hues
+        and chromas of the palette, at the image's own L. With an exemplar, each bin
+        gets about the share that it has in the exemplar. Raises `UserError` for an
+        option out of range, or if one needs logits and there are none.
         """
         if hints is None:
             return self._decode(temperature, seed)
@@ -107,13 +108,13 @@ class Distribution:
         return locate(hints, self.size, self.lightness)
 
     def _before_saturation(self, asked: Hints) -> Hints:
-        """The hints with the chroma that `saturation` makes theirs."""
+        """The hints with the chroma that, times `saturation`, is theirs."""
         factor = np.float32(1 / (self.saturation or 1.0))  # 0 leaves no color at all
         local = asked.local * np.array([factor, factor, 1], np.float32)
         return asked._replace(ab=asked.ab * factor, local=local)
 
     def _are_settled(self, hints: Guide) -> bool:
-        """Whether the hints change nothing away from their places any more."""
+        """Whether the hints change nothing away from their places."""
         return hints.only_here or self._saw(hints, "local")
 
     def _steered(
@@ -174,8 +175,8 @@ class Distribution:
     def entropy(self, hints: Guide | None = None) -> Float[np.ndarray, "h w"]:
         """The entropy at each working pixel, in nats: 0 to log 313 = 5.75.
 
-        It is less where `hints` settle the color. Raises `UserError` if there are no
-        logits.
+        It is lower where `hints` determine the color. Raises `UserError` if there are
+        no logits.
         """
         if hints is not None:
             asked = self._before_saturation(self.locate(hints))
@@ -193,7 +194,7 @@ class Distribution:
         These are the peaks of the entropy, summed under a Gaussian with a standard
         deviation of a tenth of the short side. Before the next peak is sought, the
         entropy that a hint at this one resolves is subtracted. With `hints` these are
-        places for further ones. Raises `UserError` if there are no logits.
+        places for further hints. Raises `UserError` if there are no logits.
         """
         entropy = self.entropy(hints)
         y, x = (np.arange(n) for n in entropy.shape)

@@ -11,7 +11,8 @@ def interpolate(
 ) -> Float[np.ndarray, "h2 w2 c"]:
     """Bilinear interpolation at all pairs of a row and a column in `places`.
 
-    A place is a fractional index into the grid. Beyond the border it is moved there.
+    A place is a fractional index into the grid. Beyond the border, the place is moved
+    to the border.
     """
     for axis, place in enumerate(places):
         place = np.clip(place.astype(np.float32), 0, grid.shape[axis] - 1)

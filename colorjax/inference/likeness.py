@@ -1,8 +1,8 @@
 """Which places of an exemplar are like those of a picture: `liken`.
 
-Colors of similar places are borrowed without training, from the features of a
-classifier (as in He et al., "Deep Exemplar-based Colorization", SIGGRAPH 2018, whose
-network is trained to do so).
+The colors of similar places are used without training. The features of a classifier
+tell which places are similar (as in He et al., "Deep Exemplar-based Colorization",
+SIGGRAPH 2018, whose network is trained to do so).
 """
 
 from collections.abc import Callable
@@ -20,8 +20,8 @@ from colorjax.inference.distribution import Distribution
 from colorjax.inference.reference import Likeness, log_ratio
 from colorjax.inference.softmax import softmax
 
-BREADTH = 0.1  # of inner products: places that differ by more count e times less
-UNLIKE, ALIKE = 0.6, 0.9  # inner products of places that count not at all, and fully
+BREADTH = 0.1  # of inner products: a place less similar by this counts e times less
+UNLIKE, ALIKE = 0.6, 0.9  # inner products from which a place counts, and counts fully
 STRIDE = 8  # pixels from one place to the next
 
 Features = Callable[[Float[Array, "1 h w 1"]], Float[Array, "1 h2 w2 c"]]
@@ -32,9 +32,9 @@ def liken(
 ) -> Distribution:
     """The distribution with its likeness to the exemplar of a guide.
 
-    A place counts as much as the most similar one of the exemplar is like it.
-    `features` are those of `Method`. Where there are none, or no exemplar, or no
-    logits, the distribution stays as it is.
+    A place counts the more, the more it is like the most similar place of the exemplar.
+    `features` are those of `Method`. Without features, an exemplar or logits, the
+    distribution stays as it is.
     """
     exemplar = None if guide is None else guide.exemplar
     if exemplar is None or features is None or distribution.logits is None:

@@ -29,7 +29,7 @@ class View(NamedTuple):
     """What the network sees of a picture: the image at working size and its hints.
 
     - `size`: height and width of the picture;
-    - `number`: that of the picture's noise;
+    - `number`: the number that chooses the picture's noise;
     - `hints`: the inputs "local" and "globe" for a picture with hints, else empty;
     - `guide`: these hints as JSON, else "".
     """

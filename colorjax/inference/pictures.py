@@ -21,7 +21,7 @@ ACCEPTED = (
 
 @runtime_checkable
 class BinaryFile(Protocol):
-    """An open file, as far as it is used here."""
+    """An open file; only `read` is used here."""
 
     def read(self) -> bytes: ...
 
@@ -69,7 +69,8 @@ def read_picture(source: object) -> Picture:
 
 
 def sequence(pictures: Any) -> list[Any]:
-    """The pictures of a sequence or an iterator; raises `TypeError` for others."""
+    """The pictures of a sequence or an iterator; raises `TypeError` for other
+    values."""
     if not isinstance(pictures, Iterable):
         raise TypeError(f"{ACCEPTED}, or a sequence of them, not {pictures!r:.100}")
     return list(pictures)

@@ -18,9 +18,9 @@ RARE = 1e-3  # added to the share of each bin, so that no ratio of shares is ext
 class Likeness(NamedTuple):
     """Which colors of an exemplar each place of a picture is likely to have.
 
-    `preference` is the logarithm of the share of each bin at similar places of the
-    exemplar over its share in all of it, times how similar they are from 0 to 1, at
-    every `stride`-th working pixel.
+    `preference` is given at every `stride`-th working pixel. For each bin it is the
+    logarithm of the bin's share at similar places of the exemplar over its share in the
+    whole exemplar, times the similarity of these places, from 0 to 1.
     """
 
     exemplar: UInt8[np.ndarray, "h w 3"]
@@ -28,7 +28,7 @@ class Likeness(NamedTuple):
     stride: int
 
     def is_to(self, exemplar: UInt8[np.ndarray, "h w 3"]) -> bool:
-        """Whether it is the likeness to this exemplar."""
+        """Whether this is the likeness to that exemplar."""
         return np.array_equal(self.exemplar, exemplar)
 
     def on(self, size: Sequence[int], stride: int) -> Float[np.ndarray, "h w 313"]:
@@ -50,7 +50,7 @@ def preference(
 ) -> Float[np.ndarray, "313"]:
     """What to add to logits so that bins get about these `shares` of a picture.
 
-    It is the logarithm of the share over the mean probability: the correction of a
+    It is the logarithm of the share over the mean probability. This corrects a
     classifier for another prior of its classes (Saerens, Latinne, Decaestecker,
     "Adjusting the outputs of a classifier to new a priori probabilities", Neural
     Computation 2002, eq. 4).

@@ -16,7 +16,7 @@ HALVINGS = 8  # in the bisection for the strength of the noise
 WAVES = 256  # of the noise
 NEAR = 0.6  # length over which the noise is alike, in units of the long side
 ALIKE = 25.0  # the same for colors, in ab units
-SURE = 2.0  # power to which probabilities are raised to see where one color dominates
+SURE = 2.0  # power of the probabilities that shows where one color dominates
 
 
 def sample(
@@ -34,8 +34,8 @@ def sample(
     that are probable.
 
     The noise is alike where positions, mean colors and deviations are alike (see
-    `regions`), so a thing moves as a whole, and another one differently. It is weaker
-    where one color dominates: there p squared is much narrower than p.
+    `regions`), so a thing changes as a whole, and another thing differently. The noise
+    is weaker where one color dominates: there p squared is much narrower than p.
 
     The total variation of the result is at most `MAX_VARIATION` times that of the plain
     mean. Where it would be larger, the noise is reduced in strength.

@@ -18,8 +18,8 @@ from colorjax.inference.softmax import log_softmax
 def average(parts: Sequence[Distribution]) -> Distribution:
     """The mean of the distributions of one picture, at the largest working size.
 
-    It is the mean of the log-probabilities: each pixel takes those of the other sizes
-    at its place in the picture. Without logits it is the mean of ab.
+    It is the mean of the log-probabilities. Those of the other sizes are interpolated
+    at the place of each pixel in the picture. Without logits it is the mean of ab.
     """
     if len(parts) == 1:
         return parts[0]

@@ -1,15 +1,15 @@
 """How hints change a prediction: away from them, `evidence` and `propagated`; at them,
 `pin`.
 
-A hint speaks for pixels that are near to it and of similar lightness. The affinity of
-the pixel at x, of lightness L, to hint k is
+A hint affects pixels that are near to it and of similar lightness. The affinity of the
+pixel at x, of lightness L, to hint k is
 
     A_k(x) = exp(-|x - x_k|^2 / 2 REACH^2) exp(-(L - L_k)^2 / 2 TONE^2).
 
-All hints together weigh min(1, sum_k A_k). They share this weight as A_k^CONTRAST, so
-that the nearest hint has most of it. Lengths are in units of the short side. Of more
-than `FEW` hints each one reaches less far, by the factor sqrt(FEW / number of hints),
-of fewer further by the same factor, but at most by `FURTHEST`.
+All hints together have the weight min(1, sum_k A_k). Each hint has a share of it in
+proportion to A_k^CONTRAST, so the nearest hint has most of it. Lengths are in units of
+the short side. `REACH` is multiplied by sqrt(FEW / number of hints), at most by
+`FURTHEST`. So each of many hints reaches less far, and each of few further.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ FURTHEST = 2.0
 STRENGTH = 6.0  # of a hint against the network
 SPREAD = 10.0  # ab units: bins as near as this to a hint are alike
 TINY = 1e-30  # of a share, where no hint reaches
-LEAST = 1e-8  # the likelihood of bins far from a hint: others may rule them in
+LEAST = 1e-8  # the likelihood of bins far from a hint, so that others may raise it
 
 
 def evidence(
@@ -61,7 +61,7 @@ def propagated(
 def pin(
     ab: Float[np.ndarray, "h w 2"], local: Float[np.ndarray, "h w 3"]
 ) -> Float[np.ndarray, "h w 2"]:
-    """ab with the hints' own colors where `Hints.local` demands them."""
+    """ab with the hints' own colors where `Hints.local` asks for them."""
     return ab + local[..., 2:] * (local[..., :2] - ab)
 
 

@@ -69,8 +69,8 @@ def build(
     `output` names the head that predicts; "classes" gives a distribution, which
     `temperature` decodes. `head`, `mask_center` and `unit` are those of `Siggraph17`.
 
-    Raises `UserError` where the distribution is asked for and there is no head for it,
-    or where there are to be hints and their count is 0.
+    Raises `UserError` if the distribution is asked for and there is no head for it, or
+    if `hint_count` is 0.
     """
     del prior
     if not hint_count:

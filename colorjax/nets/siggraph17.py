@@ -2,9 +2,9 @@
 
 Source: Zhang, Zhu, Isola, Geng, Lin, Yu, Efros, SIGGRAPH 2017, figure 2, and the
 released models. Blocks 1 to 7 are those of `VGGDilated`, but the resolution is halved
-after the BatchNorm, by a pick of every second pixel. Three transposed convolutions lead
-back to the full resolution. To each, a convolution of the features of that resolution
-is added.
+after the BatchNorm, by taking every second pixel. Three transposed convolutions lead
+back to the full resolution. To the output of each, a convolution of the features at
+that resolution is added.
 """
 
 from functools import partial
@@ -25,7 +25,7 @@ NEGATIVE = 0.2  # slope of the last ReLU below 0
 GLOBE_BLOCK = 4  # to whose output the features of the histogram are added
 GLOBE_LAYERS = 4
 COLUMN = 384  # channels of the head that sees several blocks
-HALF = 0.5  # a hint of a smaller weight is none
+HALF = 0.5  # a hint with a smaller weight is ignored
 Features = Float[Array, "b _ _ _"]
 
 

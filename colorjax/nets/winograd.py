@@ -8,8 +8,8 @@ The result differs from that of the definition by rounding only.
 For inference `prepare` stores the transformed kernels of nets in the collection
 `COLLECTION`, beside "params". For training `mark` stores a mark instead, and the layer
 transforms its kernel itself, so that gradients reach the params. A layer without either
-uses the definition. So checkpoints, exported files and other devices, whose nets have
-no such collection, are as they were.
+uses the definition. So nothing changes for checkpoints, exported files and other
+devices, whose nets have no such collection.
 """
 
 import functools
@@ -33,8 +33,8 @@ TURNED = np.array([3, 1, 2, 0])  # rows of the transform of a kernel that is tur
 def prepare(nets: Mapping[str, Any]) -> dict[str, Any]:
     """The nets, on the CPU with the transformed kernels of their large convolutions.
 
-    `nets` holds the variables of each net by name. A kernel takes 16/9 of its memory
-    again.
+    `nets` holds the variables of each net by name. A transformed kernel takes 16/9 of
+    the memory of the kernel, in addition to it.
     """
     if jax.default_backend() != "cpu":
         return dict(nets)
@@ -76,7 +76,7 @@ def kernel_of(
     layer: nn.Module, kernel: Float[Array, "_ _ i o"]
 ) -> Float[Array, "4 4 i o"] | None:
     """The transformed kernel of a layer inside `apply`; None where it has none, or
-    where `kernel` is not float32, whose sums would lose too many digits."""
+    where `kernel` is not float32, because its sums would lose too many digits."""
     if kernel.dtype != jnp.float32 or not layer.has_variable(COLLECTION, "kernel"):
         return None
     stored = layer.get_variable(COLLECTION, "kernel")
@@ -104,8 +104,8 @@ def convolve(
     """A 3x3 convolution of stride 1.
 
     `transformed` is the kernel as `transform` makes it. Each side is padded with
-    `padding` * `dilation` zeros. With a `dilation` the pixels at equal phases form
-    images of their own.
+    `padding` * `dilation` zeros. With a `dilation` d, the pixels of each phase (row and
+    column modulo d) form an image of their own.
     """
     if dilation == 1:
         return _convolve(x, transformed, padding)

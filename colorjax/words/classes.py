@@ -2,7 +2,7 @@
 
 The classifier is EfficientNet-Lite0, which gives a logit of each class of ImageNet at
 each place (`nets.efficientnet_lite.EfficientNetClassMap`). The map of a noun is the
-mean of those of the classes with the nearest names.
+mean of the maps of the classes with the nearest names.
 """
 
 from collections.abc import Callable
@@ -28,15 +28,15 @@ SIDE = 448  # pixels of the short side
 STRIDE = 32  # pixels from one place of a map to the next
 GRAIN = 64  # pixels: the long side is a multiple, so that few programs are compiled
 COUNT = 10  # classes of a noun
-SIMILAR = 0.6  # cosine: no class is that of a noun if all names are less similar
+SIMILAR = 0.6  # cosine: if all names are less similar, no class is that of the noun
 NEAR = 2.5  # places: two peaks as near as this agree
 
 
 class NounMap(NamedTuple):
-    """The map of a noun, its highest place, and how sure this is that of the thing.
+    """The map of a noun, its highest place, and how sure it is that the thing is there.
 
     `certainty` is the logit there times the share of classes whose own highest place is
-    near. `places.SURE` is the least that needs no question.
+    near. From `places.SURE` on, no question is needed.
     """
 
     map: Float[np.ndarray, "rows columns"]

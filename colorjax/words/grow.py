@@ -2,8 +2,8 @@
 
 GrabCut (Rother et al., "GrabCut: Interactive Foreground Extraction using Iterated Graph
 Cuts", SIGGRAPH 2004) separates a thing from its surroundings by their colors. A grey
-picture has none, so it gets three other values of each pixel: L, the mean of L around
-it, and how much L varies there.
+picture has no colors, so GrabCut gets three other values of each pixel: L, the mean of
+L around it, and how much L varies there.
 """
 
 from types import ModuleType
@@ -38,9 +38,9 @@ def grow(
 ) -> Bool[np.ndarray, "h w"]:
     """The pixels of the thing at `center`, (x, y) in fractions of the sides.
 
-    `likely` is 1 where the thing surely is, and 0 or less where it surely is not. If it
-    is probable nearly everywhere, the thing is all of the picture. It is connected. The
-    result depends on nothing but the arguments.
+    `likely` is 1 where the thing surely is, and 0 or less where it surely is not. If
+    the thing is probable nearly everywhere, it is the whole picture. The pixels are
+    connected. The result depends on nothing but the arguments.
     """
     if (likely <= PROBABLE).mean() < GROUND:
         return np.ones(lightness.shape, bool)
@@ -65,7 +65,8 @@ def grow(
 
 
 def _features(lightness: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
-    """What GrabCut sees of each pixel: L, and its mean and variation around."""
+    """What GrabCut sees of each pixel: L, and its mean and variation around the
+    pixel."""
     cv2, level = _opencv(), lightness.astype(np.float32)
     mean = cv2.GaussianBlur(level, (0, 0), BLUR)
     variance = cv2.GaussianBlur(level**2, (0, 0), BLUR) - mean**2

@@ -14,7 +14,8 @@ from colorjax.words.places import Place, Region, locate, stacked
 
 
 class UnsureError(UserError):
-    """It is not sure where things of a text are. `regions` are those of all its pairs.
+    """It is not certain where the things of a text are. `regions` are those of all
+    pairs.
 
     `places.draw` shows them.
     """
@@ -34,9 +35,9 @@ def guide(
 
     `picture` is in any form that `Colorizer` takes. `places` say where things are, by
     the noun, or by sides and noun as in "left flower". `hints` are joined with those of
-    the sentence; where both speak, `hints` win. The same arguments give the same
-    result. Raises `UnsureError` if a place has to be confirmed, and `UserError` if the
-    sentence is not understood, as `parse` and `locate` do.
+    the sentence; where both color a pixel, `hints` win. The same arguments give the
+    same result. Raises `UnsureError` if a place has to be confirmed, and `UserError` if
+    the sentence is not understood, as `parse` and `locate` do.
     """
     pairs = parse(sentence)
     pixels = read_picture(picture)

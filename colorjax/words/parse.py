@@ -105,9 +105,10 @@ def _pairs(clause: str) -> list[Pair]:
 def _readings(clause: str) -> Iterator[list[Token]]:
     """The tokens of a clause in the ways in which it can be read.
 
-    At first two words may be the name of one color ("sky blue car"), then each word is
-    alone ("make the sky blue"), then a word that can be a color or a thing is a thing
-    ("make the orange blue"): after a verb the first such word, else the last.
+    In the first reading, two words may be the name of one color ("sky blue car"). In
+    the second, each word stands alone ("make the sky blue"). In each further one, a
+    word that can be a color or a thing is a thing ("make the orange blue"): after a
+    verb the first such word comes first, else the last.
     """
     words = [w for w in WORD.findall(clause) if w not in vocabulary.ARTICLES]
     verb = any(word in vocabulary.VERBS for word in words)
@@ -136,7 +137,7 @@ def _tokens(words: list[str], joined: bool = False) -> list[Token]:
 
 
 def _split(word: str) -> list[Token]:
-    """The tokens of one word: two of a German compound such as "dunkelrot"."""
+    """The tokens of one word; a German compound such as "dunkelrot" has two."""
     if word in vocabulary.COLORS:
         return [Token(COLOR, word)]
     if word in vocabulary.CHROMA:

@@ -47,8 +47,9 @@ class Region(NamedTuple):
     """The place of a thing.
 
     `mask` has a short side of `grow.SIDE` pixels. `center` is (x, y), inside the thing,
-    in fractions of the picture's sides. `certainty` is that of `classes.NounMap`, 0 for
-    a noun that no class is similar to, and infinite where a person gave the place.
+    in fractions of the picture's sides. `certainty` is that of `classes.NounMap`. It is
+    0 for a noun that no class is similar to, and infinite where a person gave the
+    place.
     """
 
     pair: Pair
@@ -95,7 +96,8 @@ def locate(
 def draw(picture: Picture, regions: Sequence[Region]) -> UInt8[np.ndarray, "h2 w2 3"]:
     """The grey picture with the regions tinted in their colors, the rest dark.
 
-    Numbered rings, in the order of the text, mark the centers of those not sure.
+    Numbered rings, in the order of the text, mark the centers of regions that are not
+    sure.
     """
     small = images.on_white(images.to_8_bits(picture))
     scale = min(1.0, LONGEST / max(small.shape[:2]))

@@ -1,4 +1,4 @@
-"""The words of a sentence that are no nouns, in English, German, French and Spanish.
+"""The words of a sentence that are not nouns, in English, German, French and Spanish.
 
 The encoder understands nouns in more languages (`encoder`).
 """
@@ -46,7 +46,7 @@ VERBS = _set(
     "make color colour colorize colourize paint turn dye tint mach mache färbe fais "
     "rends colorie haz pinta"
 )
-ARTICLES = _set(  # words that are no part of a noun
+ARTICLES = _set(  # words that are not part of a noun
     "a an s the this that these those my our his her its their please is are be should "
     "der die das den dem des ein eine einen einem einer bitte ist sind soll "
     "le la les l un une du mon ma mes est sont el los las una unos unas mi mis es son"

@@ -72,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
     port = _free_port(args.host, args.port)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # to clean up
     with tempfile.TemporaryDirectory(prefix="colorjax-serve-") as folder:
-        # Gradio reads these when it is imported: the folder of the uploads, and that it
-        # sends nothing to its authors.
+        # Gradio reads these when it is imported: the folder of the uploads, and the
+        # setting that it sends nothing to its authors.
         os.environ["GRADIO_TEMP_DIR"] = folder
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         _serve(args, port, Path(folder))

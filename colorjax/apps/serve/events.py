@@ -86,7 +86,8 @@ class Events:
         return [gr.update(visible=False), *[gr.skip()] * (VIEW - 1)]
 
     def switch(self, comparison: str, run: str, request: gr.Request):
-        """The visitor chose a run: use its own settings, the hints, and no sample."""
+        """The visitor chose a run: use the settings of the run, keep the hints, show no
+        sample."""
         session, picture = self.sessions.get(key_of(request))
         hints, lost = picture.settings.hints, False
         if hints is not None and not self.views.colorizers[run].has_logits:
@@ -230,7 +231,8 @@ def _sentence(refused: list[str]) -> str:
 
 
 def _index(picked: gr.SelectData, items: Sequence) -> int:
-    """The index of the item that the visitor picked, which a client may invent."""
+    """The index of the item that the visitor picked. A client may send any value;
+    raises `UserError` if it is none of `items`."""
     if not isinstance(picked.index, int) or not 0 <= picked.index < len(items):
         raise UserError("this is no longer on the page; reload it")
     return picked.index

@@ -30,7 +30,7 @@ NO_DISTRIBUTION = (
     "a palette and the colors of another picture need a model that predicts a "
     "distribution; this one predicts one color for each place"
 )
-MAX_HINTS = 1000  # of a picture; strokes are many
+MAX_HINTS = 1000  # of a picture; strokes count as many
 
 
 class HintEvents:

@@ -60,8 +60,8 @@ class Picture:
     """An uploaded picture, and the folder of the files that the page shows of it.
 
     `settings` are those with which the page showed the picture last. `predictions`
-    holds one distribution per run, of a run that draws noise one per seed, and of a run
-    whose network takes hints one for the last hints.
+    holds one distribution per run. Of a run that draws noise it holds one per seed, and
+    of a run whose network takes hints, one for the last hints.
     """
 
     name: str

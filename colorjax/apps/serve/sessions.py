@@ -141,8 +141,9 @@ class Sessions:
     ) -> Distribution:
         """The prediction for a picture with these settings.
 
-        The network runs only once, unless memory is short. Where the run draws noise,
-        it runs once for each seed, and where its network takes hints, for all hints.
+        The network runs only once, unless memory is short. If the run draws noise, the
+        network runs once for each seed. If the network takes hints, it runs again when
+        they change.
         """
         colorizer = self.colorizers[settings.run]
         prediction, ran = picture.predict(colorizer, settings, self.max_pixels)
@@ -171,7 +172,7 @@ class Sessions:
                 if settings.hints is not None:
                     entries.append(picture.encode_hints(prediction))
                 for name, data in entries:
-                    # Without a date of its own, an entry would get the time of now.
+                    # Without a date of its own, an entry would get the current time.
                     entry = zipfile.ZipInfo(_unused(name, names))
                     entry.external_attr = 0o644 << 16  # permissions
                     archive.writestr(entry, data)
@@ -215,7 +216,8 @@ class Sessions:
             )
 
     def _evict(self) -> None:
-        """Drop the least recently used sessions while all hold too many bytes."""
+        """Drop the least recently used sessions while all together hold too many
+        bytes."""
         dropped = []
         with self._lock:
             nbytes = sum(session.nbytes for session in self._sessions.values())
@@ -227,7 +229,8 @@ class Sessions:
 
 
 def _unused(name: str, names: set[str]) -> str:
-    """The name, with a number if it is among `names`, which then has it, too."""
+    """The name, with a number if it is already in `names`. The result is added to
+    `names`."""
     unused, number = name, 2
     while unused in names:
         unused = f"{Path(name).stem}-{number}{Path(name).suffix}"

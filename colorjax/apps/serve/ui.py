@@ -45,8 +45,8 @@ def build(events: Events) -> gr.Blocks:
 
 
 async def _check_upload(url_or_file_path: str | Path | None) -> str | None:
-    """The path of an upload. Gradio has checked that it is one, unless it is an
-    address: Gradio would fetch that, from any host."""
+    """The path of an upload. Gradio has checked that it is an upload, unless it is an
+    address: Gradio would fetch an address, from any host."""
     if url_or_file_path is None or not Path(url_or_file_path).is_file():
         raise gr.Error("only uploads are accepted", print_exception=False)
     return str(url_or_file_path)

@@ -104,7 +104,7 @@ class Views:
     ) -> Iterator[dict[str, Any]]:
         """The variations of a picture: the best guess, and one for each seed.
 
-        A run that draws noise takes seconds for each; so they are shown one by one.
+        A run that draws noise takes seconds for each, so they are shown one by one.
         """
         colorizer = self.colorizers[settings.run]
         if not colorizer.has_samples:

@@ -1,4 +1,4 @@
-"""Hints for a film: each is given at a time, and then follows what it lies on.
+"""Hints for a film: each is given at a time, and then follows the motion.
 
 A hint moves along the optical flow until the next cut. It ends earlier where its place
 is covered or leaves the frame, because no trusted flow leads on from there.
@@ -16,7 +16,7 @@ from colorjax.apps.video.flow import Flow, warp
 from colorjax.hints import Guide, Point
 from colorjax.images import Picture
 
-NEAR = 2.0  # pixels of the flow: a point goes where something came from so near to it
+NEAR = 2.0  # pixels of the flow: a point follows a pixel that came from this near to it
 
 
 class Timed(NamedTuple):
@@ -99,7 +99,8 @@ class Follower:
 
 
 def _places(flow: Flow) -> Float[np.ndarray, "h w 3"]:
-    """The place of each pixel in fractions of the sides, and that it is in sight."""
+    """The place of each pixel in fractions of the sides, and 1, which says that it is
+    in sight."""
     height, width = flow.trusted.shape
     y, x = (np.arange(count) + np.float32(0.5) for count in (height, width))
     places = np.meshgrid(x / np.float32(width), y / np.float32(height))
@@ -109,7 +110,8 @@ def _places(flow: Flow) -> Float[np.ndarray, "h w 3"]:
 def _moved_strokes(
     strokes: Picture, origin: Float[np.ndarray, "h2 w2 3"]
 ) -> Picture | None:
-    """The strokes on the pixels that they were drawn on; None if none is in sight."""
+    """The strokes, moved with the pixels that they were drawn on; None if none is in
+    sight."""
     height, width = strokes.shape[:2]
     planes = (
         images.resize(plane, (height, width)) for plane in np.moveaxis(origin, 2, 0)
@@ -128,7 +130,7 @@ def _moved_points(points: Sequence[Point], flow: Flow) -> list[Point]:
     moved = []
     for point in points:
         place = point.x * width - 0.5, point.y * height - 0.5
-        offsets = place - (grid + flow.vectors)  # from where each pixel came from
+        offsets = place - (grid + flow.vectors)  # from where each pixel was before
         distance = np.where(flow.trusted, np.linalg.norm(offsets, axis=-1), np.inf)
         nearest = np.unravel_index(distance.argmin(), distance.shape)
         x, y = (grid + offsets)[nearest] + 0.5
