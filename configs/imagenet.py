@@ -3,7 +3,7 @@
     python train.py --config=configs/imagenet.py --config.data.data_dir=DIR
 
 DIR (or $TFDS_DATA_DIR) holds TFDS' `imagenet2012` in ArrayRecord form. One accelerator
-of 16 GB is enough. Expect the results of the paper's table 1: an AuC of .895, balanced
+of 16 GB is enough. Expect the results of the paper's table 1: an AuC of .895, rebalanced
 .673; with --config.method.mix=1, the plain classification, .916 and .651.
 
 Source: section 2 of the paper and the released solver: Adam .9/.99 with a coupled L2 of
