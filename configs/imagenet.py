@@ -3,8 +3,8 @@
     python train.py --config=configs/imagenet.py --config.data.data_dir=DIR
 
 DIR (or $TFDS_DATA_DIR) holds TFDS' `imagenet2012` in ArrayRecord form. One accelerator
-of 16 GB is enough. Expect the results of the paper's table 1: an AuC of .895, rebalanced
-.673; with --config.method.mix=1, the plain classification, .916 and .651.
+of 16 GB is enough. Expect the results of the paper's table 1: an AuC of .895,
+rebalanced .673; with --config.method.mix=1, the plain classification, .916 and .651.
 
 Source: section 2 of the paper and the released solver: Adam .9/.99 with a coupled L2 of
 1e-3 on every parameter, 3e-5, from 200,000 steps on 1e-5, from 375,000 on 3e-6.

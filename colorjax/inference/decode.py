@@ -44,7 +44,7 @@ def decode(
     `picture` is the one that the distribution was predicted from, in any form that
     `read_picture` reads. The result has three channels, or four with alpha.
     `saturation` multiplies the chroma, by default by the run's factor; `hints` ask for
-    colors at places, which are met exactly at any saturation but 0, or for other colors.
+    colors at places, which are met exactly at any saturation but 0, or of all places.
     `Distribution.decode` explains the other options. Raises `UserError` if the picture
     has another size, if an option is out of range, or if an option needs logits and
     there are none.
