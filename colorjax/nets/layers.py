@@ -139,7 +139,8 @@ class Conv(nn.Module):
         def zero_mean(key, shape):
             return -convolve(kernel).astype(jnp.float32).mean(axis=(0, 1, 2))
 
-        if not self.is_initializing():  # Flax traces them again to check the shapes
+        if self.has_variable("params", "kernel"):
+            # Flax would trace the initialization again to check the shape.
             unit_variance = zero_mean = nn.initializers.zeros
         kernel = self.param("kernel", unit_variance, self.shape)
         bias = self.param("bias", zero_mean, self.shape[-1:])

@@ -73,7 +73,7 @@ def _is_large(shape, channels):
 
 
 def kernel_of(
-    layer: nn.Module, kernel: Float[Array, "_ _ i o"]
+    layer: nn.Module, kernel: Float[Array | np.ndarray, "_ _ i o"]
 ) -> Float[Array, "4 4 i o"] | None:
     """The transformed kernel of a layer inside `apply`; None where it has none, or
     where `kernel` is not float32, because its sums would lose too many digits."""

@@ -211,6 +211,10 @@ def test_a_trained_layer_is_traced_once():
     calls.clear()
     jax.eval_shape(conv.apply, variables, x)
     assert len(calls) == 1
+    # A net with some layers of another one initializes the others.
+    keys, image = {"params": jax.random.key(0)}, jnp.ones(x.shape)
+    _, added = conv.apply({}, image, rngs=keys, mutable=["params"])
+    assert added["params"]["kernel"].any()
 
 
 @pytest.mark.slow
