@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import ROOT
+from skimage import data
 
 from colorjax import words
 from colorjax.words import classes
@@ -17,11 +18,10 @@ def test_nouns_of_other_languages_mean_the_same():
 
 
 @pytest.mark.slow
-def test_a_cat_is_found_and_the_same_words_repeat_the_picture():
-    picture = ROOT / "docs" / "cat.jpg"
-    tabby = 281
-    assert tabby in classes.nearest_classes("cat")[0]
-    first, second = (words.guide("make the cat orange", picture) for _ in range(2))
+def test_a_cup_is_found_and_the_same_words_repeat_the_picture():
+    picture, cup = data.coffee(), 968
+    assert cup in classes.nearest_classes("cup")[0]
+    first, second = (words.guide("make the cup red", picture) for _ in range(2))
     assert first.to_json() == second.to_json()
     assert first.strokes is not None
     height, width = first.strokes.shape[:2]
