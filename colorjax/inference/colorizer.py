@@ -189,13 +189,11 @@ class Colorizer:
 
         A stochastic method predicts another result for another `seed`. Its noise also
         depends on the picture's pixels at working size, not on other pictures. With
-        `same_noise`, which is for videos, the noise is the same for all pictures of one
-        size.
+        `same_noise`, for videos, all pictures of one size have the same noise.
 
         `hints` are those of all pictures or a list with those of each one. A network
-        that `takes_hints` sees them, unless they hold `only_here`; other networks do
-        not. `decode` must get the hints, too; for other networks, it alone applies
-        them.
+        that `takes_hints` sees them, unless they hold `only_here`. `decode` must get
+        the hints, too; for other networks, it alone applies them.
         """
         if isinstance(picture, Source):
             return self._predict_all([picture], 1, options)[0]
