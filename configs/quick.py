@@ -1,4 +1,4 @@
-"""The main job in two to four minutes on 2 cores, on 919 real photographs.
+"""The main job in two to five minutes on 2 cores, on 919 real photographs.
 
     python train.py --config=configs/quick.py
 
