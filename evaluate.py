@@ -32,7 +32,7 @@ with loading("evaluate.py"):
     from colorjax.errors import UserError, counted
     from colorjax.evaluation import protocol
     from colorjax.evaluation.baselines import NAMES, baselines
-    from colorjax.evaluation.engine import Evaluated, method_predictor
+    from colorjax.evaluation.engine import Evaluated, Predictor, method_predictor
     from colorjax.evaluation.gallery import gallery
     from colorjax.evaluation.hinted import add_hints
     from colorjax.evaluation.metrics import Context, make_metrics, page_metrics
@@ -40,7 +40,7 @@ with loading("evaluate.py"):
     from colorjax.evaluation.overlap import count_overlap
     from colorjax.evaluation.results import Results, merge, write_results
     from colorjax.evaluation.tables import markdown_table, text_table
-    from colorjax.evaluation.timing import time_run
+    from colorjax.evaluation.timing import time_prediction
     from colorjax.train.storage import Step
     from colorjax.train.workdir import Run, load_run, name_runs
 
@@ -132,7 +132,7 @@ def main() -> int:
     # ---- The results.
     overlap = overlap_of(runs, paths, dataset, evaluation.chosen(source))
     conditions = dataclasses.replace(conditions, overlap=overlap)
-    times = time_runs(runs, dataset.resize)
+    times = measured_times({name: predictors[name] for name in runs}, dataset.resize)
     results = Results.of(conditions, evaluated, runs, SEED.value, times)
     results = merge(results, ADD.value) if ADD.value else results
     page, scores, not_finite = gallery(
@@ -198,11 +198,11 @@ def hint_counts() -> list[int]:
     return sorted(set(map(int, HINTS.value)))
 
 
-def time_runs(runs: Mapping[str, Run], side: int) -> dict[str, float]:
-    """The milliseconds of each run for an image, if --time asks for them."""
+def measured_times(models: Mapping[str, Predictor], side: int) -> dict[str, float]:
+    """The milliseconds of each model for an image, if --time asks for them."""
     if not TIME.value:
         return {}
-    return {name: time_run(run, side) for name, run in runs.items()}
+    return {name: time_prediction(model, side) for name, model in models.items()}
 
 
 def write(out: epath.Path, results: Results, page: str, scores: str) -> None:

@@ -98,8 +98,10 @@ def hint_values(
             continue
         batch = {name: np.asarray(x)[valid] for name, x in batch.items()}
         indices.append(batch["index"])
+        hinted = _hinted(batch, {0, 1, *counts}, seed)
+        examples = jax.jit(to_examples)(batch)
         for name, model in models.items():
-            scores[name].append(_scores(model, batch, counts, seed))
+            scores[name].append(_scores(model, examples, hinted, counts, seed))
     weights = np.asarray(bootstrap_weights(jnp.concatenate(indices), replicates))
     return {name: _means(parts, weights) for name, parts in scores.items()}
 
@@ -111,25 +113,38 @@ def _model(run: Run) -> Model:
     return Model(predict, predictor.nets, run.method.temperature, takes)
 
 
-def _scores(
-    model: Model, batch: Batch, counts: Sequence[int], seed: int
-) -> dict[str, Float[np.ndarray, "b"]]:
-    """The values of each image of a batch."""
-    images, examples = batch["image"], jax.jit(to_examples)(batch)
-    cells = [draw_cells(images.shape[1], seed, int(i)) for i in batch["index"]]
+def _hinted(batch: Batch, counts: set[int], seed: int) -> dict[int, list[Guide | None]]:
+    """The hints of each image of a batch, by their number."""
+    images, side = batch["image"], batch["image"].shape[1]
+    cells = [draw_cells(side, seed, int(i)) for i in batch["index"]]
     if max(counts) > len(cells[0]):
         raise UserError(
             f"--hints={max(counts)} is more than the {len(cells[0])} cells of an image "
-            f"of {images.shape[1]} pixels"
+            f"of {side} pixels"
         )
+    return {
+        count: [simulate(x, own[:count]) for x, own in zip(images, cells, strict=True)]
+        for count in counts
+    }
 
-    def colored(count):
-        pairs = zip(images, cells, strict=True)
-        guides = [simulate(image, own[:count]) for image, own in pairs]
-        return guides, _decoded(model, examples, guides, seed)
 
-    results = {count: colored(count) for count in {0, 1, *counts}}
+def _scores(
+    model: Model,
+    examples: Examples,
+    hinted: Mapping[int, Sequence[Guide | None]],
+    counts: Sequence[int],
+    seed: int,
+) -> dict[str, Float[np.ndarray, "b"]]:
+    """The values of each image of a batch."""
     lightness = np.asarray(examples["lightness"])[..., 0]
+    plain = _predict(model, examples, seed)
+    results = {}
+    for count, guides in hinted.items():
+        prediction = plain
+        if model.takes and count:
+            shown = examples | _inputs(model, guides, lightness)
+            prediction = _predict(model, shown, seed)
+        results[count] = guides, _decode(model, prediction, guides, lightness)
     return {
         f"psnr@{count}": np.asarray(_psnr(results[count][1], examples))
         for count in counts
@@ -139,25 +154,34 @@ def _scores(
     }
 
 
-def _decoded(
-    model: Model, examples: Examples, guides: Sequence[Guide | None], seed: int
-) -> Float[np.ndarray, "b h w 2"]:
-    """The ab that a model gives the images of a batch with these hints."""
-    lightness = np.asarray(examples["lightness"])[..., 0]
-    size = lightness.shape[1:]
-    if model.takes and guides[0] is not None:
-        pairs = zip(guides, lightness, strict=True)
-        located = [locate(guide, size, light) for guide, light in pairs if guide]
-        examples = examples | {
-            name: jnp.stack([getattr(own, name) for own in located])
-            for name in model.takes
-        }
+def _predict(model: Model, examples: Examples, seed: int) -> Prediction:
+    """What a network predicts for a batch, as NumPy arrays."""
     keys = image_keys(seed, examples["index"])
-    prediction = jax.device_get(model.predict(model.nets, examples, keys))
-    colors = []
+    return jax.device_get(model.predict(model.nets, examples, keys))
+
+
+def _inputs(
+    model: Model, guides: Sequence[Guide | None], lightness: Float[np.ndarray, "b h w"]
+) -> dict[str, Array]:
+    """The hints of each image as inputs of a network that takes them."""
+    pairs = zip(guides, lightness, strict=True)
+    located = [locate(guide, light.shape, light) for guide, light in pairs if guide]
+    return {
+        name: jnp.stack([getattr(own, name) for own in located]) for name in model.takes
+    }
+
+
+def _decode(
+    model: Model,
+    prediction: Prediction,
+    guides: Sequence[Guide | None],
+    lightness: Float[np.ndarray, "b h w"],
+) -> Float[np.ndarray, "b h w 2"]:
+    """The ab of the images of a batch with these hints."""
+    size, colors = lightness.shape[1:], []
     for row, guide in enumerate(guides):
-        ab = prediction.ab[row]
-        logits = None if prediction.logits is None else prediction.logits[row]
+        ab, logits = np.asarray(prediction.ab[row]), prediction.logits
+        logits = None if logits is None else np.asarray(logits[row])
         stride = 1 if logits is None else len(ab) // len(logits)
         own = lightness[row], ab, logits, stride, model.temperature
         seen = {} if guide is None else dict.fromkeys(model.takes, guide.to_json())

@@ -33,6 +33,12 @@ class Hints(NamedTuple):
     local: Float[np.ndarray, "h w 3"]
     globe: Float[np.ndarray, "314"]
 
+    def before(self, saturation: float) -> "Hints":
+        """The hints with the chroma that is theirs once `saturation` multiplies it."""
+        factor = np.float32(1 / (saturation or 1.0))  # 0 leaves no color at all
+        local = self.local * np.array([factor, factor, 1], np.float32)
+        return self._replace(ab=self.ab * factor, local=local)
+
 
 def locate(
     guide: Guide, size: tuple[int, int], lightness: Float[np.ndarray, "h w"]

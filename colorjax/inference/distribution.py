@@ -85,7 +85,7 @@ class Distribution:
             return self._decode(temperature, seed)
         asked = None
         if hints.has_places:
-            asked = self._before_saturation(located or self.locate(hints))
+            asked = (located or self.locate(hints)).before(self.saturation)
         steered = self._steered(hints, asked, temperature)
         if steered is not self:
             temperature = self._checked(temperature)
@@ -106,12 +106,6 @@ class Distribution:
     def locate(self, hints: Guide) -> Hints:
         """The hints that have places, on the working pixels."""
         return locate(hints, self.size, self.lightness)
-
-    def _before_saturation(self, asked: Hints) -> Hints:
-        """The hints with the chroma that, times `saturation`, is theirs."""
-        factor = np.float32(1 / (self.saturation or 1.0))  # 0 leaves no color at all
-        local = asked.local * np.array([factor, factor, 1], np.float32)
-        return asked._replace(ab=asked.ab * factor, local=local)
 
     def _are_settled(self, hints: Guide) -> bool:
         """Whether the hints change nothing away from their places."""
@@ -179,7 +173,7 @@ class Distribution:
         no logits.
         """
         if hints is not None:
-            asked = self._before_saturation(self.locate(hints))
+            asked = self.locate(hints).before(self.saturation)
             steered = self._steered(hints, asked, 1.0)
             return steered.entropy() * (1 - asked.local[..., 2])
         p = softmax(self.require_logits())

@@ -82,9 +82,7 @@ def view(
         return View(size, image, noise, {}, "")
     rgb = jnp.asarray(image, jnp.float32) / 255
     hints = locate(guide, size, np.asarray(rgb_to_lab(rgb))[..., 0])
-    chroma = np.float32(1 / (saturation or 1.0))
-    local = hints.local * np.array([chroma, chroma, 1], np.float32)
-    inputs = {"local": local, "globe": hints.globe}
+    inputs = {"local": hints.before(saturation).local, "globe": hints.globe}
     return View(size, image, noise, inputs, guide.to_json())
 
 

@@ -15,7 +15,7 @@ from colorjax.errors import UserError
 from colorjax.hints import RADIUS, Guide, Point
 from colorjax.images import Picture
 
-LENGTH = r"(-?[\d.]+%?)"
+LENGTH = r"(-?(?:\d+\.?\d*|\.\d+)%?)"
 MARK = re.compile(rf"{LENGTH},{LENGTH}=([^,]+)(?:,{LENGTH})?")
 
 
@@ -135,17 +135,13 @@ def add_arguments(add: Callable[..., object]) -> None:
 def mark(text: str) -> Mark:
     """A value of `--hint`."""
     match = MARK.fullmatch(text.replace(" ", ""))
-    try:
-        if match is None:
-            raise ValueError
-        x, y, color, radius = match.groups()
-        for length in (x, y, radius or "0"):
-            float(length.removesuffix("%"))
-        hints.check_color(color)
-    except ValueError as error:
+    if match is None:
         raise argparse.ArgumentTypeError(
             f"'{text}' is no hint like 120,80=#aa5533 or 25%,60%=neutral,2%"
-        ) from error
+        )
+    x, y, color, radius = match.groups()
+    try:
+        hints.check_color(color)
     except UserError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return Mark(text, x, y, color, radius)

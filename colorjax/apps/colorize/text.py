@@ -111,12 +111,7 @@ def asked(args: argparse.Namespace) -> Text | None:
 def _mark(text: str, pattern: re.Pattern[str], message: str) -> Mark:
     """The noun and the lengths that `pattern` reads."""
     match = pattern.fullmatch(text)
-    try:
-        if match is None:
-            raise ValueError
-        noun, *lengths = match.groups()
-        for length in lengths:
-            float(length.removesuffix("%"))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"'{text}' is {message}") from error
+    if match is None:
+        raise argparse.ArgumentTypeError(f"'{text}' is {message}")
+    noun, *lengths = match.groups()
     return Mark(noun.strip().lower(), tuple(lengths))
