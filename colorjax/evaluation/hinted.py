@@ -138,7 +138,7 @@ def _scores(
     """The values of each image of a batch."""
     lightness = np.asarray(examples["lightness"])[..., 0]
     plain = _predict(model, examples, seed)
-    results = {}
+    results: dict[int, tuple[Sequence[Guide | None], np.ndarray]] = {}
     for count, guides in hinted.items():
         prediction = plain
         if model.takes and count:
