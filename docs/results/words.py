@@ -8,20 +8,23 @@ photographs of one folder, chose the constants of `colorjax/words`; the others, 
 photographs of other sources, are reported. Each stamp covers 6 % to 18 % of a square of
 448 pixels. The text asks for it in four colors, with its true region, with its box, and
 with no help. The script also searches for it in the photograph without the stamp,
-where every place is wrong.
+where every place is wrong. For comparison, one hint in the stamp's middle asks for the
+same colors.
 """
 
 import argparse
 import re
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import distance_transform_edt
 from skimage.color import rgb2lab
 
 from colorjax import Colorizer, images, words
-from colorjax.hints import Guide
+from colorjax.hints import Guide, Point
 from colorjax.words import Box, Pair, Region, vocabulary
 from colorjax.words.places import SURE
 
@@ -30,7 +33,7 @@ SHARES = 0.06, 0.18  # of the picture that a stamp covers
 COLORS = "red", "green", "blue", "yellow"
 RICH = 6000, 0.15  # different colors, also as a share of the pixels, of a photograph
 NEAR = 45  # degrees of hue
-ROWS = "region given", "box", "found and sure"
+ROWS = "region given", "box", "found and sure", "one hint", "one hint, only here"
 
 
 class Scene(NamedTuple):
@@ -125,19 +128,23 @@ def recolor(colorizer, scene: Scene, found: Region) -> dict[str, list]:
     before = rgb2lab(colorizer.decode(prediction, scene.picture))[..., 1:]
     rows, columns = scene.mask.nonzero()
     center = float(columns[0]) / SIDE, float(rows[0]) / SIDE
-    regions = {
-        "region given": Region(found.pair, scene.mask, center),
-        "box": boxed(scene, found.pair),
+    given = Region(found.pair, scene.mask, center)
+    guides = {
+        "region given": partial(colored, given),
+        "box": partial(colored, boxed(scene, found.pair)),
+        "one hint": partial(dotted, scene, False),
+        "one hint, only here": partial(dotted, scene, True),
     }
     if found.sure:
-        regions["found and sure"] = found
+        guides["found and sure"] = partial(colored, found)
     results = {}
-    for name, region in regions.items():
+    for name, guide_of in guides.items():
         results[name] = []
         for color in COLORS:
-            guide = colored(region, color)
+            guide = guide_of(color)
             after = rgb2lab(colorizer.decode(prediction, scene.picture, hints=guide))
-            asked = rgb2lab(guide.strokes[guide.opaque()][:1, None, :3])[0, 0, 1:]
+            levels = np.uint8(Pair("", (), vocabulary.COLORS[color]).levels())
+            asked = rgb2lab(levels[None, None])[0, 0, 1:]
             change, mean = after[..., 1:] - before, after[scene.mask][:, 1:].mean(0)
             toward = (change[scene.mask] @ asked / np.linalg.norm(asked)).mean()
             away = np.linalg.norm(change[~scene.mask], axis=-1).mean()
@@ -157,6 +164,14 @@ def colored(region: Region, color: str) -> Guide:
     """The hints that give a region a color, sure or not."""
     pair = region.pair._replace(color=vocabulary.COLORS[color])
     return words.to_guide([Region(pair, region.mask, region.center)], (SIDE, SIDE))
+
+
+def dotted(scene: Scene, only_here: bool, color: str) -> Guide:
+    """One hint, at the pixel of the stamp that is farthest from its outline."""
+    depth = distance_transform_edt(np.pad(scene.mask, 1))[1:-1, 1:-1]
+    y, x = (np.array(np.unravel_index(depth.argmax(), depth.shape)) + 0.5) / SIDE
+    point = Point(float(x), float(y), vocabulary.COLORS[color])
+    return Guide(points=(point,), only_here=only_here)
 
 
 def angle(first: np.ndarray, second: np.ndarray) -> float:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from colorjax.distributed import batch_sharding, make_mesh
 from colorjax.hints.simulate import simulate, simulate_globe
 from colorjax.quantize import Q, nearest_bin
 
@@ -63,6 +64,17 @@ def test_hints_of_an_image_depend_on_its_key_alone(colors, drawn):
     keys = jax.random.split(jax.random.key(1), NUMBER)
     alone = jax.jit(simulate)(keys[5:6], colors[5:6])
     np.testing.assert_allclose(drawn[5], alone[0], atol=1e-4)
+
+
+def test_hints_are_the_same_on_four_devices(colors, drawn):
+    mesh = make_mesh()
+    assert mesh.size == 4
+    keys = jax.device_put(
+        jax.random.split(jax.random.key(1), NUMBER), batch_sharding(mesh)
+    )
+    shards = jax.jit(simulate)(keys, jax.device_put(colors, batch_sharding(mesh)))
+    assert len(shards.sharding.device_set) == 4
+    np.testing.assert_allclose(drawn, shards, atol=1e-4)
 
 
 def test_a_histogram_is_that_of_the_image():
