@@ -37,8 +37,7 @@ class Distribution:
     - `saturation`: the factor by which the run multiplies the chroma of `ab`;
     - `number`: a hash of the picture, so that samples of one seed differ by picture;
     - `network_hints`: what the network saw as its inputs "local" and "globe": the guide
-      of each, as JSON. Decoding with these hints changes only the colors at their own
-      places;
+      of each, as JSON. Decoding with these hints leaves the logits as they are;
     - `likeness`: the likeness to the exemplar with which the picture was predicted.
     """
 
@@ -92,10 +91,9 @@ class Distribution:
         ab = steered._decode(temperature, seed, hints.palette)
         if asked is None:
             return ab
-        if self.logits is None and not self._are_settled(hints):
-            colors = steering.propagated(asked, self.lightness, self.stride)
-            total, weight = np.split(self._spread(colors), [2], axis=-1)
-            ab = total + (1 - weight) * ab
+        if not hints.only_here:
+            rest = steering.correction(asked, ab, self.lightness, self.stride)
+            ab = ab + self._spread(rest)
         return steering.pin(ab, asked.local)
 
     def _saw(self, hints: Guide, name: str) -> bool:
@@ -108,7 +106,7 @@ class Distribution:
         return locate(hints, self.size, self.lightness)
 
     def _are_settled(self, hints: Guide) -> bool:
-        """Whether the hints change nothing away from their places."""
+        """Whether the logits need no `evidence` of the hints."""
         return hints.only_here or self._saw(hints, "local")
 
     def _steered(

@@ -1,5 +1,5 @@
-"""How hints change a prediction: away from them, `evidence` and `propagated`; at them,
-`pin`.
+"""How hints change a prediction: its logits, `evidence`; its ab, `correction`; at the
+hints, `pin`.
 
 A hint affects pixels that are near to it and of similar lightness. The affinity of the
 pixel at x, of lightness L, to hint k is
@@ -46,16 +46,20 @@ def evidence(
     return STRENGTH * (_weights(hints, lightness, stride, size) @ likelihood)
 
 
-def propagated(
-    hints: Hints, lightness: Float[np.ndarray, "h w"], stride: int
-) -> Float[np.ndarray, "h2 w2 3"]:
-    """The mean ab of the hints, times its weight, and the weight, from 0 to 1.
+def correction(
+    hints: Hints,
+    ab: Float[np.ndarray, "h w 2"],
+    lightness: Float[np.ndarray, "h w"],
+    stride: int,
+) -> Float[np.ndarray, "h2 w2 2"]:
+    """What `ab` lacks at the hints, spread by their weights: sum_k w_k (h_k - ab(x_k)).
 
-    They are at every `stride`-th pixel.
+    It is at every `stride`-th pixel.
     """
+    rows, columns = np.rint(hints.places).astype(int).T
     size = tuple(-(-count // stride) for count in lightness.shape)
     weights = _weights(hints, lightness, stride, size)
-    return np.concatenate([weights @ hints.ab, weights.sum(-1, keepdims=True)], axis=-1)
+    return weights @ (hints.ab - ab[rows, columns])
 
 
 def pin(

@@ -52,6 +52,16 @@ def halves():
     return lightness
 
 
+def test_a_hint_overrules_a_network_that_is_sure():
+    even = np.full(WORKING, 50, np.float32)
+    plain = distribution(lightness=even)
+    sure = np.zeros_like(plain.logits)
+    sure[..., Q // 2] = 1000
+    ab = replace(plain, logits=sure).decode(hints=Guide([Point(0.5, 0.5, BLUE)]))
+    blue = hints.locate(Guide([Point(0.5, 0.5, BLUE)]), SIZE, even).ab[0]
+    np.testing.assert_allclose(at(ab, 0.56, 0.5), blue, atol=3)
+
+
 @pytest.mark.parametrize("logits", [True, False])
 def test_a_hint_colors_what_is_as_light(logits, halves):
     plain = distribution(logits, halves)

@@ -41,12 +41,12 @@ def colorizer():
     return Colorizer(METHOD, {}, [32], "runs/x", saturation=2.0)
 
 
-def test_the_network_sees_hints_and_decoding_only_pins_them(colorizer):
+def test_the_network_sees_hints_and_decoding_adds_what_is_left_of_them(colorizer):
     prediction = colorizer.predict(PICTURE, hints=BLUE)
     blue = prediction.ab[FAR]
     assert np.linalg.norm(blue) > 10
     ab = prediction.decode(hints=Guide(BLUE.points))  # an equal one is the same
-    np.testing.assert_array_equal(ab[FAR], blue)
+    np.testing.assert_allclose(ab[FAR], blue, atol=0.01)
     np.testing.assert_allclose(ab[16, 12], blue, atol=0.1)  # both before saturation
     again = prediction.decode(hints=RED)  # hints that it did not see change it
     assert np.linalg.norm(again[FAR] - blue) > 10
