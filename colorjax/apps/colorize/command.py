@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from colorjax import images
 from colorjax.apps import options
-from colorjax.apps.colorize import hinting, text
+from colorjax.apps.colorize import hinting
 from colorjax.apps.colorize.jobs import DISTRIBUTION, UNCERTAINTY, Job, Wanted
 from colorjax.apps.colorize.plan import left_out, plan
+from colorjax.apps.guide import text_options
 from colorjax.errors import UserError, counted
 from colorjax.progress import Progress, report
 
@@ -72,17 +73,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="refuse pictures with more than N pixels (200M)",
     )
-    _add_file_arguments(parser.add_argument_group("files").add_argument)
-    _add_colors(parser)
-    hinting.add_arguments(parser.add_argument_group("hints").add_argument)
-    text.add_arguments(parser.add_argument_group("text; extra `text`").add_argument)
+    group = parser.add_argument_group
+    colors = "colors; most need a method that predicts a distribution"
+    _add_file_arguments(group("files").add_argument)
+    _add_color_arguments(group(colors).add_argument)
+    hinting.add_arguments(group("hints").add_argument)
+    text_options.add_arguments(group("text; extra `text`").add_argument)
 
 
-def _add_colors(parser: argparse.ArgumentParser) -> None:
-    colors = parser.add_argument_group(
-        "colors; most need a method that predicts a distribution"
-    )
-    add = colors.add_argument
+def _add_color_arguments(add: Callable[..., object]) -> None:
+    """Declare the arguments on what is predicted and how it is decoded, with `add`."""
     options.add_decoding(add)
     options.add_setting(add)
     add(
@@ -131,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     hints = hinting.asked(args)
     wanted = Wanted(args.samples, args.save_distribution, args.uncertainty, hints)
-    wanted = wanted._replace(text=text.asked(args))
+    wanted = wanted._replace(text=text_options.asked(args))
     jobs, failures, notes = plan(args.inputs, args.out, args.format, wanted)
     for folder in (Path(name) for name in args.inputs if Path(name).is_dir()):
         if others := left_out(folder):

@@ -3,46 +3,17 @@
 
 import argparse
 import dataclasses
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from colorjax import hints, images
 from colorjax.apps import options
-from colorjax.apps.colorize.hint_files import HintFiles
+from colorjax.apps.guide import hint_options
+from colorjax.apps.guide.hint_files import HintFiles
+from colorjax.apps.guide.hint_options import Mark
 from colorjax.errors import UserError
-from colorjax.hints import RADIUS, Guide, Point
+from colorjax.hints import Guide
 from colorjax.images import Picture
-
-LENGTH = r"(-?(?:\d+\.?\d*|\.\d+)%?)"
-MARK = re.compile(rf"{LENGTH},{LENGTH}=([^,]+)(?:,{LENGTH})?")
-
-
-class Mark(NamedTuple):
-    """A value of `--hint`. Lengths are in pixels of the picture, or in % of a side."""
-
-    text: str
-    x: str
-    y: str
-    color: str
-    radius: str | None
-
-    def on(self, size: tuple[int, int]) -> Point:
-        """The point on a picture of `size` = (height, width).
-
-        Raises `UserError` if it lies outside of the picture.
-        """
-        height, width = size
-        x, y = fraction(self.x, width, 0.5), fraction(self.y, height, 0.5)
-        if not (0 <= x <= 1 and 0 <= y <= 1):
-            raise UserError(
-                f"--hint {self.text} is outside of the picture, which has "
-                f"{width}x{height} pixels; X goes to the right and Y down, from 0"
-            )
-        short = min(size)
-        radius = RADIUS if self.radius is None else fraction(self.radius, short, 0.0)
-        return Point(x, y, self.color, radius)
 
 
 class Asked(NamedTuple):
@@ -104,7 +75,7 @@ def add_arguments(add: Callable[..., object]) -> None:
     add(
         "--hint",
         dest="marks",
-        type=mark,
+        type=hint_options.mark,
         action="append",
         default=[],
         metavar="X,Y=COLOR[,RADIUS]",
@@ -119,32 +90,7 @@ def add_arguments(add: Callable[..., object]) -> None:
         "whose opaque pixels are hints; or a folder with such files, NAME.hints.json "
         "or NAME.png, for several pictures",
     )
-    add(
-        "--exemplar",
-        type=options.path,
-        metavar="FILE",
-        help="a picture in color that the results resemble in their colors",
-    )
-    add(
-        "--only-here",
-        action="store_true",
-        help="away from the hints keep the colors that are predicted without them",
-    )
-
-
-def mark(text: str) -> Mark:
-    """A value of `--hint`."""
-    match = MARK.fullmatch(text.replace(" ", ""))
-    if match is None:
-        raise argparse.ArgumentTypeError(
-            f"'{text}' is no hint like 120,80=#aa5533 or 25%,60%=neutral,2%"
-        )
-    x, y, color, radius = match.groups()
-    try:
-        hints.check_color(color)
-    except UserError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    return Mark(text, x, y, color, radius)
+    hint_options.add_arguments(add)
 
 
 def asked(args: argparse.Namespace) -> Asked | None:
@@ -153,7 +99,7 @@ def asked(args: argparse.Namespace) -> Asked | None:
     Raises `UserError` if a file cannot be used.
     """
     files = None if args.hints is None else HintFiles(args.hints)
-    exemplar = None if args.exemplar is None else read_exemplar(args.exemplar)
+    exemplar = hint_options.read_exemplar(args.exemplar)
     if args.only_here and files is None and not args.marks:
         raise UserError("--only-here needs --hint or --hints")
     asked = Asked(args.marks, files, args.only_here, args.palette or [], exemplar)
@@ -161,15 +107,3 @@ def asked(args: argparse.Namespace) -> Asked | None:
         files is None and exemplar is None and not args.marks and not args.palette
     )
     return None if is_empty else asked
-
-
-def read_exemplar(path: str) -> Picture:
-    """The picture in the file of `--exemplar`. Raises `UserError` if there is none."""
-    return images.read_full(images.load_bytes(path), path)
-
-
-def fraction(length: str, full: int, center: float) -> float:
-    """A length as a fraction of `full` pixels, to the `center` of its pixel."""
-    if length.endswith("%"):
-        return float(length[:-1]) / 100
-    return (float(length) + center) / full

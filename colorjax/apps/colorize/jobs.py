@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from colorjax.apps.colorize.hinting import Asked
-from colorjax.apps.colorize.text import Text
+from colorjax.apps.guide.hint_files import HINTS
+from colorjax.apps.guide.text_options import PLACES, Text
 
 STANDARD = "-"  # the name of standard input and standard output
 UNCERTAINTY = ".uncertainty.png"
 DISTRIBUTION = ".colors.npz"
-HINTS = ".hints.json"
-PLACES = ".places.png"
 
 
 class Wanted(NamedTuple):

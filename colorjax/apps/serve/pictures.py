@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from colorjax import files, images
-from colorjax.apps.colorize.jobs import HINTS
+from colorjax.apps.guide.hint_files import HINTS
 from colorjax.apps.serve.guides import scaled
 from colorjax.errors import UserError
 from colorjax.hints import Guide

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from colorjax.apps.colorize.jobs import HINTS
+from colorjax.apps.guide.hint_files import HINTS
 from colorjax.apps.serve.pictures import Picture, Settings
 from colorjax.apps.serve.sessions import Session, Sessions
 

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from colorjax.apps import options
-from colorjax.apps.colorize.hint_files import HintFiles
-from colorjax.apps.colorize.hinting import mark, read_exemplar
+from colorjax.apps.guide import hint_options
+from colorjax.apps.guide.hint_files import HintFiles
 from colorjax.errors import UserError
 from colorjax.hints import Guide
 
@@ -32,7 +32,7 @@ def add_arguments(add: Callable[..., object]) -> None:
     add(
         "--hint",
         dest="marks",
-        type=partial(timely, read=mark),
+        type=partial(timely, read=hint_options.mark),
         action="append",
         default=[],
         metavar="TIME@X,Y=COLOR[,RADIUS]",
@@ -49,17 +49,7 @@ def add_arguments(add: Callable[..., object]) -> None:
         help="a .json file of hints, or a .png of strokes, as large as a frame, for "
         "the frame at a time in seconds; repeat the option for others",
     )
-    add(
-        "--only-here",
-        action="store_true",
-        help="away from the hints keep the colors that are predicted without them",
-    )
-    add(
-        "--exemplar",
-        type=options.path,
-        metavar="FILE",
-        help="a picture in color that all frames resemble in their colors",
-    )
+    hint_options.add_arguments(add)
 
 
 def timely(text: str, read: Callable[[str], Any]) -> Timely:
@@ -93,5 +83,5 @@ def follower(args: argparse.Namespace, size: tuple[int, int]) -> "Follower":
         timed.append(Timed(time, dataclasses.replace(guide, only_here=only_here)))
     if args.palette is None and args.exemplar is None:
         return Follower(timed)
-    exemplar = None if args.exemplar is None else read_exemplar(args.exemplar)
+    exemplar = hint_options.read_exemplar(args.exemplar)
     return Follower(timed, Guide(palette=args.palette or (), exemplar=exemplar))

