@@ -20,8 +20,7 @@ A method is a value that consists of pure functions:
   "globe" [b 314], a histogram of the bins and whether there is one (see
   `colorjax.hints.Hints`). One that is trained with text may name "text" [b k d+1], the
   vectors of words and their weights from 0 to 1; it may be missing.
-- `text_encoder` is the encoder of these vectors, a name of `colorjax.text.encoder`; ""
-  for a method without the input "text".
+- `text` says which text the input "text" may hold (`TextInput`).
 - `stochastic` says that other keys give other predictions.
 - `ema` has the decay of an average of the params, by net. The trainer keeps the
   averages (`train/averages.py`), and they predict instead of the params.
@@ -65,6 +64,14 @@ class Prediction(NamedTuple):
     logits: Float[Array, "b h2 w2 q"] | None = None
 
 
+class TextInput(NamedTuple):
+    """The texts that a method was trained with: the `encoder` of their words, a name of
+    `colorjax.text.encoder`, and how many `pairs` of a noun and a color they have."""
+
+    encoder: str
+    pairs: int
+
+
 @dataclass(frozen=True, eq=False)  # so that it can be hashed, by identity
 class Method:
     """A colorization method: see the docstring of the module."""
@@ -80,7 +87,7 @@ class Method:
     ema: Mapping[str, float] = field(default_factory=dict)
     options: frozenset[str] = frozenset()
     features: Callable[[Nets, Array], Array] | None = None
-    text_encoder: str = ""
+    text: TextInput | None = None
 
     def predict(self, nets: Nets, inputs: Inputs, keys: Keys) -> Prediction:
         """The prediction for a batch; see the docstring of the module.

@@ -36,6 +36,7 @@ def get_config() -> ConfigDict:
             net_options=dict(depth=6, patch=2),
             stride=2,
             noise=(1.0, 1.6),
+            text_encoder="use",
             nouns=NOUNS,
             hint_side=3,
             steps=12,

@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Float
 
 from colorjax.hints.simulate import COUNT, SIDE, simulate, simulate_globe
-from colorjax.method import HINTS, Method, Prediction, no_hints
+from colorjax.method import HINTS, Method, Prediction, TextInput, no_hints
 from colorjax.methods import _denoising
 from colorjax.methods._denoising import Denoising, Seen
 from colorjax.methods._encoder import make_encoder
@@ -35,6 +35,7 @@ from colorjax.text.color_words import WORDS, middle_word
 from colorjax.text.encoder import DIMENSIONS, word_vectors
 from colorjax.text.turning import turn
 
+PAIRS = 1  # of a noun and a color, in a text
 ALONE = 0.1  # of the texts have no noun, and as many have no color
 
 
@@ -117,7 +118,7 @@ def build(
         stochastic=True,
         ema={"G": ema} if ema else {},
         inputs=HINTS | {"lightness", "text"},
-        text_encoder=text_encoder,
+        text=TextInput(text_encoder, PAIRS),
         options=frozenset({"sampler", "steps", "guidance"}),
     )
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 WORDS = "grey", "red", "green", "yellow", "blue", "orange", "pink", "purple", "brown"
-HUES = (30, 140, 92, 275, 62, 355, 320)  # degrees in Lab, of "red" to "purple"
+HUES = (30, 140, 92, 285, 62, 358, 328)  # degrees in Lab, of "red" to "purple"
 ORANGE, BROWN = WORDS.index("orange"), WORDS.index("brown")
 GREY = 8.0  # ab units: less chroma has no hue
 VIVID = 45.0, 50.0  # chroma and L from which orange is not brown

@@ -13,7 +13,7 @@ from colorjax.text.color_words import hue_vectors, middle
 
 JITTER = 15.0  # degrees to either side of the hue of a word
 NARROW = 3.0  # how much less a pixel turns whose hue is another one
-INNER, OUTER = 0.6, 0.95  # of the half side: the window is full, and it ends
+INNER, OUTER = 0.5, 1.0  # of the half side: the window is full, and it ends
 TINY = 1e-6
 
 
@@ -52,9 +52,10 @@ def _unit(x):
 
 
 def _window(height: int, width: int) -> Float[Array, "{height} {width}"]:
-    """1 in the middle, falling to 0 near the border."""
+    """1 in the middle, falling to 0 at the border, without corners."""
     rows, columns = (
         jnp.abs((jnp.arange(n) + 0.5) / n * 2 - 1) for n in (height, width)
     )
-    distance = jnp.maximum(rows[:, None], columns)
-    return jnp.clip((OUTER - distance) / (OUTER - INNER), 0, 1)
+    distance = (rows[:, None] ** 4 + columns**4) ** 0.25
+    part = jnp.clip((OUTER - distance) / (OUTER - INNER), 0, 1)
+    return part**2 * (3 - 2 * part)
