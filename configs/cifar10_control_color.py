@@ -3,8 +3,9 @@
     python train.py --config=configs/cifar10_control_color.py --config.data.data_dir=DIR
 
 DIR (or $TFDS_DATA_DIR) holds TFDS' `cifar10` in ArrayRecord form. The net is that of
-configs/cifar10_palette.py, larger, and attends to words: a class and a color.
-docs/results/control_color.md shows what to expect.
+configs/cifar10_palette.py, and attends to words: a class and a color.
+Training takes about 40 minutes on 2 cores. docs/results/control_color.md shows what to
+expect.
 """
 
 from ml_collections import ConfigDict
@@ -27,18 +28,19 @@ NOUNS = (
 
 def get_config() -> ConfigDict:
     config = cifar10_palette.get_config()
-    config.steps = 10_000
+    config.steps = 8_000
     config.method = ConfigDict(
         dict(
             name="control_color",
             net="transformer",
-            width=1 / 3,
-            net_options=dict(depth=6, patch=2),
+            width=0.25,
+            net_options=dict(depth=4, patch=2),
             stride=2,
             noise=(1.0, 1.6),
             text_encoder="use",
             nouns=NOUNS,
             hint_side=3,
+            guidance=3.0,
             steps=12,
             ema=0.0,
             dtype="float32",

@@ -68,7 +68,7 @@ def build(
     noise: Sequence[float] = (1.0, 1.6),
     text_encoder: Literal["use"] = "use",
     nouns: Sequence[str] = (),
-    turned: float = 0.5,
+    turned: float = 0.6,
     local: float = 0.4,
     globe: float = 0.3,
     text: float = 0.85,
@@ -85,7 +85,7 @@ def build(
     Options that are not explained here are those of Palette. `text_encoder` makes
     vectors of words (`text.encoder`). `nouns` are the names of the classes, in the
     order of the labels; without them the texts of training have colors only. The share
-    `turned` of the images is turned to the hue of another word.
+    `turned` of the images whose color is said is turned to the hue of another word.
 
     `local`, `globe` and `text` are the shares of the images with each condition.
     `hint_count` and `hint_side` are those of `simulate`. `guidance` multiplies what the
@@ -124,70 +124,75 @@ def build(
 
 
 def _init(model: Model, key, examples):
-    seen = _seen(model, {"lightness": examples["lightness"]})
+    lightness = examples["lightness"]
+    inputs = {"lightness": lightness, **no_hints(lightness)}
+    seen = Seen(lightness, inputs["local"], _conditions(model, inputs))
     return _denoising.init(model.denoising, key, examples, seen)
 
 
 def _loss(model: Model, params, nets, examples, key):
-    turn_key, seen_key, key = jax.random.split(key, 3)
-    keys = jax.random.split(turn_key, len(examples["ab"]))
-    ab = turn(keys, examples["ab"], model.turned)
-    examples = {**examples, "ab": ab}
-    seen = _seen(model, _simulated(model, seen_key, examples))
+    simulation_key, key = jax.random.split(key)
+    examples, seen = _simulated(model, simulation_key, examples)
     return _denoising.loss(model.denoising, params, nets, examples, seen, key)
 
 
 def _infer(model: Model, nets, inputs, keys):
-    seen = _seen(model, inputs)
-    hints = _denoising.hints_of(model.denoising, seen.local)
+    local, conditions = inputs["local"], _conditions(model, inputs)
+    silent = conditions._replace(text=conditions.text[:, :0])
+    guidance = model.guidance if "text" in inputs else 0.0
+    hints = _denoising.hints_of(model.denoising, local)
 
     def steer(denoise):
-        silent = seen.conditions._replace(text=seen.conditions.text[:, :0])
-        weight = model.guidance if "text" in inputs else 0
-        return pinned(guided(denoise(), denoise(silent), weight), *hints)
+        return pinned(guided(denoise(), denoise(silent), guidance), *hints)
 
+    seen = Seen(inputs["lightness"], local, conditions)
     ab = _denoising.sample_ab(model.denoising, nets, seen, keys, steer)
-    own, weight = seen.local[..., :2], seen.local[..., 2:]
-    return Prediction(ab + weight * (own - ab))
+    return Prediction(ab + local[..., 2:] * (local[..., :2] - ab))
 
 
-def _seen(model: Model, inputs) -> Seen:
-    """What the net sees of the inputs of a method; what is missing is not asked."""
-    lightness = inputs["lightness"]
-    nothing = jnp.zeros((len(lightness), 0, DIMENSIONS[model.text_encoder] + 1))
-    inputs = {**no_hints(lightness), "text": nothing, **inputs}
-    return Seen(lightness, inputs["local"], Conditions(inputs["globe"], inputs["text"]))
+def _conditions(model: Model, inputs) -> Conditions:
+    """The histogram and the text of the inputs; without one, a text of no words."""
+    shape = len(inputs["lightness"]), 0, DIMENSIONS[model.text_encoder] + 1
+    text = inputs.get("text", jnp.zeros(shape))
+    return Conditions(inputs["globe"], text)
 
 
-def _simulated(model: Model, key, examples):
-    """The inputs for training, drawn from the true colors."""
-    ab, counted = examples["ab"], colorful_mask(examples)
-    local_key, hint_key, globe_key, text_key = jax.random.split(key, 4)
-    given = counted * jax.random.bernoulli(local_key, model.local, counted.shape)
-    hints = simulate(
-        jax.random.split(hint_key, len(ab)), ab, model.hint_count, model.hint_side
+def _simulated(model: Model, key, examples) -> tuple[dict[str, Any], Seen]:
+    """The examples of training, some of them turned, and what the net sees of them.
+
+    An image whose color no word says is not turned, so without a text the colors are
+    those of photographs.
+    """
+    counted = colorful_mask(examples)
+    word_key, noun_key, turn_key, local_key, hint_key, globe_key = jax.random.split(
+        key, 6
     )
-    globe = simulate_globe(jax.random.split(globe_key, len(ab)), ab, model.globe)
-    return {
-        "lightness": examples["lightness"],
-        "local": given[:, None, None, None] * hints,
-        "globe": counted[:, None] * globe,
-        "text": _words(model, text_key, examples),
-    }
+
+    def drawn(key, share):
+        return jax.random.bernoulli(key, share, counted.shape) * 1.0
+
+    keys = partial(jax.random.split, num=len(counted))
+    text_key, alone_key = jax.random.split(word_key)
+    spoken = drawn(text_key, model.text) * examples["mask"]
+    colors, nouns = (spoken * drawn(k, 1 - ALONE) for k in (alone_key, noun_key))
+    ab = turn(keys(turn_key), examples["ab"], model.turned * colors)
+    examples = {**examples, "ab": ab}
+    local = simulate(keys(hint_key), ab, model.hint_count, model.hint_side)
+    local *= (counted * drawn(local_key, model.local))[:, None, None, None]
+    globe = counted[:, None] * simulate_globe(keys(globe_key), ab, model.globe)
+    conditions = Conditions(globe, _words(model, examples, colors, nouns))
+    return examples, Seen(examples["lightness"], local, conditions)
 
 
-def _words(model: Model, key, examples):
-    """A text for each image: the tokens of a color and of a noun, or of one of them."""
-    lightness, ab = examples["lightness"], examples["ab"]
-    nouns = jnp.asarray(word_vectors(model.text_encoder, model.nouns))
-    colors = jnp.asarray(word_vectors(model.text_encoder, WORDS))
-    tokens = [colors[middle_word(lightness, ab)]]
-    all_key, *keys = jax.random.split(key, 3)
-    given = jax.random.bernoulli(all_key, model.text, (len(ab),)) * examples["mask"]
-    weights = [given * jax.random.bernoulli(keys[0], 1 - ALONE, given.shape)]
+def _words(model: Model, examples, colors, nouns):
+    """A text for each image, the tokens of its color and of its class, with these
+    weights; a class that is not known has the weight 0."""
+    vectors = partial(word_vectors, model.text_encoder)
+    word = middle_word(examples["lightness"], examples["ab"])
+    tokens, weights = [jnp.asarray(vectors(WORDS))[word]], [colors]
     if model.nouns:
-        tokens.append(nouns[examples["label"]])
-        known = given * (examples["label"] >= 0)
-        weights.append(known * jax.random.bernoulli(keys[1], 1 - ALONE, given.shape))
+        label = examples["label"]
+        tokens.append(jnp.asarray(vectors(model.nouns))[label])
+        weights.append(nouns * (label >= 0))
     text = jnp.stack(tokens, axis=1), jnp.stack(weights, axis=1)[..., None]
     return jnp.concatenate(text, axis=-1)

@@ -13,23 +13,23 @@ from colorjax.text.color_words import hue_vectors, middle
 
 JITTER = 15.0  # degrees to either side of the hue of a word
 NARROW = 3.0  # how much less a pixel turns whose hue is another one
-INNER, OUTER = 0.5, 1.0  # of the half side: the window is full, and it ends
+INNER, OUTER = 0.4, 1.0  # of the half side: the window is full, and it ends
 TINY = 1e-6
 
 
 def turn(
-    keys: Key[Array, "b"], ab: Float[Array, "b h w 2"], share: float
+    keys: Key[Array, "b"], ab: Float[Array, "b h w 2"], share: Float[Array, "b"]
 ) -> Float[Array, "b h w 2"]:
-    """Images of which this `share` is turned to the hue of a random word.
+    """Images, each turned to the hue of a random word with the probability `share`.
 
     In the middle, the pixels turn that have the hue of the middle. So the surroundings
     keep their colors.
     """
-    return jax.vmap(lambda key, ab: _turn(key, ab, share))(keys, ab)
+    return jax.vmap(_turn)(keys, ab, share)
 
 
 def _turn(
-    key: PRNGKeyArray, ab: Float[Array, "h w 2"], share: float
+    key: PRNGKeyArray, ab: Float[Array, "h w 2"], share: Float[Array, ""]
 ) -> Float[Array, "h w 2"]:
     coin_key, word_key, jitter_key = jax.random.split(key, 3)
     own = _unit((ab * middle(*ab.shape[:2])[..., None]).sum((0, 1)))

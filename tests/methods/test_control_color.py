@@ -1,0 +1,159 @@
+"""Words, hints and an exemplar in one diffusion model: what each of them changes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from examples import batch
+
+from colorjax.method import image_keys, to_examples
+from colorjax.methods import control_color
+from colorjax.methods._samplers import guided, pinned
+from colorjax.text import color_words
+from colorjax.text.color_words import HUES, WORDS, middle, middle_word, word_of
+from colorjax.text.turning import JITTER, turn
+
+SMALL = dict(
+    net="transformer", width=1 / 48, net_options=dict(depth=1), stride=2, steps=2
+)
+WORD = np.concatenate([np.full(512, 0.04), [1.0]]).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Predictions of random nets for a text, hints and a guidance."""
+    examples = to_examples(batch(2, 16))
+    method, random = control_color.build(**SMALL), np.random.default_rng(0)
+    shapes = jax.eval_shape(method.init, jax.random.key(0), examples)
+    nets = jax.tree.map(lambda x: random.normal(0, 0.2, x.shape).astype("f4"), shapes)
+    # One program: the guidance is traced, but for the values that are cases.
+    built = jax.jit(
+        lambda guidance, inputs: (
+            control_color.build(**SMALL, guidance=guidance)
+            .predict(nets, inputs, image_keys(0, jnp.arange(2)))
+            .ab
+        ),
+        static_argnums=0,
+    )
+
+    def predict(guidance=1.0, **inputs):
+        return built(guidance, {"lightness": examples["lightness"], **inputs})
+
+    return predict
+
+
+def text(weight):
+    words = np.tile(WORD, (2, 2, 1))
+    words[..., -1] = weight
+    return words
+
+
+def test_a_text_without_weight_is_no_text_and_guidance_0_ignores_it(drawn):
+    plain, spoken = drawn(), drawn(text=text(1.0))
+    assert jnp.abs(plain - spoken).max() > 0.1
+    np.testing.assert_allclose(drawn(text=text(0.0)), plain, atol=1e-4)
+    np.testing.assert_array_equal(drawn(0.0, text=text(1.0)), plain)
+
+
+def test_hints_are_exact_and_reach_further(drawn):
+    local = jnp.zeros((2, 16, 16, 3)).at[0, 5:8, 6:9].set(jnp.array([50.0, -20.0, 1.0]))
+    ab, plain = drawn(local=local), drawn()
+    np.testing.assert_allclose(
+        ab[0, 5:8, 6:9], np.full((3, 3, 2), [50, -20]), atol=1e-4
+    )
+    assert jnp.abs(ab[0, 12:] - plain[0, 12:]).max() > 1e-3
+    np.testing.assert_array_equal(ab[1], plain[1])
+
+
+def test_an_exemplar_changes_the_colors(drawn):
+    globe = jnp.zeros((2, 314)).at[:, 100].set(1.0).at[:, -1].set(1.0)
+    assert jnp.abs(drawn(globe=globe) - drawn()).max() > 1e-3
+
+
+def test_guidance_is_a_line_through_both_denoisers():
+    x, sigma = jnp.ones((1, 2, 2, 2)), jnp.ones(())
+
+    def one(x, sigma):
+        return x + 1
+
+    def two(x, sigma):
+        return x + 2
+
+    assert guided(one, two, 1.0) is one and guided(one, two, 0.0) is two
+    np.testing.assert_array_equal(guided(one, two, 3.0)(x, sigma), 3 + 3 * (2 - 3 * x))
+    weight = jnp.zeros((1, 2, 2, 1)).at[0, 0].set(1.0)
+    pin = pinned(one, jnp.full((1, 2, 2, 2), 7.0), weight)(x, sigma)
+    np.testing.assert_array_equal(pin[0, 0], 7)
+    np.testing.assert_array_equal(pin[0, 1], 2)
+
+
+def test_a_turned_image_says_its_new_color():
+    """Red in the middle of grey-green turns to each hue, and the word is that hue's."""
+    ab = (
+        jnp.full((64, 32, 32, 2), jnp.array([-9.0, 6.0]))
+        .at[:, 8:24, 8:24]
+        .set(jnp.array([50.0, 32.0]))
+    )
+    lightness, keys = (
+        jnp.full((64, 32, 32, 1), 60.0),
+        jax.random.split(jax.random.key(0), 64),
+    )
+    turned_by = jax.jit(turn)
+    turned = turned_by(keys, ab, jnp.ones(64))
+    np.testing.assert_array_equal(turned_by(keys, ab, jnp.zeros(64)), ab)
+    np.testing.assert_allclose(turned[:, 0], ab[:, 0], atol=0.01)  # the border
+    said = [WORDS[i] for i in middle_word(lightness, turned)]
+    assert set(said) == set(WORDS) - {"grey", "brown"}
+    hue = np.degrees(np.arctan2(*np.moveaxis(turned[:, 16, 16, ::-1], -1, 0)))
+    for word, angle in zip(said, hue, strict=True):
+        away = (angle - HUES[WORDS.index(word) - 1] + 180) % 360 - 180
+        assert abs(away) <= JITTER + 0.1
+    chroma = jnp.linalg.norm(turned[:, 16, 16], axis=-1)
+    np.testing.assert_allclose(chroma, np.hypot(50, 32), rtol=1e-4)
+
+
+def test_words_of_colors():
+    lightness = jnp.array([60.0, 60, 30, 60, 60])[:, None]
+    ab = jnp.array([[3.0, 3], [25, 45], [25, 45], [20, 35], [5, -25]])
+    words = [WORDS[i] for i in word_of(lightness, ab)]
+    assert words == ["grey", "orange", "brown", "brown", "blue"]
+    inside = np.asarray(middle(8, 4))
+    assert inside.sum() == 8 and inside[2:6, 1:3].all()
+    assert color_words.hue_vectors().shape == (len(WORDS) - 2, 2)
+
+
+def test_the_words_of_training(monkeypatch):
+    """The color's and the class's; an unknown class and a padded image have none."""
+
+    def vectors(encoder, words):
+        return np.array([np.full(512, sum(map(ord, word))) for word in words], "f4")
+
+    monkeypatch.setattr(control_color, "word_vectors", vectors)
+    method = control_color.build(**SMALL, nouns=["cat", "dog"], text=1.0, turned=0.0)
+    model = method.losses["G"].args[0]
+    count = jnp.arange(200)
+    examples = {
+        "lightness": jnp.full((200, 16, 16, 1), 60.0),
+        "ab": jnp.full((200, 16, 16, 2), jnp.array([10.0, 60.0])),
+        "label": jnp.where(count < 190, 1, -1),
+        "mask": jnp.where(count < 195, 1.0, 0.0),
+    }
+    simulated = jax.jit(control_color._simulated, static_argnums=0)
+    text = simulated(model, jax.random.key(0), examples)[1].conditions.text
+    assert text.shape == (200, 2, 513)
+    color, noun = text[:190, 0], text[:190, 1]
+    np.testing.assert_array_equal(color[:, 0], vectors("", ["yellow"])[0, 0])
+    np.testing.assert_array_equal(noun[:, 0], vectors("", ["dog"])[0, 0])
+    assert 0.8 < color[:, -1].mean() < 1 and 0.8 < noun[:, -1].mean() < 1
+    assert text[190:195, 0, -1].any() and not text[190:, 1, -1].any()
+    assert not text[195:, :, -1].any()
+
+
+def test_images_without_a_color_word_keep_their_colors():
+    method = control_color.build(**SMALL, text=0.0, turned=1.0)
+    examples = to_examples(batch(2, 16))
+    turned, seen = control_color._simulated(
+        method.losses["G"].args[0], jax.random.key(0), examples
+    )
+    np.testing.assert_array_equal(turned["ab"], examples["ab"])
+    assert not seen.conditions.text[..., -1].any()
