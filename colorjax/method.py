@@ -18,8 +18,8 @@ A method is a value that consists of pure functions:
 - `inputs` has the names of the inputs that `infer` reads. A method that is trained with
   hints may name "local" [b h w 3], the ab of hints and their weight from 0 to 1, and
   "globe" [b 314], a histogram of the bins and whether there is one (see
-  `colorjax.hints.Hints`). One that is trained with text may name "text" [b k d+1], the
-  vectors of words and their weights from 0 to 1; it may be missing.
+  `colorjax.hints.Hints`). One that is trained with text may name "text" [b k t], for
+  each word its vector, then its weight from 0 to 1; it may be missing.
 - `text` says which text the input "text" may hold (`TextInput`).
 - `stochastic` says that other keys give other predictions.
 - `ema` has the decay of an average of the params, by net. The trainer keeps the

@@ -41,7 +41,7 @@ def word_vectors(encoder: str, words: Sequence[str]) -> Float[np.ndarray, "n d"]
     return np.round(load_encoder()(words), DECIMALS).astype(np.float32)
 
 
-def tokens(encoder: str, words: Sequence[str]) -> Float[np.ndarray, "n d+1"]:
+def tokens(encoder: str, words: Sequence[str]) -> Float[np.ndarray, "n t"]:
     """The words as the input "text" of a method has them: a vector and the weight 1."""
     vectors = word_vectors(encoder, words)
     return np.concatenate([vectors, np.ones((len(words), 1), np.float32)], axis=1)

@@ -15,7 +15,7 @@ from colorjax.text.encoder import DIMENSIONS, tokens
 from colorjax.text.parse import Pair, parse
 
 
-def tokens_of(sentence: str, network: TextInput | None) -> Float[np.ndarray, "k d+1"]:
+def tokens_of(sentence: str, network: TextInput | None) -> Float[np.ndarray, "k t"]:
     """The tokens of a sentence for a network: vectors and weights, padded with the
     weight 0.
 

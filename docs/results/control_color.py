@@ -51,7 +51,7 @@ class Runs(NamedTuple):
         return self.run.method.text.encoder
 
     def ab(self, guidance, lightness, words=(), **inputs):
-        """ab in the gamut for the same words, or a text [b k d+1], for all images."""
+        """ab in the gamut for the same words, or a text [b k t], for all images."""
         text = inputs.pop("text", None)
         if text is None:
             text = jnp.asarray(tokens(self.encoder, list(words)))
