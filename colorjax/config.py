@@ -78,6 +78,7 @@ RANGES: dict[str, tuple[float, float]] = {  # the least and the largest value of
     "method.mask_center": (0, 1),
     "method.unit": (POSITIVE, 1000),
     "method.turned": (0, 1),
+    "method.pairs": (1, 8),
     "method.local": (0, 1),
     "method.globe": (0, 1),
     "method.text": (0, 1),

