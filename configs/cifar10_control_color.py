@@ -3,9 +3,8 @@
     python train.py --config=configs/cifar10_control_color.py --config.data.data_dir=DIR
 
 DIR (or $TFDS_DATA_DIR) holds TFDS' `cifar10` in ArrayRecord form. The net is that of
-configs/cifar10_palette.py, and attends to words: a class and a color.
-Training takes about 40 minutes on 2 cores. docs/results/control_color.md shows what to
-expect.
+configs/cifar10_palette.py, and attends to words: a class and a color. Training takes
+about half an hour on 2 cores. docs/results/control_color.md shows what to expect.
 """
 
 from ml_collections import ConfigDict
@@ -28,7 +27,7 @@ NOUNS = (
 
 def get_config() -> ConfigDict:
     config = cifar10_palette.get_config()
-    config.steps = 8_000
+    config.steps = 7_000
     config.method = ConfigDict(
         dict(
             name="control_color",

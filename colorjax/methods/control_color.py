@@ -4,12 +4,12 @@ The function is that of Control Color (Liang, Li, Zhou, Li, Loy, IJCV 2025): one
 is unconditional or takes any of these conditions. The parts are those of
 `methods/palette.py`, on ab given L. In training each condition is left out at random.
 
-A text is words: a noun and a color are two tokens, to which each place of the net
-attends. For class data, the noun is the name of the class, and the color is the word
-for the middle of the image. In a share of the images the middle is turned to another
-hue first, because a net learns to obey "green car" from green cars alone.
+A noun and a color of a text are two tokens, to which each place of the net attends. For
+class data, the noun is the name of the class, and the color is the word for the middle
+of the image. In a share of the images the middle is turned to another hue first,
+because photographs hardly have some pairs, such as green cars.
 
-Where the text says nothing of a place, its guidance does nothing (Ho and Salimans,
+When the net is used, guidance makes what the text changes stronger (Ho and Salimans,
 "Classifier-Free Diffusion Guidance", 2022). Hints are exact, because every step of the
 sampler, and the result, has them.
 """
@@ -155,7 +155,7 @@ def _infer(model: Model, nets, inputs, keys):
 
 def _conditions(model: Model, inputs) -> Conditions:
     """The histogram and the text of the inputs; without one, a text of no words."""
-    shape = len(inputs["lightness"]), 0, DIMENSIONS[model.text_encoder] + 1
+    shape = inputs["lightness"].shape[0], 0, DIMENSIONS[model.text_encoder] + 1
     text = inputs.get("text", jnp.zeros(shape))
     return Conditions(inputs["globe"], text)
 

@@ -82,7 +82,9 @@ def test_given_places_are_hints_and_hints_win(command):
     red, _, blue = np.moveaxis(picture, -1, 0)
     assert red[40, 24] > blue[40, 24] and blue[4, 24] > red[4, 24]
     box = "--box", "house=20%,50%,60%,90%"
-    assert "text" not in command("--text", "red house", *box)[3]
+    code, error, _, plan = command("--text", "red house", *box)
+    assert code == 0 and "hints fill the given places of: house" in error
+    assert "text" not in plan and "the network reads" not in error
     hint = "--hint", "50%,50%=#2457d6,20%"
     code, error, picture, plan = command("--text", "red house", *hint)
     assert code == 0 and "hints win over the text" in error
@@ -99,6 +101,11 @@ def test_given_places_are_hints_and_hints_win(command):
 def test_what_the_network_cannot_read_is_an_error(command, text, message):
     code, error, *_ = command("--text", text)
     assert code == 1 and message in error and error.count("colorjax:") == 1
+
+
+def test_a_place_of_no_noun_is_an_error(command):
+    code, error, *_ = command("--text", "red car", "--at", "dog=50%,50%")
+    assert code == 1 and "photo.png: 'dog' is no noun of the text" in error
 
 
 def test_a_network_without_text_refuses_one():

@@ -1,7 +1,6 @@
 """A page of a picture with its hints, those of a text among them: `place`."""
 
 import dataclasses
-from collections.abc import Sequence
 
 from colorjax import images, words
 from colorjax.apps.colorize.jobs import PLACES, Job
@@ -9,8 +8,8 @@ from colorjax.apps.colorize.stages import Photograph
 from colorjax.apps.colorize.text import Text
 from colorjax.errors import UserError
 from colorjax.hints import Guide
+from colorjax.method import TextInput
 from colorjax.text import reading
-from colorjax.words import Pair
 
 
 def place(
@@ -29,11 +28,7 @@ def place(
     if text is None:
         return Photograph(job, page, hints)
     if text.network is not None:
-        given = {mark.noun for mark in text.marks}
-        pairs = [p for p in text.pairs if p.noun and p.name not in given]
-        if pairs:
-            left = [p for p in text.pairs if p not in pairs]
-            return _read(job, page, hints, text, pairs, left)
+        return _read(job, page, hints, text, text.network)
     size, drawing = page.picture.shape[:2], job.beside(PLACES)
     places = {mark.noun: mark.on(size) for mark in text.marks}
     regions = words.locate(text.pairs, page.picture, places)
@@ -53,34 +48,32 @@ def place(
 
 
 def _read(
-    job: Job,
-    page: images.Page,
-    hints: Guide | None,
-    text: Text,
-    pairs: Sequence[Pair],
-    others: Sequence[Pair],
+    job: Job, page: images.Page, hints: Guide | None, text: Text, network: TextInput
 ) -> Photograph:
-    """A page whose guide has `pairs` of the text for the network, and hints for the
-    `others`.
+    """`place` for a run whose network reads text.
 
-    Raises `UserError` if the network cannot read the pairs.
+    Raises `UserError` if the network cannot read the pairs whose places are not given,
+    or if a place belongs to no noun.
     """
-    assert text.network is not None
-    try:
-        reading.check(pairs, text.network)
-    except UserError as error:
-        raise UserError(f"{job.name}: {error}") from error
-    sentence = reading.sentence_of(pairs)
-    notes = [f"the network reads '{sentence}' and finds the place"]
-    rest = page
+    given = {mark.noun for mark in text.marks}
+    if unknown := given - {pair.name for pair in text.pairs}:
+        raise UserError(f"{job.name}: '{min(unknown)}' is no noun of the text")
+    others = tuple(x for x in text.pairs if not x.noun or x.name in given)
+    pairs = [x for x in text.pairs if x not in others]
+    notes = []
     if others:
-        placed = place(
-            job, page, hints, text._replace(pairs=tuple(others), network=None)
-        )
-        hints, rest = placed.guide, placed.page
+        own = text._replace(pairs=others, network=None)
+        _, page, hints = place(job, page, hints, own)
         names = ", ".join(pair.name for pair in others)
         notes.append(f"hints fill the given places of: {names}")
-    elif hints is not None and hints.has_places:
-        notes.append("hints win over the text")
-    guide = dataclasses.replace(hints, text=sentence) if hints else Guide(text=sentence)
-    return Photograph(job, rest._replace(notes=[*rest.notes, *notes]), guide)
+    if pairs:
+        try:
+            reading.check(pairs, network)
+        except UserError as error:
+            raise UserError(f"{job.name}: {error}") from error
+        if hints is not None and hints.has_places:
+            notes.append("hints win over the text")
+        sentence = reading.sentence_of(pairs)
+        notes.append(f"the network reads '{sentence}' and finds the place")
+        hints = dataclasses.replace(hints or Guide(text=sentence), text=sentence)
+    return Photograph(job, page._replace(notes=[*page.notes, *notes]), hints)
