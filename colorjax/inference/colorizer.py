@@ -236,7 +236,7 @@ class Colorizer:
                 seed if self.draws_noise else None,
                 self.saturation,
                 view.number,
-                {name: view.guide for name in self.inputs & HINTS if view.guide},
+                {name: x for name, x in view.seen.items() if name in self.inputs},
             )
             for view, output in zip(views, outputs, strict=True)
         ]

@@ -33,14 +33,14 @@ class View(NamedTuple):
     - `number`: the number that chooses the picture's noise;
     - `hints`: the inputs "local" and "globe" for a picture with hints, and "text" for
       one with a text, else empty;
-    - `guide`: the hints as JSON, else "".
+    - `seen`: for each of these inputs the guide as JSON, or the text itself.
     """
 
     size: Size
     image: UInt8[np.ndarray, "h w 3"]
     number: int
     hints: dict[str, np.ndarray]
-    guide: str
+    seen: dict[str, str]
 
 
 class Takes(NamedTuple):
@@ -90,14 +90,15 @@ def view(
     """
     image, size = to_working_size(picture, side), picture.shape[:2]
     noise = 0 if same_noise else number(image)
-    inputs, seen = {}, ""
+    inputs, seen = {}, {}
     if guide is not None and takes.hints and not guide.only_here:
         rgb = jnp.asarray(image, jnp.float32) / 255
         hints = locate(guide, size, np.asarray(rgb_to_lab(rgb))[..., 0])
         inputs = {"local": hints.before(saturation).local, "globe": hints.globe}
-        seen = guide.to_json()
+        seen = dict.fromkeys(inputs, guide.to_json())
     if guide is not None and guide.text:
         inputs["text"] = reading.tokens_of(guide.text, takes.text)
+        seen["text"] = guide.text
     return View(size, image, noise, inputs, seen)
 
 

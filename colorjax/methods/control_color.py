@@ -99,21 +99,11 @@ def build(
     """
     del prior
     kind = jnp.dtype(dtype)
-    features_of_l = make_encoder(encoder, encoder_width, features, frozen, kind)
-    options = net_options or {}
-    shared = net, width, options, features_of_l, kind, stride, noise, sampler, steps
-    model = Model(
-        _denoising.make_denoising(*shared),
-        text_encoder,
-        tuple(nouns),
-        turned,
-        local,
-        globe,
-        text,
-        hint_count,
-        hint_side,
-        guidance,
-    )
+    own = make_encoder(encoder, encoder_width, features, frozen, kind)
+    shared = net, width, net_options or {}, own, kind, stride, noise, sampler, steps
+    shares, hints = (turned, local, globe, text), (hint_count, hint_side)
+    denoising = _denoising.make_denoising(*shared)
+    model = Model(denoising, text_encoder, tuple(nouns), *shares, *hints, guidance)
     return Method(
         partial(_init, model),
         {"G": partial(_loss, model)},

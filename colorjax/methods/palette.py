@@ -61,21 +61,10 @@ def build(
     """
     del prior
     kind = jnp.dtype(dtype)
-    features_of_l = make_encoder(encoder, encoder_width, features, frozen, kind)
-    model = _denoising.make_denoising(
-        net,
-        width,
-        net_options or {},
-        features_of_l,
-        kind,
-        stride,
-        noise,
-        sampler,
-        steps,
-        objective,
-        l1=loss == "l1",
-        rgb=space == "rgb",
-    )
+    own = make_encoder(encoder, encoder_width, features, frozen, kind)
+    shared = net, width, net_options or {}, own, kind, stride, noise, sampler, steps
+    published = objective, loss == "l1", space == "rgb"
+    model = _denoising.make_denoising(*shared, *published)
     return Method(
         partial(_init, model),
         {"G": partial(_loss, model)},

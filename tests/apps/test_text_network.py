@@ -119,6 +119,9 @@ def test_pictures_of_a_batch_have_their_own_texts(colorizer):
     guides = [Guide(text="red car"), None, Guide([Point(0.5, 0.5, "#2457d6")])]
     one, two, three = colorizer.predict([scene(1)] * 3, batch=4, hints=guides)
     np.testing.assert_allclose(one.ab[0, 0], AB["red"], rtol=1e-4)
+    assert one.network_hints["text"] == "red car" and two.network_hints == {}
+    with pytest.raises(UserError, match="the network has not read 'red car'; predict"):
+        two.decode(hints=guides[0])
     assert not two.ab.any() and three.ab[0, 0, 1] < 0
 
 

@@ -1,5 +1,7 @@
 """Words, hints and an exemplar in one diffusion model: what each of them changes."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,9 +11,6 @@ from examples import batch
 from colorjax.method import image_keys, to_examples
 from colorjax.methods import control_color
 from colorjax.methods._samplers import guided, pinned
-from colorjax.text import color_words
-from colorjax.text.color_words import HUES, WORDS, middle, middle_word, word_of
-from colorjax.text.turning import JITTER, turn
 
 SMALL = dict(
     net="transformer", width=1 / 48, net_options=dict(depth=1), stride=2, steps=2
@@ -40,6 +39,15 @@ def drawn():
         return built(guidance, {"lightness": examples["lightness"], **inputs})
 
     return predict
+
+
+@pytest.fixture
+def without_hints(monkeypatch):
+    """Hints and histograms take long to draw, and have tests of their own."""
+    zeros = {"simulate": (16, 16, 3), "simulate_globe": (314,)}
+    for name, shape in zeros.items():
+        drawn = partial(lambda shape, keys, *_: jnp.zeros((len(keys), *shape)), shape)
+        monkeypatch.setattr(control_color, name, drawn)
 
 
 def text(weight):
@@ -87,42 +95,7 @@ def test_guidance_is_a_line_through_both_denoisers():
     np.testing.assert_array_equal(pin[0, 1], 2)
 
 
-def test_a_turned_image_says_its_new_color():
-    """Red in the middle of grey-green turns to each hue, and the word is that hue's."""
-    ab = (
-        jnp.full((64, 32, 32, 2), jnp.array([-9.0, 6.0]))
-        .at[:, 8:24, 8:24]
-        .set(jnp.array([50.0, 32.0]))
-    )
-    lightness, keys = (
-        jnp.full((64, 32, 32, 1), 60.0),
-        jax.random.split(jax.random.key(0), 64),
-    )
-    turned_by = jax.jit(turn)
-    turned = turned_by(keys, ab, jnp.ones(64))
-    np.testing.assert_array_equal(turned_by(keys, ab, jnp.zeros(64)), ab)
-    np.testing.assert_allclose(turned[:, 0], ab[:, 0], atol=0.01)  # the border
-    said = [WORDS[i] for i in middle_word(lightness, turned)]
-    assert set(said) == set(WORDS) - {"grey", "brown"}
-    hue = np.degrees(np.arctan2(*np.moveaxis(turned[:, 16, 16, ::-1], -1, 0)))
-    for word, angle in zip(said, hue, strict=True):
-        away = (angle - HUES[WORDS.index(word) - 1] + 180) % 360 - 180
-        assert abs(away) <= JITTER + 0.1
-    chroma = jnp.linalg.norm(turned[:, 16, 16], axis=-1)
-    np.testing.assert_allclose(chroma, np.hypot(50, 32), rtol=1e-4)
-
-
-def test_words_of_colors():
-    lightness = jnp.array([60.0, 60, 30, 60, 60])[:, None]
-    ab = jnp.array([[3.0, 3], [25, 45], [25, 45], [20, 35], [5, -25]])
-    words = [WORDS[i] for i in word_of(lightness, ab)]
-    assert words == ["grey", "orange", "brown", "brown", "blue"]
-    inside = np.asarray(middle(8, 4))
-    assert inside.sum() == 8 and inside[2:6, 1:3].all()
-    assert color_words.hue_vectors().shape == (len(WORDS) - 2, 2)
-
-
-def test_the_words_of_training(monkeypatch):
+def test_the_words_of_training(monkeypatch, without_hints):
     """The color's and the class's; an unknown class and a padded image have none."""
 
     def vectors(encoder, words):
@@ -138,8 +111,9 @@ def test_the_words_of_training(monkeypatch):
         "label": jnp.where(count < 190, 1, -1),
         "mask": jnp.where(count < 195, 1.0, 0.0),
     }
-    simulated = jax.jit(control_color._simulated, static_argnums=0)
-    text = simulated(model, jax.random.key(0), examples)[1].conditions.text
+    text = control_color._simulated(model, jax.random.key(0), examples)[
+        1
+    ].conditions.text
     assert text.shape == (200, 2, 513)
     color, noun = text[:190, 0], text[:190, 1]
     np.testing.assert_array_equal(color[:, 0], vectors("", ["yellow"])[0, 0])
@@ -149,13 +123,19 @@ def test_the_words_of_training(monkeypatch):
     assert not text[195:, :, -1].any()
 
 
+@pytest.mark.usefixtures("without_hints")
 @pytest.mark.parametrize("captions", [False, True])
-def test_images_keep_their_colors_without_a_color_word_and_with_captions(captions):
+def test_images_keep_their_colors_without_a_color_word_and_with_captions(
+    captions, monkeypatch
+):
     method = control_color.build(**SMALL, text=1.0 * captions, turned=1.0)
     examples = to_examples(batch(2, 16))
     if captions:
         examples["text"] = jnp.asarray(text(0.5))
     model = method.losses["G"].args[0]
+    monkeypatch.setattr(
+        control_color, "word_vectors", lambda _, words: np.ones((len(words), 512))
+    )
     turned, seen = control_color._simulated(model, jax.random.key(0), examples)
     np.testing.assert_array_equal(turned["ab"], examples["ab"])
     np.testing.assert_array_equal(seen.conditions.text[..., -1], 0.5 * captions)
