@@ -18,7 +18,9 @@ A method is a value that consists of pure functions:
 - `inputs` has the names of the inputs that `infer` reads. A method that is trained with
   hints may name "local" [b h w 3], the ab of hints and their weight from 0 to 1, and
   "globe" [b 314], a histogram of the bins and whether there is one (see
-  `colorjax.hints.Hints`).
+  `colorjax.hints.Hints`). One that is trained with text may name "text" [b k t], for
+  each word its vector, then its weight from 0 to 1; it may be missing.
+- `text` says which text the input "text" may hold (`TextInput`).
 - `stochastic` says that other keys give other predictions.
 - `ema` has the decay of an average of the params, by net. The trainer keeps the
   averages (`train/averages.py`), and they predict instead of the params.
@@ -51,6 +53,7 @@ Inputs = Mapping[str, Array]
 Keys = Key[Array, "b"]
 GLOBE = Q + 1  # numbers of the input "globe"
 HINTS = frozenset({"local", "globe"})  # inputs that are zero where nothing is asked
+OPTIONAL = HINTS | {"text"}  # inputs that a caller may leave out
 
 
 class Prediction(NamedTuple):
@@ -59,6 +62,14 @@ class Prediction(NamedTuple):
 
     ab: Float[Array, "b h w 2"]
     logits: Float[Array, "b h2 w2 q"] | None = None
+
+
+class TextInput(NamedTuple):
+    """The texts that a method was trained with: the `encoder` of their words, a name of
+    `colorjax.text.encoder`, and how many `pairs` of a noun and a color they have."""
+
+    encoder: str
+    pairs: int
 
 
 @dataclass(frozen=True, eq=False)  # so that it can be hashed, by identity
@@ -76,6 +87,7 @@ class Method:
     ema: Mapping[str, float] = field(default_factory=dict)
     options: frozenset[str] = frozenset()
     features: Callable[[Nets, Array], Array] | None = None
+    text: TextInput | None = None
 
     def predict(self, nets: Nets, inputs: Inputs, keys: Keys) -> Prediction:
         """The prediction for a batch; see the docstring of the module.
@@ -88,9 +100,9 @@ class Method:
                 f"this method does not take the input '{unknown[0]}'; it takes "
                 f"{', '.join(sorted(self.inputs))}"
             )
-        if missing := sorted(self.inputs - inputs.keys() - HINTS):
+        if missing := sorted(self.inputs - inputs.keys() - OPTIONAL):
             raise UserError(f"this method needs the input '{missing[0]}'")
-        missing = self.inputs - inputs.keys()
+        missing = (self.inputs & HINTS) - inputs.keys()
         zeros = {name: no_hints(inputs["lightness"])[name] for name in missing}
         return self.infer(nets, {**inputs, **zeros}, keys)
 
@@ -134,16 +146,22 @@ def to_examples(batch: Mapping[str, ArrayLike]) -> Examples:
 
 
 def abstract_batch(
-    size: int, side: int, unpaired: bool = False
+    size: int,
+    side: int,
+    unpaired: bool = False,
+    text: tuple[int, int] | None = None,
 ) -> dict[str, jax.ShapeDtypeStruct]:
     """The shapes and types of a batch of `size` square images of `side` pixels, for
-    tracing. An `unpaired` batch has a second set."""
+    tracing. An `unpaired` batch has a second set. `text` is the shape of the words of
+    a caption, if there are captions."""
     batch = {
         "image": jax.ShapeDtypeStruct((size, side, side, 3), jnp.uint8),
         "mask": jax.ShapeDtypeStruct((size,), jnp.float32),
         "index": jax.ShapeDtypeStruct((size,), jnp.int32),
         "label": jax.ShapeDtypeStruct((size,), jnp.int32),
     }
+    if text is not None:
+        batch["text"] = jax.ShapeDtypeStruct((size, *text), jnp.float32)
     if unpaired:
         batch |= {f"other_{key}": batch[key] for key in ("mask", "index")}
         batch["other"] = batch["image"]

@@ -15,7 +15,7 @@ from colorjax.method import abstract_batch, to_examples
 from colorjax.train.experiment import Experiment, make_adam, make_method
 
 # Long to trace, and like palette_ab, starter and zhang2017.
-SLOW = ("distill", "palette", "starter_hints", "zhang2017_automatic")
+SLOW = ("control_color", "distill", "palette", "starter_hints", "zhang2017_automatic")
 NAMES = sorted(p.stem for p in (ROOT / "configs").glob("[a-z]*.py"))
 
 

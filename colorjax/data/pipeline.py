@@ -12,6 +12,7 @@ A batch is a dict of NumPy arrays:
 - "mask" float32 [b]: 0 for padding and for unreadable images, whose pixels are 0;
 - "index" int32 [b]: the place of the image in its source, -1 for padding;
 - "label" int32 [b]: the class of the image, -1 where it is unknown;
+- with captions, in training "text" float32 [b 16 t]: their words (`text.encoder`);
 - with a second source "other" uint8 [b h w 3], and in training its "other_mask" and
   "other_index".
 """
@@ -37,6 +38,7 @@ from colorjax.data.tfds import TFDS
 from colorjax.data.transforms import evaluation_example, join_example, training_example
 from colorjax.errors import UserError
 from colorjax.progress import tracked
+from colorjax.text.encoder import DIMENSIONS, LONGEST
 
 LARGEST = 8192  # pixels: the largest allowed data.resize
 
@@ -65,6 +67,9 @@ class ImageDataset:
     folder `other_root`. With `halves` it is one half of the training split, and the
     other half gives the colors.
 
+    `captions` is the feature of a TFDS data set with captions, whose words
+    `text_encoder` encodes for methods that learn from them.
+
     Raises `UserError` where values contradict each other or are out of range.
     """
 
@@ -85,6 +90,8 @@ class ImageDataset:
     halves: bool = False
     other_name: str | None = None
     other_root: str | None = None
+    captions: str = ""
+    text_encoder: Literal["use"] = "use"
 
     def __post_init__(self):
         if bool(self.name) == bool(self.root):
@@ -107,6 +114,8 @@ class ImageDataset:
                 )
         if self.resize > LARGEST:
             raise UserError(f"data.resize {self.resize} is more than {LARGEST}")
+        if self.captions and not self.name:
+            raise UserError("data.captions: only TFDS data sets have captions")
         if self.zoom < 1:
             raise UserError(f"data.zoom {self.zoom} is less than 1")
 
@@ -114,7 +123,7 @@ class ImageDataset:
         """Open a split. Raises `UserError` where there is none, or it has no image."""
         if self.name:
             data_dir = self.data_dir or os.environ.get("TFDS_DATA_DIR")
-            source = TFDS(self.name, split, data_dir)
+            source = TFDS(self.name, split, data_dir, self.captions)
         else:
             assert self.root  # one of name and root is given
             source = Folder(resolve(self.root), split, self.holdout)
@@ -129,6 +138,11 @@ class ImageDataset:
         """Whether there is a second set of images."""
         return bool(self.halves or self.other_name or self.other_root)
 
+    @property
+    def text_shape(self) -> tuple[int, int] | None:
+        """The shape of the words of a caption, or None without captions."""
+        return (LONGEST, DIMENSIONS[self.text_encoder] + 1) if self.captions else None
+
     def other_source(self) -> Split | None:
         """Open the other data set, or return None where the config names none."""
         if not (self.other_name or self.other_root):
@@ -139,6 +153,7 @@ class ImageDataset:
             root=self.other_root,
             other_name=None,
             other_root=None,
+            captions="",
             list=None,
         )
         return other.source("train")
@@ -170,9 +185,9 @@ class ImageDataset:
         """
 
         def shuffled(source, seed):
-            example = functools.partial(
-                training_example, source, self.resize, self.crop, self.zoom, self.mirror
-            )
+            sizes = self.resize, self.crop, self.zoom, self.mirror
+            encoder = self.text_encoder if self.captions else ""
+            example = functools.partial(training_example, source, *sizes, encoder)
             examples = (
                 grain.MapDataset.range(len(source))
                 .seed(seed)

@@ -11,10 +11,11 @@ from colorjax.errors import UserError
 
 
 class EncodedImage(NamedTuple):
-    """The bytes of an image file and its class, -1 where it is unknown."""
+    """The bytes of an image file, its class, -1 if it is unknown, and its captions."""
 
     data: bytes
     label: int = -1
+    captions: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 from etils import epath
 
 from colorjax import files
@@ -16,16 +17,21 @@ class TFDS:
     """A split of a prepared TFDS data set, stored as ArrayRecord.
 
     The data set has the feature "image". Its feature "label", if there is one, is the
-    class. The key of an image is the split, as the config spells it, and the place in
-    it: "train #17". Raises `UserError` where the data set is not prepared, has no
-    images or has no such split.
+    class. `captions` names the feature with the captions of an image, a text or a
+    sequence with the key "text"; "" is none. The key of an image is the split, as the
+    config spells it, and the place in it: "train #17". Raises `UserError` where the
+    data set is not prepared, has no images, no such split or no such feature.
     """
 
-    def __init__(self, name: str, split: str, data_dir: str | None):
+    def __init__(self, name: str, split: str, data_dir: str | None, captions: str = ""):
         import tensorflow_datasets as tfds  # slow to import, and a folder needs none
 
         builder = _open(name, data_dir)
         self.data, self.split, self.version = name, split, builder.info.full_name
+        self.captions = captions
+        if captions and captions not in builder.info.features:
+            names = ", ".join(builder.info.features)
+            raise UserError(f"data.captions '{captions}': '{name}' has only {names}")
         skip: Any = {"image": tfds.decode.SkipDecoding()}
         try:
             self.rows: Sequence[Any] = ()
@@ -43,7 +49,10 @@ class TFDS:
     def __getitem__(self, index: int) -> EncodedImage:
         try:
             row = self.rows[index]
-            return EncodedImage(bytes(row["image"]), int(row.get("label", -1)))
+            captions = texts(row[self.captions]) if self.captions else ()
+            return EncodedImage(
+                bytes(row["image"]), int(row.get("label", -1)), captions
+            )
         except Exception as error:  # array_record, protobuf and TFDS raise many types
             raise UserError(
                 f"{self.name(index)}: corrupt record ({reason(error)})"
@@ -83,6 +92,14 @@ class TFDS:
                 f"{self.manifest()[0]}: give the same records, or another --workdir"
             )
         return ""
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """The texts of a feature: one, several, or those of a sequence of mappings."""
+    if isinstance(value, dict):
+        value = value["text"]
+    several = np.atleast_1d(np.asarray(value, object)).tolist()
+    return tuple(x.decode() if isinstance(x, bytes) else str(x) for x in several)
 
 
 def _open(name: str, data_dir: str | None) -> Any:

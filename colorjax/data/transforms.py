@@ -5,13 +5,15 @@ image is uint8 [side side 3]. An image that cannot be read becomes a black one w
 "mask" 0, so that it changes the place of no other image.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from colorjax import images
-from colorjax.data.sources import Source
+from colorjax.data.sources import EncodedImage, Source
 from colorjax.errors import UserError
+from colorjax.text.encoder import states
 
 Example = dict[str, Any]
 
@@ -22,18 +24,26 @@ def training_example(
     crop: int,
     zoom: float,
     mirror: bool,
+    encoder: str,
     index: int,
     rng: np.random.Generator,
 ) -> Example:
     """A random square crop of side `crop`, mirrored half of the time if `mirror`.
 
     The image's short side is `resize` times a random factor from 1 to `zoom`, whose
-    logarithm is uniform. A large JPEG file is decoded at a reduced scale.
+    logarithm is uniform. A large JPEG file is decoded at a reduced scale. With an
+    `encoder` of words, "text" has those of one of the image's captions.
     """
+
+    def text(encoded: EncodedImage) -> Example:
+        captions = encoded.captions or ("",)
+        return {"text": states(encoder, captions[rng.integers(len(captions))])}
+
     top, left, flip, amount = rng.random(4)
     short = round(resize * zoom**amount)
     mirrored = mirror and bool(flip < 0.5)
-    return _example(source, index, short, crop, (top, left), mirrored, True)
+    place, more = (top, left), (text if encoder else None)
+    return _example(source, index, short, crop, place, mirrored, True, more)
 
 
 def evaluation_example(
@@ -76,17 +86,20 @@ def _example(
     corner: tuple[float, float],
     mirror: bool,
     reduced: bool,
+    more: Callable[[EncodedImage], Example] | None = None,
 ) -> Example:
     """A square of `side` pixels from the image with a short side of `short` pixels.
 
     `corner` is (top, left) as fractions, 0 to 1, of the largest possible offsets.
+    `more` makes further entries.
     """
+    others = (lambda encoded: {}) if more is None else more
     try:
         encoded = source[index]
         name = source.name(index)
         image = images.read(encoded.data, name, short if reduced else None)
     except (UserError, OSError):
-        return _blank(side, index)
+        return _blank(side, index) | others(EncodedImage(b""))
     size = images.short_size(image, short)
     top, left = (int(c * (n - side + 1)) for c, n in zip(corner, size, strict=True))
     image = images.resize(image, size, (top, left, side, side))
@@ -97,7 +110,7 @@ def _example(
         "mask": np.float32(1),
         "index": np.int32(index),
         "label": np.int32(encoded.label),
-    }
+    } | others(encoded)
 
 
 def _blank(side: int, index: int) -> Example:

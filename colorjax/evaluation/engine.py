@@ -26,7 +26,7 @@ from colorjax.data.statistics import add_sums, weighted_sums
 from colorjax.distributed import batch_sharding, replicated, shard_batch
 from colorjax.errors import UserError
 from colorjax.method import (
-    HINTS,
+    OPTIONAL,
     Examples,
     Keys,
     Method,
@@ -36,7 +36,7 @@ from colorjax.method import (
 )
 from colorjax.nets import winograd
 
-VISIBLE = HINTS | {"lightness"}  # entries of the examples that methods may see
+VISIBLE = OPTIONAL | {"lightness"}  # entries of the examples that methods may see
 Stats = dict[str, Array]
 Sums = dict[str, np.ndarray]
 
@@ -98,7 +98,7 @@ def method_predictor(method: Method, nets: Any) -> Predictor:
         )
 
     def predict(nets, examples, keys):
-        names = method.inputs - (HINTS - examples.keys())
+        names = method.inputs - (OPTIONAL - examples.keys())
         inputs = {name: examples[name] for name in names}
         return method.predict(nets, inputs, keys)
 

@@ -74,9 +74,10 @@ class Guide:
     With `only_here`, pixels away from the hints keep the colors that they would have
     without hints. With a `palette` of colors such as "#aa5533", all colors of the
     picture are mixtures of these. `exemplar` is a picture whose colors the result
-    resembles; it is reduced to a short side of `EXEMPLAR_SIDE` pixels and 8 bits. The
-    order of `points` has no effect. Raises `UserError` if nothing is asked for, if a
-    color is not valid, or if `strokes` has no alpha or no opaque pixel.
+    resembles; it is reduced to a short side of `EXEMPLAR_SIDE` pixels and 8 bits.
+    `text` is for a network that reads words. The order of `points` has no effect.
+    Raises `UserError` if nothing is asked for, if a color is not valid, or if `strokes`
+    has no alpha or no opaque pixel.
     """
 
     points: Sequence[Point] = ()
@@ -86,6 +87,7 @@ class Guide:
     exemplar: UInt8[np.ndarray, "h2 w2 c2"] | UInt16[np.ndarray, "h2 w2 c2"] | None = (
         None
     )
+    text: str = ""
 
     def __post_init__(self):
         object.__setattr__(self, "points", tuple(sorted(set(self.points))))
@@ -103,9 +105,9 @@ class Guide:
             object.__setattr__(self, "strokes", images.to_8_bits(self.strokes))
             if not self.opaque().any():
                 raise UserError("the strokes have no opaque pixel")
-        elif not self.points and not self.palette and self.exemplar is None:
+        elif self.exemplar is None and not (self.points or self.palette or self.text):
             raise UserError(
-                "there are no hints, neither points, strokes, a palette nor an exemplar"
+                "there are no hints: points, strokes, palette, exemplar, text"
             )
 
     @property
@@ -139,6 +141,7 @@ class Guide:
             self.only_here or other.only_here,
             other.palette or self.palette,
             self.exemplar if other.exemplar is None else other.exemplar,
+            other.text or self.text,
         )
 
     def to_json(self) -> str:
@@ -150,6 +153,8 @@ class Guide:
                 values[key] = base64.b64encode(png).decode()
         if self.palette:
             values["palette"] = list(self.palette)
+        if self.text:
+            values["text"] = self.text
         return json.dumps(values | {"only_here": self.only_here}, indent=2) + "\n"
 
 

@@ -26,7 +26,7 @@ from etils import epath
 from colorjax import files
 from colorjax.errors import UserError, reason
 from colorjax.inference.distribution import Distribution
-from colorjax.method import HINTS
+from colorjax.method import OPTIONAL
 from colorjax.quantize import Q
 
 VERSION = 1
@@ -113,7 +113,7 @@ def _validated(content: dict[str, Any]) -> Distribution:
     if not 0 <= number < 1 << 32:
         raise ValueError("its number is not one of 32 bits")
     network_hints = dict(json.loads(str(content.get("network_hints", "{}"))))
-    if not set(network_hints) <= HINTS:
+    if not set(network_hints) <= OPTIONAL:
         raise ValueError("its hints are not those of a network")
     lightness = lightness.astype(np.float32)
     ab = np.zeros((*lightness.shape, 2), np.float32)

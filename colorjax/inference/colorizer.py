@@ -74,6 +74,7 @@ class Colorizer:
         self._section, self.saturation = section, saturation
         self.temperature, self.stochastic = method.temperature, method.stochastic
         self.inputs, self._predict = method.inputs, network.compiled(method)
+        self.text = method.text
         self._features = method.features and jax.jit(method.features)
         self.use(nets)
 
@@ -193,7 +194,8 @@ class Colorizer:
 
         `hints` are those of all pictures or a list with those of each one. A network
         that `takes_hints` sees them, unless they hold `only_here`. `decode` must get
-        the hints, too; for other networks, it alone applies them.
+        the hints, too; for other networks, it alone applies them. Their text is for a
+        network that reads words (`text` of the colorizer says which).
         """
         if isinstance(picture, Source):
             return self._predict_all([picture], 1, options)[0]
@@ -206,25 +208,20 @@ class Colorizer:
         seed, hints = options.get("seed") or 0, options.get("hints")
         if hints is None or isinstance(hints, Guide):
             hints = [hints] * len(sources)
-        guides = [guide if self._uses(guide) else None for guide in hints]
+        takes = network.Takes(self.takes_hints, self.text)
         same_noise = options.get("same_noise", False)
         views = {side: [] for side in self.sizes}
-        for source, guide in zip(sources, guides, strict=True):
+        for source, guide in zip(sources, hints, strict=True):
             pixels = read_picture(source)
             for side, own in views.items():
-                own.append(
-                    network.view(pixels, side, same_noise, guide, self.saturation)
-                )
+                seen = pixels, side, same_noise, guide, self.saturation, takes
+                own.append(network.view(*seen))
         scales = [
             self._predict_at(side, own, batch, seed) for side, own in views.items()
         ]
         averages = map(average, zip(*scales, strict=True))
         own = zip(averages, hints, strict=True)
         return [liken(*one, self.features) for one in own]
-
-    def _uses(self, guide: Guide | None) -> bool:
-        """Whether the network sees these hints."""
-        return self.takes_hints and guide is not None and not guide.only_here
 
     def _predict_at(self, side, views, batch, seed) -> list[Distribution]:
         """The distributions of images at the working size of a short side `side`."""
@@ -239,7 +236,7 @@ class Colorizer:
                 seed if self.draws_noise else None,
                 self.saturation,
                 view.number,
-                {name: view.guide for name in self.inputs & HINTS if view.guide},
+                {name: x for name, x in view.seen.items() if name in self.inputs},
             )
             for view, output in zip(views, outputs, strict=True)
         ]

@@ -36,8 +36,9 @@ class Distribution:
       other methods and where there are logits;
     - `saturation`: the factor by which the run multiplies the chroma of `ab`;
     - `number`: a hash of the picture, so that samples of one seed differ by picture;
-    - `network_hints`: what the network saw as its inputs "local" and "globe": the guide
-      of each, as JSON. Decoding with these hints leaves the logits as they are;
+    - `network_hints`: what the network saw as its inputs "local" and "globe", the guide
+      of each, as JSON, and "text". Decoding with these hints leaves the logits as they
+      are;
     - `likeness`: the likeness to the exemplar with which the picture was predicted.
     """
 
@@ -78,10 +79,16 @@ class Distribution:
         replaced by the palette's nearest color in ab, so the result mixes only the hues
         and chromas of the palette, at the image's own L. With an exemplar, each bin
         gets about the share that it has in the exemplar. Raises `UserError` for an
-        option out of range, or if one needs logits and there are none.
+        option out of range, if one needs logits and there are none, or if the network
+        has not read the text of the hints.
         """
         if hints is None:
             return self._decode(temperature, seed)
+        if hints.text and self.network_hints.get("text") != hints.text:
+            raise UserError(
+                f"{self.source}: the network has not read '{hints.text:.50}'; predict "
+                "with these hints, by a run that reads text"
+            )
         asked = None
         if hints.has_places:
             asked = (located or self.locate(hints)).before(self.saturation)

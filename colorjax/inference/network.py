@@ -22,7 +22,8 @@ from colorjax.inference.batching import (
     stack,
     to_working_size,
 )
-from colorjax.method import GLOBE, HINTS, Method, Nets, image_keys
+from colorjax.method import GLOBE, Method, Nets, TextInput, image_keys
+from colorjax.text import reading
 
 
 class View(NamedTuple):
@@ -30,15 +31,23 @@ class View(NamedTuple):
 
     - `size`: height and width of the picture;
     - `number`: the number that chooses the picture's noise;
-    - `hints`: the inputs "local" and "globe" for a picture with hints, else empty;
-    - `guide`: these hints as JSON, else "".
+    - `hints`: the inputs "local" and "globe" for a picture with hints, and "text" for
+      one with a text, else empty;
+    - `seen`: for each of these inputs the guide as JSON, or the text itself.
     """
 
     size: Size
     image: UInt8[np.ndarray, "h w 3"]
     number: int
     hints: dict[str, np.ndarray]
-    guide: str
+    seen: dict[str, str]
+
+
+class Takes(NamedTuple):
+    """Whether a network takes hints, and which text it reads, if any."""
+
+    hints: bool
+    text: TextInput | None
 
 
 class Output(NamedTuple):
@@ -71,19 +80,26 @@ def view(
     same_noise: bool,
     guide: Guide | None,
     saturation: float,
+    takes: Takes,
 ) -> View:
-    """The picture with a short side of `side` pixels, and the hints of a `guide`.
+    """The picture with a short side of `side` pixels, and what a `guide` asks for.
 
     The chroma of the hints is divided by `saturation`, which multiplies the prediction.
+    The network does not see hints that change nothing elsewhere. Raises `UserError` if
+    the guide has a text that the network does not read.
     """
     image, size = to_working_size(picture, side), picture.shape[:2]
     noise = 0 if same_noise else number(image)
-    if guide is None:
-        return View(size, image, noise, {}, "")
-    rgb = jnp.asarray(image, jnp.float32) / 255
-    hints = locate(guide, size, np.asarray(rgb_to_lab(rgb))[..., 0])
-    inputs = {"local": hints.before(saturation).local, "globe": hints.globe}
-    return View(size, image, noise, inputs, guide.to_json())
+    inputs, seen = {}, {}
+    if guide is not None and takes.hints and not guide.only_here:
+        rgb = jnp.asarray(image, jnp.float32) / 255
+        hints = locate(guide, size, np.asarray(rgb_to_lab(rgb))[..., 0])
+        inputs = {"local": hints.before(saturation).local, "globe": hints.globe}
+        seen = dict.fromkeys(inputs, guide.to_json())
+    if guide is not None and guide.text:
+        inputs["text"] = reading.tokens_of(guide.text, takes.text)
+        seen["text"] = guide.text
+    return View(size, image, noise, inputs, seen)
 
 
 def run(
@@ -118,10 +134,17 @@ def _stack_hints(
     size: Size,
     batch: int,
 ) -> dict[str, np.ndarray]:
-    """The hints of a batch, for the `inputs` that are hints; zeros for others."""
+    """The hints of a batch, for the `inputs` that are hints; zeros for others.
+
+    The text, too, if a picture of the batch has one.
+    """
     shapes = {"local": (*size, 3), "globe": (GLOBE,)}
+    if texts := [own["text"] for own in hints if "text" in own]:
+        shapes["text"] = texts[0].shape
     stacked = {
-        name: np.zeros((batch, *shapes[name]), np.float32) for name in inputs & HINTS
+        name: np.zeros((batch, *shape), np.float32)
+        for name, shape in shapes.items()
+        if name in inputs
     }
     for name, values in stacked.items():
         for row, own in enumerate(hints):

@@ -120,3 +120,30 @@ def sample(
     first, later = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
     noise = level(0, steps) * normal(first, shape)
     return sampler(denoise, noise, level, steps, later)
+
+
+def guided(with_text: Denoise, without: Denoise, weight: float) -> Denoise:
+    """Classifier-free guidance (Ho and Salimans, 2022): away from the denoiser that
+    does not see the text. The weight 1 is the denoiser that sees it."""
+    if weight == 1:
+        return with_text
+    if weight == 0:
+        return without
+
+    def denoise(x, sigma):
+        plain = without(x, sigma)
+        return plain + weight * (with_text(x, sigma) - plain)
+
+    return denoise
+
+
+def pinned(
+    denoise: Denoise, hints: Float[Array, "b h w c"], weight: Float[Array, "b h w 1"]
+) -> Denoise:
+    """A denoiser whose images have the `hints` where their weight is 1."""
+
+    def pin(x, sigma):
+        image = denoise(x, sigma)
+        return image + weight * (hints - image)
+
+    return pin

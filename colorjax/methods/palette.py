@@ -6,59 +6,18 @@ The result is a sample of the images that have this L, so another key gives othe
 colors.
 """
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from colorjax.color import rgb_to_lab
-from colorjax.config import check_section
-from colorjax.errors import UserError
 from colorjax.method import Method, Prediction
-from colorjax.methods._chroma import join_edges
-from colorjax.methods._diffusion import (
-    SCALES,
-    Level,
-    Noise,
-    denoiser,
-    karras_levels,
-    lognormal_noise,
-    palette_levels,
-    palette_noise,
-    training_pair,
-)
-from colorjax.methods._encoder import STRIDE, Encoder, make_encoder
-from colorjax.methods._gan import loss_and_mean, per_image
-from colorjax.methods._samplers import SAMPLERS, sample
-from colorjax.methods.zhang2016 import colorful_mask
-from colorjax.nets.diffusion_unet import DiffusionUNet
-from colorjax.nets.layers import shrink, space_to_depth, to_stride, upsample
-from colorjax.nets.patch_transformer import PatchTransformer
-from colorjax.nets.vgg_dilated import SCALE
-
-AB_UNIT = 13.0  # ab units that are 1 in the net's images: the standard deviation of ab
-
-
-class Palette(NamedTuple):
-    """What the functions of the method share; see `build` for the options.
-
-    `draw(denoise, level, keys, shape)` makes images.
-    """
-
-    net: Any
-    encoder: Encoder | None
-    scales: Callable
-    noise: Noise
-    level: Level
-    draw: Callable
-    l1: bool
-    rgb: bool
-    stride: int
+from colorjax.methods import _denoising
+from colorjax.methods._denoising import Seen
+from colorjax.methods._encoder import make_encoder
 
 
 def build(
@@ -101,23 +60,11 @@ def build(
     Raises `UserError` where a value is out of range.
     """
     del prior
-    kind, levels = jnp.dtype(dtype), _make_noise(noise)
-    published = noise == "palette" and sampler == "ancestral"
-    model = Palette(
-        net=_make_net(net, 3 if space == "rgb" else 2, width, net_options or {}, kind),
-        encoder=make_encoder(encoder, encoder_width, features, frozen, kind),
-        scales=SCALES[objective],
-        noise=levels,
-        level=palette_levels() if published else karras_levels(*levels[1:]),
-        draw=partial(sample, SAMPLERS[sampler], steps=steps),
-        l1=loss == "l1",
-        rgb=space == "rgb",
-        stride=stride,
-    )
-    return _method(model, ema)
-
-
-def _method(model: Palette, ema: float) -> Method:
+    kind = jnp.dtype(dtype)
+    own = make_encoder(encoder, encoder_width, features, frozen, kind)
+    shared = net, width, net_options or {}, own, kind, stride, noise, sampler, steps
+    published = objective, loss == "l1", space == "rgb"
+    model = _denoising.make_denoising(*shared, *published)
     return Method(
         partial(_init, model),
         {"G": partial(_loss, model)},
@@ -128,102 +75,15 @@ def _method(model: Palette, ema: float) -> Method:
     )
 
 
-def _make_net(name, outputs, width, options, dtype):
-    kinds = {"unet": DiffusionUNet, "transformer": PatchTransformer}
-    own = ("outputs", "width", "dtype", "parent", "name")
-    check_section("method.net_options", kinds[name], options, own)
-    return kinds[name](outputs, width, dtype=dtype, **options)
+def _init(model, key, examples):
+    return _denoising.init(model, key, examples, Seen(examples["lightness"]))
 
 
-def _make_noise(noise):
-    if noise == "palette":
-        return palette_noise()
-    if isinstance(noise, str) or len(noise) != 2 or not noise[1] > 0:
-        raise UserError(
-            "config.method.noise is 'palette' or a mean and a positive standard "
-            "deviation of ln sigma, as in (1.0, 1.6)"
-        )
-    return lognormal_noise(*map(float, noise))
+def _loss(model, params, nets, examples, key):
+    seen = Seen(examples["lightness"])
+    return _denoising.loss(model, params, nets, examples, seen, key)
 
 
-def _init(model: Palette, key, examples):
-    images, lightness = _images(model, examples), _padded(model, examples["lightness"])
-    encoder_key, net_key = jax.random.split(key)
-    variables: dict[str, Any] = {"params": {}}
-    if model.encoder:
-        variables = dict(model.encoder.net.init(encoder_key, lightness, train=True))
-    condition, _ = _condition(model, variables, lightness, train=False)
-    inputs = jnp.concatenate([images, condition], axis=-1)
-    denoiser = model.net.init(net_key, inputs, jnp.zeros(len(images)))
-    params = {**variables["params"], "denoiser": denoiser["params"]}
-    return {"G": {**variables, "params": params}}
-
-
-def _loss(model: Palette, params, nets, examples, key):
-    images, lightness = _images(model, examples), _padded(model, examples["lightness"])
-    level_key, noise_key, dropout_key = jax.random.split(key, 3)
-    sigma = model.noise.draw(level_key, len(images))[:, None, None, None]
-    noise = jax.random.normal(noise_key, images.shape)
-    variables = {**nets["G"], "params": params}
-    condition, updates = _condition(model, variables, lightness, train=True)
-    net = _net(model, params, condition, dropout_key)
-    inputs, target = training_pair(images, noise, sigma, model.scales)
-    error = net(inputs, sigma) - target
-    losses = per_image(jnp.abs(error) if model.l1 else jnp.square(error))
-    loss, mean = loss_and_mean(losses, colorful_mask(examples))
-    return loss, ({"G": updates}, {"loss": mean})
-
-
-def _infer(model: Palette, nets, inputs, keys):
-    lightness = inputs["lightness"]
-    height, width = lightness.shape[1:3]
-    padded = _padded(model, lightness)
-    condition, _ = _condition(model, nets["G"], padded, train=False)
-    denoise = denoiser(_net(model, nets["G"]["params"], condition), model.scales)
-    shape = (*condition.shape[1:3], model.net.outputs)
-    x = model.draw(denoise, model.level, keys=keys, shape=shape)
-    lab = rgb_to_lab(jnp.clip((x + 1) / 2, 0, 1)) if model.rgb else None
-    ab = AB_UNIT * x if lab is None else lab[..., 1:]
-    return Prediction(join_edges(ab, padded, model.stride)[:, :height, :width])
-
-
-def _padded(model: Palette, x):
-    """Images [b h w c] whose sides all nets can divide."""
-    return to_stride(x, math.lcm(model.net.stride * model.stride, STRIDE))
-
-
-def _images(model: Palette, examples):
-    """What the net makes, about in unit variance, at its resolution."""
-    images = 2 * examples["rgb"] - 1 if model.rgb else examples["ab"] / AB_UNIT
-    return shrink(_padded(model, images), model.stride)
-
-
-def _condition(model: Palette, variables, lightness, train):
-    """What the net sees of L at its resolution, and the encoder's new statistics."""
-    pixels = space_to_depth(lightness / 50 - 1, model.stride)
-    if not model.encoder:
-        return pixels, {}
-    features, updates = model.encoder.features(variables, lightness, train)
-    features = upsample(features, SCALE // model.stride)
-    return jnp.concatenate([pixels, features], axis=-1), updates
-
-
-def _net(model: Palette, params, condition, key=None):
-    """The net as a function of noisy images and noise levels, in float32.
-
-    With `key` it is in training mode.
-    """
-
-    def net(x, sigma):
-        # Palette's test starts with levels beyond those of training.
-        log_sigma = jnp.log(jnp.clip(sigma, model.noise.low, model.noise.high))
-        output = model.net.apply(
-            {"params": params["denoiser"]},
-            jnp.concatenate([x, condition], axis=-1),
-            jnp.broadcast_to(log_sigma.reshape(-1), x.shape[:1]),
-            train=key is not None,
-            rngs=None if key is None else {"dropout": key},
-        )
-        return output.astype(jnp.float32)
-
-    return net
+def _infer(model, nets, inputs, keys):
+    seen = Seen(inputs["lightness"])
+    return Prediction(_denoising.sample_ab(model, nets, seen, keys))

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from colorjax.nets.cross_attention import Conditions, CrossAttention, GlobeVector
 from colorjax.nets.layers import shrink
 from colorjax.nets.noise_level import NoiseLevel
 
@@ -126,12 +127,19 @@ class DiffusionUNet(nn.Module):
         x: Float[Array, "b h w i"],
         log_sigma: Float[Array, "b"],
         train: bool = False,
+        conditions: Conditions | None = None,
     ) -> Float[Array, "b h w outputs"]:
         """`log_sigma` is ln of the noise level. With `train`, dropout needs the key
-        "dropout"."""
+        "dropout".
+
+        With `conditions`, every block that attends to its places attends to their text,
+        too.
+        """
         base = round(CHANNELS * self.width)
         channels = [base * multiplier for multiplier in self.multipliers]
         level = NoiseLevel(4 * base, name="level")(log_sigma)
+        if conditions is not None:
+            level += GlobeVector(4 * base, name="globe")(conditions.globe)
         residual = ResidualBlock
         if self.remat:
             residual = nn.remat(ResidualBlock, static_argnums=3)
@@ -141,6 +149,9 @@ class DiffusionUNet(nn.Module):
             x = residual(*options, name=name)(x, level, train)
             if attend:
                 x = Attention(self.dtype, name=f"{name}_attention")(x)
+            if attend and conditions is not None:
+                text = CrossAttention(self.dtype, name=f"{name}_text")
+                x = text(x, conditions.text)
             return x
 
         def conv(count, name, init=LECUN):

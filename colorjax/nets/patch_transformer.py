@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from colorjax.nets.cross_attention import Conditions, CrossAttention, GlobeVector
 from colorjax.nets.layers import depth_to_space, space_to_depth
 from colorjax.nets.noise_level import NoiseLevel
 
@@ -106,15 +107,25 @@ class PatchTransformer(nn.Module):
         x: Float[Array, "b h w i"],
         log_sigma: Float[Array, "b"],
         train: bool = False,
+        conditions: Conditions | None = None,
     ) -> Float[Array, "b h w outputs"]:
-        """`log_sigma` is ln of the noise level. `train` changes nothing."""
+        """`log_sigma` is ln of the noise level. `train` changes nothing.
+
+        With `conditions`, every block attends to their text.
+        """
         del train
         channels, patch = round(CHANNELS * self.width), self.patch
-        level = nn.silu(NoiseLevel(2 * channels, name="level")(log_sigma))
+        level = NoiseLevel(2 * channels, name="level")(log_sigma)
+        if conditions is not None:
+            level += GlobeVector(2 * channels, name="globe")(conditions.globe)
+        level = nn.silu(level)
         x = space_to_depth(x.astype(self.dtype), patch)
         x = nn.Conv(channels, (3, 3), dtype=self.dtype, name="first")(x)
         for number in range(self.depth):
             x = Block(self.dtype, name=f"block{number}")(x, level)
+            if conditions is not None:
+                attend = CrossAttention(self.dtype, name=f"text{number}")
+                x = attend(x, conditions.text)
         scale, shift = jnp.split(
             nn.Dense(2 * channels, name="last_level")(level)[:, None, None], 2, axis=-1
         )

@@ -95,6 +95,20 @@ def make_dataset(section: dict[str, Any]) -> ImageDataset:
     return ImageDataset(**configs.check_section("data", ImageDataset, section))
 
 
+def check_text(dataset: ImageDataset, method: Method) -> None:
+    """Raise `UserError` unless the method learns from the captions of the data, if
+    there are any, and reads words of the same encoder."""
+    if not dataset.captions:
+        return
+    if method.text is None:
+        raise UserError("config.data.captions: this method does not learn from text")
+    if method.text.encoder != dataset.text_encoder:
+        raise UserError(
+            f"config.data.text_encoder is '{dataset.text_encoder}', and "
+            f"config.method.text_encoder '{method.text.encoder}'; they must be the same"
+        )
+
+
 def make_adam(section: dict[str, Any]) -> Adam:
     """The optimizer that the `optimizer` section of a config describes."""
     return Adam(**configs.check_section("optimizer", Adam, section))
@@ -133,6 +147,7 @@ class Experiment:
         optimizer = adam.transformation(config["steps"])
         method = make_method(config["method"])
         method.check(dataset.crop, dataset.unpaired)
+        check_text(dataset, method)
         section = configs.check_section("step", StepOptions, config["step"])
         step_options = StepOptions(**section)
         check_batch_size(config["batch"], mesh, step_options.accumulate)
@@ -140,7 +155,9 @@ class Experiment:
             "checkpoint", Checkpoints, config["checkpoint"], ["workdir"]
         )
         init = make_init(method, optimizer, config["seed"], mesh, step_options)
-        batch = abstract_batch(config["batch"], dataset.crop, dataset.unpaired)
+        batch = abstract_batch(
+            config["batch"], dataset.crop, dataset.unpaired, dataset.text_shape
+        )
         shapes = jax.eval_shape(init, batch)
         shardings = shapes.shardings(Placement(mesh, step_options.shard))
         state = jax.tree.map(

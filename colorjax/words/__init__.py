@@ -4,8 +4,8 @@
 `to_guide` makes hints of them; `guide` does all three.
 """
 
+from colorjax.text.parse import Pair, parse
 from colorjax.words.guide import UnsureError, guide, overruled, to_guide
-from colorjax.words.parse import Pair, parse
 from colorjax.words.places import Box, Place, Region, Spot, draw, locate
 
 __all__ = [

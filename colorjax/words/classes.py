@@ -22,7 +22,7 @@ from colorjax.inference.batching import to_working_size
 from colorjax.nets.efficientnet_lite import CLASSES, EfficientNetClassMap
 from colorjax.pretrained.efficientnet_lite import load_class_map
 from colorjax.pretrained.weights import read
-from colorjax.words.encoder import load_encoder
+from colorjax.text.encoder import load_encoder
 
 SIDE = 448  # pixels of the short side
 STRIDE = 32  # pixels from one place of a map to the next

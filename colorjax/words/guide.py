@@ -9,7 +9,7 @@ from jaxtyping import Bool
 from colorjax.errors import UserError
 from colorjax.hints import Guide
 from colorjax.inference.pictures import Source, read_picture
-from colorjax.words.parse import parse
+from colorjax.text.parse import parse
 from colorjax.words.places import Place, Region, locate, stacked
 
 

@@ -12,9 +12,9 @@ from colorjax import images
 from colorjax.config import check_type
 from colorjax.errors import UserError
 from colorjax.images import Picture
+from colorjax.text.parse import Pair
 from colorjax.words import classes
 from colorjax.words.grow import grow, lightness_of
-from colorjax.words.parse import Pair
 
 SURE = 1.6  # certainty of a place that needs no question; docs/results/words.py
 REACH = 0.4  # of the short side: a thing around a point ends there

@@ -25,7 +25,8 @@ from skimage.color import rgb2lab
 
 from colorjax import Colorizer, images, words
 from colorjax.hints import Guide, Point
-from colorjax.words import Box, Pair, Region, vocabulary
+from colorjax.text import vocabulary
+from colorjax.words import Box, Pair, Region
 from colorjax.words.places import SURE
 
 SIDE = 448

@@ -18,6 +18,7 @@ class GreyColorizer(Colorizer):
     """Predicts no color, without a network."""
 
     has_logits = stochastic = False
+    text = None
 
     def __init__(self):
         pass

@@ -157,11 +157,13 @@ def test_a_hint_counts_from_its_time_to_the_cut(command, tmp_path):
         (["--hint", "0@400,4=#3355cc"], "--hint 400,4=#3355cc is outside"),
         (["--hints", "0@missing.json"], "missing.json: No such file"),
         (["--hints", "0@FOLDER"], "is a folder; name a file for each time"),
+        (["--hints", "0@FOLDER/text.json"], "its text is for pictures, not for a film"),
         (["--only-here"], "--only-here needs --hint or --hints"),
     ],
 )
 def test_wrong_hints(options, message, command, tmp_path):
     source = write_clip(tmp_path / "in.mkv", panned(1, (64, 80)), sound=None)
+    (tmp_path / "text.json").write_text('{"text": "red car"}')
     options = [x.replace("FOLDER", str(tmp_path)) for x in options]
     code, _, err = command(source, "--out", tmp_path / "out.mkv", *options)
     assert code and message in err and "Traceback" not in err

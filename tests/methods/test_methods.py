@@ -16,7 +16,7 @@ from helpers import scene
 from colorjax import methods
 from colorjax.distributed import make_mesh
 from colorjax.errors import UserError
-from colorjax.method import HINTS, image_keys, to_examples
+from colorjax.method import OPTIONAL, image_keys, to_examples
 from colorjax.methods import zhang2016
 from colorjax.nets.layers import Conv, dilated_conv, upsample
 from colorjax.nets.vgg_dilated import VGGDilated
@@ -29,6 +29,7 @@ PRIOR = np.full(Q, 1 / Q, np.float32)
 SMALL = {
     "ddcolor": dict(layers=1, queries=4, critic_blocks=1, perceptual=0.0),
     "palette": dict(net="transformer", net_options=dict(depth=1), steps=3),
+    "control_color": dict(net="transformer", net_options=dict(depth=1), steps=3),
 }
 SLOW = ("ddcolor", "deoldify", "zhang2017")  # to compile
 
@@ -135,7 +136,7 @@ def test_prediction_is_of_the_inputs_and_the_keys(built):
 def test_inputs_are_those_that_the_method_names(built):
     method, nets = built
     examples, keys = to_examples(batch(3)), image_keys(0, jnp.arange(3))
-    inputs = {name: examples[name] for name in method.inputs - HINTS}
+    inputs = {name: examples[name] for name in method.inputs - OPTIONAL}
     with pytest.raises(
         UserError, match="^this method does not take the input 'ab'; it"
     ):

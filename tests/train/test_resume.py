@@ -38,8 +38,15 @@ def checkpoints_begun(workdir):
     return {path.name for path in (workdir / "checkpoints").glob("*")}
 
 
+METHODS = {
+    "zhang2016": {},
+    "palette": PALETTE,
+    "control_color": PALETTE | {"name": "control_color", "nouns": ["a", "b"]},
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("method", [{}, PALETTE], ids=["zhang2016", "palette"])
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_killed_while_saving(method, tiny_run, tmp_path):
     """kill -9 as soon as the second checkpoint is begun; the run resumes from the last
     finished one."""

@@ -6,8 +6,8 @@ from helpers import ROOT
 from skimage import data
 
 from colorjax import words
+from colorjax.text.encoder import load_encoder
 from colorjax.words import classes
-from colorjax.words.encoder import load_encoder
 
 
 def test_nouns_of_other_languages_mean_the_same():

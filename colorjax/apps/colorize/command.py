@@ -3,13 +3,12 @@
 import argparse
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorjax import images
 from colorjax.apps import options
-from colorjax.apps.colorize import hinting
+from colorjax.apps.colorize import hinting, predicting
 from colorjax.apps.colorize.jobs import DISTRIBUTION, UNCERTAINTY, Job, Wanted
 from colorjax.apps.colorize.plan import left_out, plan
 from colorjax.apps.guide import text_options
@@ -17,10 +16,7 @@ from colorjax.errors import UserError, counted
 from colorjax.progress import Progress, report
 
 if TYPE_CHECKING:
-    from colorjax.apps.colorize.pipeline import Predict
     from colorjax.apps.colorize.stages import Failed
-
-PLATFORMS = {"cpu": "cpu", "gpu": "cuda,cpu", "tpu": "tpu,cpu"}  # JAX's names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=8,
         help="pictures that go through the network together (8)",
     )
-    add("--device", choices=PLATFORMS, help="where to compute (default: the fastest)")
+    add(
+        "--device",
+        choices=predicting.PLATFORMS,
+        help="where to compute (default: the fastest)",
+    )
     add(
         "--max-pixels",
         type=options.count,
@@ -165,7 +165,7 @@ def _colorize(
     jobs: list[Job], args: argparse.Namespace, wanted: Wanted, progress: Progress
 ) -> "list[Failed]":
     """Do the jobs. Returns those that failed."""
-    _choose_device(args.device)
+    predicting.choose_device(args.device)
     from colorjax.apps.colorize import pipeline  # slow, so after the checks
     from colorjax.inference.decode import Options
     from colorjax.runtime import enable_compilation_cache
@@ -175,8 +175,11 @@ def _colorize(
     decoding = Options(temperature=args.temperature, saturation=args.saturation)
     reading = pipeline.Reading(args.max_pixels, args.levels)
     settings = images.Settings(args.quality, not args.no_metadata, not args.no_mark)
+    predict, network = predicting.stage(args, batch)
+    if wanted.text is not None:
+        wanted = wanted._replace(text=wanted.text._replace(network=network))
     how = (wanted, batch, args.seed, decoding, reading, settings)
-    failures, results = [], pipeline.colorize(jobs, _predict(args, batch), *how)
+    failures, results = [], pipeline.colorize(jobs, predict, *how)
     for done, result in enumerate(results, start=progress.start + 1):
         if isinstance(result, pipeline.Failed):
             failures.append(result)
@@ -196,8 +199,10 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError("give either --save-distribution or --from-distribution")
     if args.from_distribution and args.out is None:
         raise UserError("--from-distribution needs --out")
-    if args.from_distribution and args.settings:
-        raise UserError("--set changes a run; --from-distribution does not use one")
+    if args.from_distribution and (args.settings or args.guidance is not None):
+        raise UserError(
+            "--set and --guidance change a run; --from-distribution does not use one"
+        )
     if args.seed is None and args.samples is not None:
         args.seed = 0
 
@@ -207,43 +212,3 @@ def _summary(total: int, written: int, existed: int, place: str) -> str:
     if existed:
         line += f"; {existed} existed already (--overwrite replaces them)"
     return line
-
-
-def _predict(args: argparse.Namespace, batch: int) -> "Predict":
-    """The pipeline's second stage: saved distributions, or the network of the run."""
-    from colorjax.apps.colorize import pipeline
-    from colorjax.inference.colorizer import Colorizer
-    from colorjax.inference.distribution import no_logits_error, no_samples_error
-    from colorjax.train.workdir import STARTER
-
-    if args.from_distribution:
-        path, out = Path(args.from_distribution), Path(args.out)
-        return partial(pipeline.load_saved, path=path, out=out)
-    workdir = args.workdir or STARTER
-    settings = dict(args.settings)
-    colorizer = Colorizer.load(workdir, args.step, settings, args.size)
-    decoding = (args.temperature, args.palette) != (None, None)
-    files = args.uncertainty or args.save_distribution
-    if (files or decoding) and not colorizer.has_logits:
-        raise no_logits_error(str(workdir))
-    seeds = [args.seed]
-    if args.seed is not None and not colorizer.has_logits:
-        if not colorizer.stochastic:
-            raise no_samples_error(str(workdir))
-        seeds = range(args.seed, args.seed + (args.samples or 1))
-    return partial(pipeline.predict_with, colorizer=colorizer, batch=batch, seeds=seeds)
-
-
-def _choose_device(name: str | None) -> None:
-    """Select JAX's platform. Must be called before any device is used."""
-    if name is None:
-        return
-    import jax
-
-    jax.config.update("jax_platforms", PLATFORMS[name])
-    try:
-        backend = jax.default_backend()
-    except RuntimeError:
-        backend = None
-    if backend != name:
-        raise UserError(f"--device {name}: JAX finds no such device on this machine")

@@ -10,6 +10,7 @@ from colorjax.apps.guide.hint_options import LENGTH, fraction
 from colorjax.errors import UserError
 
 if TYPE_CHECKING:
+    from colorjax.method import TextInput
     from colorjax.words import Pair, Place
 
 BOX = re.compile(rf"(.+)={LENGTH},{LENGTH},{LENGTH},{LENGTH}")
@@ -39,12 +40,14 @@ class Mark(NamedTuple):
 class Text(NamedTuple):
     """The text of a command, and the places of its nouns.
 
-    `drawn` asks for a drawing of the regions beside each result.
+    `drawn` asks for a drawing of the regions beside each result. `network` says which
+    text the network of the run reads, if any.
     """
 
     pairs: "tuple[Pair, ...]"
     marks: list[Mark]
     drawn: bool
+    network: "TextInput | None" = None
 
 
 def add_arguments(add: Callable[..., object]) -> None:
@@ -72,6 +75,13 @@ def add_arguments(add: Callable[..., object]) -> None:
         action="append",
         metavar="NOUN=X,Y",
         help="a point inside a thing of the text",
+    )
+    add(
+        "--guidance",
+        type=options.number(0.0, 100.0),
+        metavar="W",
+        help="of a run whose network reads text: how much the text counts; 1 as "
+        "trained, more is bolder (default: the run's)",
     )
     add(
         "--places",

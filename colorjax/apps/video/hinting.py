@@ -79,6 +79,8 @@ def follower(args: argparse.Namespace, size: tuple[int, int]) -> "Follower":
         guide = HintFiles(path).load(None, size)
         if guide is None:
             raise UserError(f"--hints {path} is a folder; name a file for each time")
+        if guide.text:
+            raise UserError(f"--hints {path}: its text is for pictures, not for a film")
         only_here = args.only_here or guide.only_here
         timed.append(Timed(time, dataclasses.replace(guide, only_here=only_here)))
     if args.palette is None and args.exemplar is None:

@@ -3,8 +3,8 @@
 import pytest
 
 from colorjax.errors import UserError
+from colorjax.text.vocabulary import COLORS
 from colorjax.words import parse
-from colorjax.words.vocabulary import COLORS
 
 RED, BLUE, GREEN, YELLOW = (COLORS[x] for x in ("red", "blue", "green", "yellow"))
 

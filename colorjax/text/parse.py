@@ -13,7 +13,7 @@ import numpy as np
 from colorjax.color import into_gamut, lab_to_rgb, rgb_to_lab
 from colorjax.errors import UserError
 from colorjax.hints import NEUTRAL
-from colorjax.words import vocabulary
+from colorjax.text import vocabulary
 
 COLOR, FACTOR, NOUN = "color", "factor", "noun"
 SEPARATOR = re.compile(r"[,;.:!?&+\n]")

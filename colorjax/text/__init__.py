@@ -1,0 +1,2 @@
+"""Words: what a sentence asks (`parse`), the words of colors (`vocabulary`,
+`color_words`), and vectors of words (`encoder`)."""
