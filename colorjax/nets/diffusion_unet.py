@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from colorjax.nets.cross_attention import Conditions, CrossAttention, GlobeVector
 from colorjax.nets.layers import shrink
 from colorjax.nets.noise_level import NoiseLevel
+from colorjax.nets.winograd import Convolution
 
 CHANNELS = 256  # of the finest level at full width
 HEAD = 64  # channels of an attention head
@@ -26,6 +27,25 @@ LECUN, ZEROS = nn.initializers.lecun_normal(), nn.initializers.zeros
 def group_norm(channels: int, name: str) -> nn.GroupNorm:
     """Normalization of `GROUPS` groups, or of fewer that divide the channels."""
     return nn.GroupNorm(math.gcd(GROUPS, channels), epsilon=1e-5, name=name)
+
+
+def conv(
+    channels: int,
+    name: str,
+    dtype: jnp.dtype,
+    size: int = 3,
+    init: nn.initializers.Initializer = LECUN,
+) -> nn.Conv:
+    """A convolution that keeps height and width."""
+    return nn.Conv(
+        channels,
+        (size, size),
+        padding=size // 2,
+        kernel_init=init,
+        dtype=dtype,
+        name=name,
+        conv_general_dilated_cls=Convolution,
+    )
 
 
 def resample(x: Float[Array, "b h w c"], change: str) -> Float[Array, "b h2 w2 c"]:
@@ -52,26 +72,17 @@ class ResidualBlock(nn.Module):
     def __call__(
         self, x: Float[Array, "b h w i"], level: Float[Array, "b e"], train: bool
     ) -> Float[Array, "b h2 w2 channels"]:
-        def conv(name, size=3, init=LECUN):
-            return nn.Conv(
-                self.channels,
-                (size, size),
-                padding=size // 2,
-                kernel_init=init,
-                dtype=self.dtype,
-                name=name,
-            )
-
         y = nn.silu(group_norm(x.shape[-1], "norm1")(x))
         x, y = resample(x, self.change), resample(y, self.change)
-        y = group_norm(self.channels, "norm2")(conv("conv1")(y))
+        y = conv(self.channels, "conv1", self.dtype)(y)
+        y = group_norm(self.channels, "norm2")(y)
         both = nn.Dense(2 * self.channels, name="level")(nn.silu(level))
         scale, shift = jnp.split(both[:, None, None].astype(y.dtype), 2, axis=-1)
         y = nn.silu(y * (1 + scale) + shift)
         y = nn.Dropout(self.dropout, deterministic=not train)(y)
-        y = conv("conv2", init=ZEROS)(y)
+        y = conv(self.channels, "conv2", self.dtype, init=ZEROS)(y)
         if x.shape[-1] != self.channels:
-            x = conv("skip", size=1)(x)
+            x = conv(self.channels, "skip", self.dtype, size=1)(x)
         return x + y
 
 
@@ -154,10 +165,7 @@ class DiffusionUNet(nn.Module):
                 x = text(x, conditions.text)
             return x
 
-        def conv(count, name, init=LECUN):
-            return nn.Conv(count, (3, 3), kernel_init=init, dtype=self.dtype, name=name)
-
-        x = conv(base, "first")(x.astype(self.dtype))
+        x = conv(base, "first", self.dtype)(x.astype(self.dtype))
         skips, last = [x], len(channels) - 1
         for depth in range(last + 1):
             attend = 2**depth in self.attention
@@ -177,4 +185,4 @@ class DiffusionUNet(nn.Module):
             if depth:
                 x = block(x, depth, f"up{depth}_double", "up")
         x = nn.silu(group_norm(base, "norm")(x))
-        return conv(self.outputs, "last", ZEROS)(x)
+        return conv(self.outputs, "last", self.dtype, init=ZEROS)(x)

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from colorjax.nets.cross_attention import Conditions, CrossAttention, GlobeVector
 from colorjax.nets.layers import depth_to_space, space_to_depth
 from colorjax.nets.noise_level import NoiseLevel
+from colorjax.nets.winograd import Convolution
 
 CHANNELS = 384  # at full width, those of DiT-S
 HEAD = 32  # channels of an attention head
@@ -120,7 +121,13 @@ class PatchTransformer(nn.Module):
             level += GlobeVector(2 * channels, name="globe")(conditions.globe)
         level = nn.silu(level)
         x = space_to_depth(x.astype(self.dtype), patch)
-        x = nn.Conv(channels, (3, 3), dtype=self.dtype, name="first")(x)
+        x = nn.Conv(
+            channels,
+            (3, 3),
+            dtype=self.dtype,
+            name="first",
+            conv_general_dilated_cls=Convolution,
+        )(x)
         for number in range(self.depth):
             x = Block(self.dtype, name=f"block{number}")(x, level)
             if conditions is not None:

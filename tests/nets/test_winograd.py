@@ -15,7 +15,9 @@ from colorjax.distributed import make_mesh
 from colorjax.inference.colorizer import Colorizer
 from colorjax.method import Method, Prediction, abstract_batch
 from colorjax.nets import winograd
+from colorjax.nets.diffusion_unet import DiffusionUNet
 from colorjax.nets.layers import Conv, apply_eval, dilated_conv
+from colorjax.nets.patch_transformer import PatchTransformer
 from colorjax.nets.vgg_dilated import VGGDilated
 from colorjax.train.step import make_init, make_step
 
@@ -154,3 +156,22 @@ def test_large_layers_of_the_papers_net():
     prepared = jax.eval_shape(lambda x: winograd.prepare({"G": x})["G"], variables)
     assert convolutions(net.apply, variables, x) == 22
     assert convolutions(net.apply, prepared, x) == 6
+
+
+@pytest.mark.parametrize(
+    ("net", "left"),  # the first and the last one, and those of 1x1
+    [
+        (DiffusionUNet(2, 1 / 64, multipliers=(1,), blocks=1), 2 + 2),
+        (PatchTransformer(2, width=1 / 12, depth=1), 1),  # the last one
+    ],
+)
+def test_nets_of_palette(small, net, left):
+    """They use all kernels that a run transforms when it is loaded."""
+    inputs = uniform(2, 8, 8, 3), jnp.zeros(2)
+    shapes = jax.eval_shape(net.init, jax.random.key(0), *inputs)
+    variables = jax.tree.map(lambda leaf: uniform(*leaf.shape), shapes)
+    prepared = winograd.prepare({"G": variables})["G"]
+    assert convolutions(net.apply, variables, *inputs) > left
+    assert convolutions(net.apply, prepared, *inputs) == left
+    both = jax.jit(lambda *nets: [net.apply(one, *inputs) for one in nets])
+    assert_near(*jax.device_get(both(prepared, variables)))
