@@ -7,6 +7,7 @@ open_clip_model.safetensors or open_clip_pytorch_model.bin.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -124,8 +125,13 @@ class CLIP(NamedTuple):
 
     def encode(self, texts: Sequence[str]) -> Float[np.ndarray, "b d"]:
         """Unit vectors of texts. Raises `UserError` for one with too many tokens."""
-        encode = jax.jit(self.text.apply)
-        return np.asarray(unit(encode(self.text_variables, self.tokenize(texts))))
+        tokens = self.tokenize(texts)
+        return np.asarray(_encode(self.text, self.text_variables, tokens))
+
+
+@partial(jax.jit, static_argnums=0)
+def _encode(text: TextTower, variables: Any, tokens: Array) -> Float[Array, "b d"]:
+    return unit(jnp.asarray(text.apply(variables, tokens)))
 
 
 def unit(vectors: Float[Array, "*b d"]) -> Float[Array, "*b d"]:

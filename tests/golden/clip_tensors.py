@@ -1,8 +1,11 @@
 """Seeded tensors with the names and shapes in CLIP's and MiniLM's files, narrow."""
 
+import json
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import safetensors.numpy
 from golden.published import values
 from golden.weights import fill
 
@@ -22,6 +25,7 @@ class Size(NamedTuple):
 
 
 NARROW = Size()
+COARSE = Size(64, 1, 32, 2, text_layers=1, length=16)  # with the patches of ViT-B/32
 BASE = Size(768, 12, 32, 7, 512, 12, 49408, 77, 512)  # ViT-B/32
 # As many merges as the narrow vocabulary has; enough for "a photo of a cat".
 MERGES = (
@@ -29,6 +33,8 @@ MERGES = (
     *("t h", "th e</w>", "i n", "o n", "r e", "e d</w>", "l o", "m e", "h o", "o u"),
     "s e</w>",
 )
+LIST = "\n".join(["#version: 0.2", *MERGES]).encode()
+QUICK = {"open_clip_config": {"model_cfg": {"quick_gelu": True}}}
 TOKENS = np.array([[532, 320, 515, 516, 320, 518, 533, 0, 0, 0], [532, *range(8), 533]])
 
 
@@ -75,6 +81,17 @@ def clip_tensors(size: Size = NARROW) -> dict[str, np.ndarray]:
         shapes |= block_shapes(f"transformer.resblocks.{layer}", size.text_width)
     tensors = {key: values(key, shape) for key, shape in shapes.items()}
     return tensors | {"logit_scale": np.array(np.log(100), "f4")}
+
+
+def write_clip(folder: Path, tensors: dict, merges=LIST, config=QUICK) -> Path:
+    """Write a file of CLIP, with its vocabulary and configs, by name, beside it."""
+    path = folder / "model.safetensors"
+    ordered = {key: np.array(x, order="C") for key, x in tensors.items()}
+    safetensors.numpy.save_file(ordered, path)
+    (folder / "merges.txt").write_bytes(merges)
+    for name, content in config.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    return path
 
 
 RENAMED = (  # OpenAI's names and Hugging Face's, the longer first

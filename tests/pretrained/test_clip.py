@@ -1,19 +1,18 @@
 """CLIP's published weights: the net against PyTorch's, vocabulary, and refusals."""
 
 import gzip
-import json
 
 import jax
 import numpy as np
 import pytest
-import safetensors.numpy
 from golden.clip_tensors import (
     BASE,
-    MERGES,
+    LIST,
     TOKENS,
     clip_tensors,
     hugging_face,
     pictures,
+    write_clip,
 )
 from helpers import PUBLISHED
 
@@ -21,20 +20,7 @@ from colorjax.errors import UserError
 from colorjax.pretrained.bytepairs import load_bytepairs
 from colorjax.pretrained.clip import load_clip
 
-LIST = "\n".join(["#version: 0.2", *MERGES]).encode()
-QUICK = {"model_cfg": {"quick_gelu": True}}
 CLOSE = dict(rtol=0, atol=1e-4)
-
-
-def write(folder, tensors, merges=LIST, **configs):
-    """A file of CLIP in `folder`, with its vocabulary, and configs by name."""
-    path = folder / "model.safetensors"
-    contiguous = {key: np.array(x, order="C") for key, x in tensors.items()}
-    safetensors.numpy.save_file(contiguous, path)
-    (folder / "merges.txt").write_bytes(merges)
-    for name, config in configs.items():
-        (folder / f"{name}.json").write_text(json.dumps(config))
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +36,7 @@ def golden():
 @pytest.fixture(scope="module")
 def clip(tensors, tmp_path_factory):
     folder = tmp_path_factory.mktemp("clip")
-    return load_clip(write(folder, tensors, open_clip_config=QUICK))
+    return load_clip(write_clip(folder, tensors))
 
 
 def test_images_and_texts_equal_pytorch(clip, golden):
@@ -72,8 +58,9 @@ def test_places_of_an_image_of_another_size_equal_pytorch(clip, golden):
 
 def test_layouts_are_read_alike(clip, tensors, golden, tmp_path):
     """Hugging Face's config names the activation; here it is the exact GELU."""
-    config = {"text_config": {"hidden_act": "gelu"}}
-    other = load_clip(write(tmp_path, hugging_face(tensors), config=config))
+    config = {"config": {"text_config": {"hidden_act": "gelu"}}}
+    path = write_clip(tmp_path, hugging_face(tensors), config=config)
+    other = load_clip(path)
     for tower in ("image_variables", "text_variables"):
         jax.tree.map(
             np.testing.assert_array_equal, getattr(other, tower), getattr(clip, tower)
@@ -87,15 +74,15 @@ def test_openai_files_and_checkpoints_of_open_clip(tensors, tmp_path):
     """The former have three sizes and need no config; the latter have a prefix."""
     sizes = ("input_resolution", "context_length", "vocab_size")
     own = tensors | {name: np.array(3) for name in sizes}
-    assert load_clip(write(tmp_path, own)).image.patch == 4
+    assert load_clip(write_clip(tmp_path, own, config={})).image.patch == 4
     held = {f"module.{key}": x for key, x in tensors.items()}
-    assert load_clip(write(tmp_path, held, open_clip_config=QUICK)).text.length == 10
+    assert load_clip(write_clip(tmp_path, held)).text.length == 10
 
 
 def test_wrong_files_are_refused_in_one_line(tensors, tmp_path):
     def refused(match, drop=(), **changes):
         changed = {k: x for k, x in tensors.items() if k not in drop} | changes
-        path = write(tmp_path, changed, open_clip_config=QUICK)
+        path = write_clip(tmp_path, changed)
         with pytest.raises(UserError, match=match) as caught:
             load_clip(path)
         assert "\n" not in str(caught.value)
@@ -109,10 +96,11 @@ def test_wrong_files_are_refused_in_one_line(tensors, tmp_path):
     refused(f"'{key}' has shape .9, 130.", **{key: np.zeros((9, 130), "f4")})
     key = "transformer.resblocks.0.mlp.c_fc.weight"
     refused(f"'{key}' holds NaN", **{key: np.full_like(tensors[key], np.nan)})
-    path = write(tmp_path, hugging_face(tensors))
+    path = write_clip(tmp_path, hugging_face(tensors))
     with pytest.raises(UserError, match="which GELU.*put config.json"):
         load_clip(path)
-    path = write(tmp_path, tensors, open_clip_config={"model_cfg": {"quick_gelu": 3}})
+    config = {"open_clip_config": {"model_cfg": {"quick_gelu": 3}}}
+    path = write_clip(tmp_path, tensors, config=config)
     with pytest.raises(UserError, match="model_cfg.quick_gelu is 3"):
         load_clip(path)
 

@@ -21,7 +21,7 @@ def place(
         return Photograph(job, page, hints)
     size, drawing = page.picture.shape[:2], job.beside(PLACES)
     places = {mark.noun: mark.on(size) for mark in text.marks}
-    regions = words.locate(text.pairs, page.picture, places)
+    regions = words.locate(text.pairs, page.picture, places, text.finder)
     unsure = [region.pair.name for region in regions if not region.sure]
     if job.target is not None and (text.drawn or unsure):
         images.write(drawing, words.draw(page.picture, regions))
