@@ -72,9 +72,8 @@ DATA = {
 BASELINES = flags.DEFINE_list("baselines", list(NAMES), "Baselines to compare with.")
 METRICS = flags.DEFINE_list("metrics", ["standard"], "Families of metrics.")
 CLASSIFIER = flags.DEFINE_string("classifier", None, "The file of VGG-16's weights.")
-INCEPTION = flags.DEFINE_string(
-    "inception", None, "The file of Inception-v3's weights."
-)
+INCEPTION = flags.DEFINE_string("inception", None, "That of Inception-v3's weights.")
+CLIP = flags.DEFINE_string("clip", None, "That of CLIP's weights, ViT-B/32 or so.")
 ADD = flags.DEFINE_string(
     "add", None, "An earlier evaluation.json whose models to add."
 )
@@ -109,7 +108,8 @@ def main() -> int:
 
     # ---- The metrics. One that cannot be computed does not stop the others.
     moments = functools.partial(fid_moments, dataset, split, batch, mesh)
-    context = Context(prior, dataset.resize, CLASSIFIER.value, INCEPTION.value, moments)
+    weights = CLASSIFIER.value, INCEPTION.value, CLIP.value
+    context = Context(prior, dataset.resize, source.classes, *weights, moments)
     metrics, problems = make_metrics(context, METRICS.value)
     warn(problems)
 

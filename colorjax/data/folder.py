@@ -36,8 +36,8 @@ class Folder:
         if split not in ("train", "test", "all"):
             raise UserError(f"split '{split}': a folder has 'train', 'test' and 'all'")
         labelled = all("/" in f for f in files)
-        classes = sorted({f.partition("/")[0] for f in files}) if labelled else []
-        self.classes = {name: i for i, name in enumerate(classes)}
+        self.classes = sorted({f.partition("/")[0] for f in files if labelled})
+        self._labels = {name: i for i, name in enumerate(self.classes)}
         self.root, self.split, self.holdout = root, split, holdout
         self.all_files, self.files = files, self._files_of_split(files)
         if not self.files:
@@ -60,7 +60,7 @@ class Folder:
 
     def __getitem__(self, index: int) -> EncodedImage:
         file = self.files[index]
-        label = self.classes.get(file.partition("/")[0], -1)
+        label = self._labels.get(file.partition("/")[0], -1)
         return EncodedImage(images.load_bytes(self.root / file), label)
 
     def name(self, index: int) -> str:

@@ -36,6 +36,11 @@ class Source(Protocol):
 
     def key(self, index: int) -> str: ...
 
+    @property
+    def classes(self) -> Sequence[str]:
+        """The name of each class; none where the classes have no names."""
+        ...
+
 
 @runtime_checkable
 class Split(Source, Protocol):
@@ -76,6 +81,10 @@ class Subset:
     def key(self, index: int) -> str:
         return self.source.key(self.indices[index])
 
+    @property
+    def classes(self) -> Sequence[str]:
+        return self.source.classes
+
     def manifest(self) -> list[str]:
         """The keys of the images."""
         return [self.key(index) for index in range(len(self))]
@@ -110,6 +119,10 @@ class Concat:
     def key(self, index: int) -> str:
         source, place = self.parts[index]
         return source.key(place)
+
+    @property
+    def classes(self) -> Sequence[str]:
+        return ()  # each source may have others
 
 
 def halves(source: Source) -> tuple[Subset, Subset]:

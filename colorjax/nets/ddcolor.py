@@ -8,8 +8,6 @@ are those of Mask2Former (Cheng et al., CVPR 2022), the sine positions those of 
 (Carion et al., ECCV 2020).
 """
 
-from typing import Any
-
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +16,7 @@ from jaxtyping import Array, Float
 from colorjax.color import lab_to_rgb
 from colorjax.nets.convnext import STRIDE, ConvNeXt, layer_norm
 from colorjax.nets.layers import to_stride
+from colorjax.nets.transformer import Attention
 from colorjax.nets.unet_blocks import UNetBlock, blur, conv, shuffle, squares
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of RGB in ImageNet
@@ -26,7 +25,6 @@ HIDDEN, FEEDFORWARD, HEADS = 256, 2048, 8  # channels, channels, heads of attent
 LAST = 4  # how many times the last layer enlarges
 EPSILON = 1e-5  # of the color decoder's LayerNorm
 TAU = 2 * np.pi
-XAVIER = nn.initializers.xavier_uniform()
 
 
 def grey_rgb(lightness: Float[Array, "b h w 1"]) -> Float[Array, "b h w 3"]:
@@ -120,7 +118,7 @@ class ColorDecoder(nn.Module):
 
         def attend(x, keys, values, name):
             """The queries `x` with what they find, normalized."""
-            x += Attention(name=name)(x + places, keys, values)
+            x += Attention(HEADS, name=name)(x + places, keys, values)
             return layer_norm(x, f"{name}_norm", EPSILON)
 
         levels = learned("levels", len(scales))
@@ -146,29 +144,6 @@ class ColorDecoder(nn.Module):
         for number in range(3):
             x = dense(nn.relu(x) if number else x, hidden, f"color{number}")
         return x
-
-
-class Attention(nn.Module):
-    """Attention with `HEADS` heads (Vaswani et al., NIPS 2017)."""
-
-    @nn.compact
-    def __call__(
-        self,
-        x: Float[Array, "b q c"],
-        keys: Float[Array, "b k c"],
-        values: Float[Array, "b k c"],
-    ) -> Float[Array, "b q c"]:
-        def dense(y, name):
-            options: dict[str, Any] = dict(dtype=y.dtype, kernel_init=XAVIER, name=name)
-            return nn.Dense(y.shape[-1], **options)(y)
-
-        def heads(y, name):
-            return dense(y, name).reshape(*y.shape[:2], HEADS, -1)
-
-        y = nn.dot_product_attention(
-            heads(x, "query"), heads(keys, "key"), heads(values, "value")
-        )
-        return dense(y.reshape(x.shape), "out")
 
 
 def sine_positions(height: int, width: int, channels: int) -> Float[Array, "h w c"]:

@@ -16,9 +16,17 @@ PARTS = {  # of a layer; others have the same name in a file
     "mean": "running_mean",
     "var": "running_var",
 }
+SPLIT = (  # names of the projections of attention, where each has its own tensors
+    ("q_proj", "k_proj", "v_proj", "out_proj"),  # Hugging Face's CLIP
+    ("self.query", "self.key", "self.value", "output.dense"),  # and its BERT
+)
 SQUARES = {"shuffle": 2, "shuffle_norm": 2, "last": 4}  # sides, by the layer's name
 
-HOLDERS = ("params.", "model.")  # some files have all tensors of a net under one name
+HOLDERS = (
+    "params.",
+    "model.",
+    "module.",
+)  # some files have all tensors of a net under one name
 OPTIMIZER = "opt."  # beside "model."
 
 
@@ -74,12 +82,24 @@ def _translate(path: str, keys: Keys) -> str:
 def _load_attention(
     reader: Reader, key: str, shapes: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """A layer of attention, whose projections of queries, keys and values are one
-    tensor in the file."""
+    """A layer of attention.
+
+    The projections to queries, keys and values are one tensor, or have the names in
+    `SPLIT`.
+    """
     hidden = shapes["out"]["bias"].size
+    names = ("query", "key", "value")
+    for split in SPLIT:
+        if any(f"{key}{name}.weight" in reader.left for name in split[:3]):
+            return {
+                name: {
+                    "kernel": reader.kernel(f"{key}{theirs}.weight", (hidden, hidden)),
+                    "bias": reader.take(f"{key}{theirs}.bias", (hidden,)),
+                }
+                for name, theirs in zip((*names, "out"), split, strict=True)
+            }
     kernels = reader.take(f"{key}in_proj_weight", (3 * hidden, hidden))
     biases = reader.take(f"{key}in_proj_bias", (3 * hidden,))
-    names = ("query", "key", "value")
     layers = {
         name: {"kernel": kernel.T, "bias": bias}
         for name, kernel, bias in zip(

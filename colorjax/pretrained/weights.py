@@ -103,15 +103,15 @@ class Reader:
         self.weights, self.net = weights, net
         self.left = dict(weights.tensors)
 
-    def shape(self, key: str) -> tuple[int, ...]:
-        """The shape of the tensor `key`, of one dimension or more.
+    def shape(self, key: str, dimensions: int | None = None) -> tuple[int, ...]:
+        """The shape of the tensor `key`, of so many dimensions, or of one or more.
 
-        Raises `UserError` where it is missing.
+        Raises `UserError` where it is missing or has another number of dimensions.
         """
         if key not in self.left:
             raise self.refusal(key, "is missing")
         shape = self.left[key].shape
-        if not math.prod(shape) or not shape:
+        if not math.prod(shape) or len(shape) != (dimensions or max(1, len(shape))):
             raise self.refusal(key, f"has shape {shape}")
         return shape
 

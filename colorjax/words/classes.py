@@ -1,4 +1,4 @@
-"""Where a noun may be in a picture, by the maps of a classifier: `search`.
+"""Where a noun may be in a picture, by the maps of a classifier: `find_classes`.
 
 The classifier is EfficientNet-Lite0, which gives a logit of each class of ImageNet at
 each place (`nets.efficientnet_lite.EfficientNetClassMap`). The map of a noun is the
@@ -29,19 +29,43 @@ STRIDE = 32  # pixels from one place of a map to the next
 GRAIN = 64  # pixels: the long side is a multiple, so that few programs are compiled
 COUNT = 10  # classes of a noun
 SIMILAR = 0.6  # cosine: if all names are less similar, no class is that of the noun
+SURE = 1.6  # certainty of a place that needs no question; docs/results/words.py
 NEAR = 2.5  # places: two peaks as near as this agree
 
 
 class NounMap(NamedTuple):
     """The map of a noun, its highest place, and how sure it is that the thing is there.
 
-    `certainty` is the logit there times the share of classes whose own highest place is
-    near. From `places.SURE` on, no question is needed.
+    Row i, column j is at (`STRIDE` (i + `offset`), `STRIDE` (j + `offset`)) of the
+    picture with a short side of `SIDE` pixels. From a certainty of `limit` on, no
+    question is needed.
     """
 
     map: Float[np.ndarray, "rows columns"]
     peak: tuple[int, int]
     certainty: float
+    limit: float = SURE
+    offset: float = 0.0
+
+
+Find = Callable[[str, tuple[str, ...]], NounMap]  # of a noun, on sides of a picture
+Finder = Callable[[Picture], Find]
+
+
+def find_classes(picture: Picture) -> Find:
+    """A function that finds nouns in a picture by `search`.
+
+    The certainty is 0 for a noun to which no class is similar. Raises `UserError` if
+    the extra `text` is not installed.
+    """
+    maps = class_maps(picture)
+
+    def find(noun, sides):
+        nearest, similarity = nearest_classes(noun)
+        result = search(maps, nearest, sides)
+        return result if similarity >= SIMILAR else result._replace(certainty=0.0)
+
+    return find
 
 
 def class_maps(picture: Picture) -> Float[np.ndarray, "rows columns 1000"]:
@@ -60,12 +84,16 @@ def search(
     classes: Int[np.ndarray, "k"],
     sides: tuple[str, ...],
 ) -> NounMap:
-    """The mean map of `classes`, and its highest place on the given sides."""
+    """The mean map of `classes`, and its highest place on the given sides.
+
+    The certainty is the logit there times the share of classes whose own highest place
+    is near.
+    """
     own = maps[..., classes]
     allowed = on_sides(own.shape[:2], sides)
     own_mean = own.mean(-1)
-    peak = _highest(own_mean, allowed)
-    peaks = np.array([_highest(own[..., k], allowed) for k in range(len(classes))])
+    peak = highest(own_mean, allowed)
+    peaks = np.array([highest(own[..., k], allowed) for k in range(len(classes))])
     near = np.hypot(*(peaks - peak).T) <= NEAR
     return NounMap(own_mean, peak, float(own_mean[peak] * near.mean()))
 
@@ -96,7 +124,8 @@ def on_sides(
     return allowed
 
 
-def _highest(values: np.ndarray, allowed: np.ndarray) -> tuple[int, int]:
+def highest(values: np.ndarray, allowed: np.ndarray) -> tuple[int, int]:
+    """The row and column of the largest allowed value."""
     row, column = divmod(np.where(allowed, values, -np.inf).argmax(), values.shape[1])
     return int(row), int(column)
 

@@ -10,6 +10,7 @@ from colorjax.errors import UserError
 from colorjax.hints import Guide
 from colorjax.inference.pictures import Source, read_picture
 from colorjax.text.parse import parse
+from colorjax.words.classes import Finder, find_classes
 from colorjax.words.places import Place, Region, locate, stacked
 
 
@@ -30,18 +31,20 @@ def guide(
     picture: Source,
     places: Mapping[str, Place] | None = None,
     hints: Guide | None = None,
+    finder: Finder = find_classes,
 ) -> Guide:
     """The hints for a picture that a sentence asks for, such as "make the car red".
 
     `picture` is in any form that `Colorizer` takes. `places` say where things are, by
     the noun, or by sides and noun as in "left flower". `hints` are joined with those of
-    the sentence; where both color a pixel, `hints` win. The same arguments give the
-    same result. Raises `UnsureError` if a place has to be confirmed, and `UserError` if
-    the sentence is not understood, as `parse` and `locate` do.
+    the sentence; where both color a pixel, `hints` win. `finder` is that of `locate`.
+    The same arguments give the same result. Raises `UnsureError` if a place has to be
+    confirmed, and `UserError` if the sentence is not understood, as `parse` and
+    `locate` do.
     """
     pairs = parse(sentence)
     pixels = read_picture(picture)
-    return to_guide(locate(pairs, pixels, places), pixels.shape[:2], hints)
+    return to_guide(locate(pairs, pixels, places, finder), pixels.shape[:2], hints)
 
 
 def to_guide(

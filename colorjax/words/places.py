@@ -14,9 +14,9 @@ from colorjax.errors import UserError
 from colorjax.images import Picture
 from colorjax.text.parse import Pair
 from colorjax.words import classes
+from colorjax.words.classes import SURE, Find, Finder, find_classes
 from colorjax.words.grow import grow, lightness_of
 
-SURE = 1.6  # certainty of a place that needs no question; docs/results/words.py
 REACH = 0.4  # of the short side: a thing around a point ends there
 TINY = 1e-6  # logits
 OVERLAP = 0.1  # of the side: a thing on the left may reach over the middle
@@ -47,30 +47,34 @@ class Region(NamedTuple):
     """The place of a thing.
 
     `mask` has a short side of `grow.SIDE` pixels. `center` is (x, y), inside the thing,
-    in fractions of the picture's sides. `certainty` is that of `classes.NounMap`. It is
-    0 for a noun that no class is similar to, and infinite where a person gave the
-    place.
+    in fractions of the picture's sides. `certainty` and `limit` are those of
+    `classes.NounMap`; the certainty is infinite where a person gave the place.
     """
 
     pair: Pair
     mask: Bool[np.ndarray, "h w"]
     center: tuple[float, float]
     certainty: float = math.inf
+    limit: float = SURE
 
     @property
     def sure(self) -> bool:
         """Whether the place needs no question."""
-        return self.certainty >= SURE
+        return self.certainty >= self.limit
 
 
 def locate(
-    pairs: Sequence[Pair], picture: Picture, places: Mapping[str, Place] | None = None
+    pairs: Sequence[Pair],
+    picture: Picture,
+    places: Mapping[str, Place] | None = None,
+    finder: Finder = find_classes,
 ) -> list[Region]:
     """The regions of the pairs of a text, in the same order.
 
-    `places` are those that a person gives, by `Pair.name`. Other nouns are searched
-    (`classes.search`). Raises `UserError` if a place is outside of the picture or
-    belongs to no noun, or if the extra `text` is not installed.
+    `places` are those that a person gives, by `Pair.name`. Other nouns are searched by
+    `finder`: `find_classes` or a `clip_finder`. Raises `UserError` if a place is
+    outside of the picture or belongs to no noun, or if the extra `text` is not
+    installed.
     """
     places = places or {}
     names = [pair.name for pair in pairs]
@@ -80,7 +84,7 @@ def locate(
             raise UserError(f"'{name}' is no noun of the text; it has {nouns}")
         _check(name, place)
     lightness = lightness_of(picture)
-    regions, maps = [], None
+    regions, find = [], None
     for pair in pairs:
         if pair.name in places:
             likely, center = _around(places[pair.name], lightness.shape)
@@ -88,8 +92,8 @@ def locate(
         elif not pair.noun:
             regions.append(_side(pair, lightness.shape))
         else:
-            maps = classes.class_maps(picture) if maps is None else maps
-            regions.append(_search(pair, maps, lightness))
+            find = find or finder(picture)
+            regions.append(_search(pair, find, lightness))
     return regions
 
 
@@ -132,33 +136,31 @@ def _side(pair: Pair, shape: tuple[int, ...]) -> Region:
     return Region(pair, mask, (x, y))
 
 
-def _search(
-    pair: Pair,
-    maps: Float[np.ndarray, "rows columns c"],
-    lightness: UInt8[np.ndarray, "h w"],
-) -> Region:
-    """The region of a noun that the classifier points to."""
-    nearest, similarity = classes.nearest_classes(pair.noun)
-    result = classes.search(maps, nearest, pair.sides)
-    likely = _upsampled(result.map, lightness.shape)
+def _search(pair: Pair, find: Find, lightness: UInt8[np.ndarray, "h w"]) -> Region:
+    """The region of a noun that a network points to."""
+    result = find(pair.noun, pair.sides)
+    likely = _upsampled(result, lightness.shape)
     likely /= max(float(result.map[result.peak]), TINY)
     likely[~classes.on_sides(lightness.shape, pair.sides, OVERLAP)] = -1
-    y, x = (at / count for at, count in zip(result.peak, result.map.shape, strict=True))
+    y, x = (
+        (at + result.offset) / count
+        for at, count in zip(result.peak, result.map.shape, strict=True)
+    )
     mask = grow(lightness, likely, (x, y))
-    known = similarity >= classes.SIMILAR
-    return Region(pair, mask, (x, y), result.certainty if known else 0.0)
+    return Region(pair, mask, (x, y), result.certainty, result.limit)
 
 
 def _upsampled(
-    values: Float[np.ndarray, "rows columns"], size: tuple[int, ...]
+    noun: classes.NounMap, size: tuple[int, ...]
 ) -> Float[np.ndarray, "h w"]:
-    """A class map at each pixel of the picture, which has this size."""
+    """The map of a noun at each pixel of the picture, which has this size."""
+    half = 0.5 / classes.STRIDE  # of a pixel, in places of the map
     at = [
-        (np.arange(count) + 0.5) / count * full - 0.5 / classes.STRIDE
-        for count, full in zip(size, values.shape, strict=True)
+        (np.arange(count) + 0.5) / count * full - half - noun.offset
+        for count, full in zip(size, noun.map.shape, strict=True)
     ]
     grid = np.meshgrid(*at, indexing="ij")
-    return ndimage.map_coordinates(values, grid, order=1, mode="nearest")
+    return ndimage.map_coordinates(noun.map, grid, order=1, mode="nearest")
 
 
 def _around(

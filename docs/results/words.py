@@ -1,7 +1,7 @@
 """Measure what text brings: photographic stamps with masks, pasted on photographs.
 
     apt-get download tuxpaint-stamps-default && dpkg-deb -x tuxpaint-*.deb STAMPS
-    python docs/results/words.py STAMPS FOLDER [--half=choose] [--count=N]
+    python docs/results/words.py STAMPS FOLDER [--half=choose] [--count=N] [--clip=FILE]
 
 The stamps have captions and alpha, which is their mask. Every other one, with the
 photographs of one folder, chose the constants of `colorjax/words`; the others, on
@@ -9,7 +9,7 @@ photographs of other sources, are reported. Each stamp covers 6 % to 18 % of a s
 448 pixels. The text asks for it in four colors, with its true region, with its box, and
 with no help. The script also searches for it in the photograph without the stamp,
 where every place is wrong. For comparison, one hint in the stamp's middle asks for the
-same colors.
+same colors. With --clip, CLIP searches instead of the classifier.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from colorjax import Colorizer, images, words
 from colorjax.hints import Guide, Point
 from colorjax.text import vocabulary
 from colorjax.words import Box, Pair, Region
-from colorjax.words.places import SURE
+from colorjax.words.classes import SURE, Finder, find_classes
 
 SIDE = 448
 SHARES = 0.06, 0.18  # of the picture that a stamp covers
@@ -51,17 +51,19 @@ def main() -> None:
     parser.add_argument("stamps", type=Path, help="the unpacked Debian package")
     parser.add_argument("folder", type=Path, help="photographs")
     parser.add_argument("--half", choices=("choose", "report"), default="report")
+    parser.add_argument("--clip", type=Path, help="find by CLIP, from this file")
     parser.add_argument("--count", type=int, default=90, help="of stamps")
     args = parser.parse_args()
     colorizer = Colorizer.load()
     stamps = photographic(args.stamps)[args.half == "report" :: 2][: args.count]
     files = sorted(path for path in args.folder.rglob("*.*") if path.is_file())
     files = np.random.default_rng(0).permutation(np.array(files))
+    finder = words.clip_finder(args.clip) if args.clip else find_classes
     found, rows = [], {name: [] for name in ROWS}
     for number, stamp in enumerate(stamps):
         scene = paste(stamp, files[number % len(files)], number)
-        region = search(scene.noun, scene.picture)
-        absent = search(scene.noun, scene.photograph).certainty
+        region = search(scene.noun, scene.picture, finder)
+        absent = search(scene.noun, scene.photograph, finder).certainty
         found.append((inside(region, scene.mask), region.certainty, absent))
         print(number, scene.noun, np.round(found[-1], 2), flush=True)
         for name, values in recolor(colorizer, scene, region).items():
@@ -113,8 +115,8 @@ def paste(stamp: Path, file: Path, seed: int) -> Scene:
     return Scene(noun(stamp), np.array(page), mask, photograph)
 
 
-def search(noun: str, picture: np.ndarray) -> Region:
-    return words.locate([Pair(noun, (), "neutral")], picture)[0]
+def search(noun: str, picture: np.ndarray, finder: Finder) -> Region:
+    return words.locate([Pair(noun, (), "neutral")], picture, finder=finder)[0]
 
 
 def inside(region: Region, mask: np.ndarray) -> bool:

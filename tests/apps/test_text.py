@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from golden.clip_tensors import COARSE, clip_tensors, write_clip
 from helpers import encode, scene
 
 from colorjax import cli, images
@@ -90,13 +91,25 @@ def test_an_unsure_place_is_a_question(picture, command, monkeypatch, tmp_path):
     assert images.read(drawing.read_bytes()).shape == (60, 90, 3)
 
 
+def test_clip_searches_the_text(picture, command, tmp_path):
+    """Its certainty has not been measured, so each place is a question."""
+    file = write_clip(tmp_path, clip_tensors(COARSE))
+    text = "--text", "cat red", "--clip", file
+    code, err = command(picture, "--out", tmp_path / "x.png", *text)
+    assert code == 2 and "not sure where to find the cat, perhaps at" in err
+    assert (tmp_path / "x.png.places.png").exists()
+    text = *text, "--at", "cat=50%,50%"
+    assert command(picture, "--out", tmp_path / "x.png", *text)[0] == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--text", "house"], "--text: 'house': no word in it is a color"),
-        (["--box", BOX], "--box, --at and --places need --text"),
+        (["--box", BOX], "--box, --at, --places and --clip need --text"),
         (["--text", "red house", "--box", "house=1,2,3"], "'house=1,2,3' is no box"),
         (["--text", "red house", "--at", "house=1.2.3,1"], "is no point like"),
+        (["--text", "red house", "--clip", "/no/clip.pt"], "/no/clip.pt: No such file"),
         (["--text", "red house", "--at", "car=1,2"], "'car' is no noun of the text"),
         (["--text", "red house", "--at", "house=900,2"], "not inside the picture"),
     ],

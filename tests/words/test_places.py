@@ -1,11 +1,14 @@
 """Places of nouns and the hints that they become, without the classifier's weights."""
 
+import jax
 import numpy as np
 import pytest
+from golden.clip_tensors import COARSE, clip_tensors, write_clip
 
 from colorjax import words
 from colorjax.errors import UserError
 from colorjax.hints import Guide, Point, from_json, locate
+from colorjax.pretrained.clip import load_clip
 from colorjax.words import Box, Pair, Region, Spot, UnsureError, classes
 from colorjax.words.grow import grow
 
@@ -102,6 +105,31 @@ def test_a_thing_may_fill_the_picture(maps):
     maps(*[hill(7, 10, 0.1) + 10] * 9)
     (region,) = words.locate([CAR], picture(disc()))
     assert region.mask.all()
+
+
+def test_clip_finds_the_patch_that_is_nearest_to_the_noun(tmp_path):
+    """With random weights, against the towers alone. It is never sure."""
+    file = write_clip(tmp_path, clip_tensors(COARSE))
+    shown, clip = picture(disc()), load_clip(file)
+    rgb = np.repeat(np.float32(shown[None, ..., :1]) / 255, 3, axis=-1)
+    rgb = np.asarray(jax.image.resize(rgb, (1, 448, 640, 3), "linear"))
+    vectors = clip.image.apply(clip.image_variables, rgb, places=True)[0]
+    texts = ["a photo of a cat", "a photo", "a photo of a thing"]
+    texts = clip.encode([*texts, "a photo of a background"])
+    cosines = vectors @ texts.T / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    odds = 100 * (cosines[..., 0] - cosines[..., 1:].max(-1))[:, 10:]
+    row, column = np.unravel_index(odds.argmax(), odds.shape)
+    pair = Pair("cat", ("right",), RED)
+    (region,) = words.locate([pair], shown, finder=words.clip_finder(file))
+    x, y = (column + 10.5) / 20, (row + 0.5) / 14
+    assert region.center == pytest.approx((x, y)) and not region.sure
+    assert region.certainty == pytest.approx(odds.max(), abs=0.5)
+
+
+def test_clip_with_other_patches_is_refused(tmp_path):
+    file = write_clip(tmp_path, clip_tensors())
+    with pytest.raises(UserError, match="has patches of 4 pixels; places need those"):
+        words.clip_finder(file)
 
 
 def test_sides_narrow_the_place(maps):

@@ -21,7 +21,7 @@ def place_text(
     """
     size = picture.shape[:2]
     places = {mark.noun: mark.on(size) for mark in text.marks}
-    regions = words.locate(text.pairs, picture, places)
+    regions = words.locate(text.pairs, picture, places, text.finder)
     unsure = [region.pair.name for region in regions if not region.sure]
     if drawing is not None and (text.drawn or unsure):
         images.write(drawing, words.draw(picture, regions))

@@ -12,6 +12,7 @@ from colorjax.errors import UserError
 if TYPE_CHECKING:
     from colorjax.method import TextInput
     from colorjax.words import Pair, Place
+    from colorjax.words.classes import Finder
 
 BOX = re.compile(rf"(.+)={LENGTH},{LENGTH},{LENGTH},{LENGTH}")
 SPOT = re.compile(rf"(.+)={LENGTH},{LENGTH}")
@@ -40,13 +41,14 @@ class Mark(NamedTuple):
 class Text(NamedTuple):
     """The text of a command, and the places of its nouns.
 
-    `drawn` asks for a drawing of the regions beside each result. `network` says which
-    text the network of the run reads, if any.
+    `drawn` asks for a drawing of the regions beside each result. `finder` is that of
+    `words.locate`. `network` says which text the network of the run reads, if any.
     """
 
     pairs: "tuple[Pair, ...]"
     marks: list[Mark]
     drawn: bool
+    finder: "Finder"
     network: "TextInput | None" = None
 
 
@@ -88,6 +90,12 @@ def add_arguments(add: Callable[..., object]) -> None:
         action="store_true",
         help="also write NAME.places.png, which shows the regions of the text",
     )
+    add(
+        "--clip",
+        type=options.path,
+        metavar="FILE",
+        help="find the things of the text by CLIP, with weights from this file",
+    )
 
 
 def box(text: str) -> Mark:
@@ -106,17 +114,19 @@ def asked(args: argparse.Namespace) -> Text | None:
     Raises `UserError` if it is not understood, or if a package is missing.
     """
     if args.text is None:
-        if args.text_marks or args.places:
-            raise UserError("--box, --at and --places need --text")
+        if args.text_marks or args.places or args.clip:
+            raise UserError("--box, --at, --places and --clip need --text")
         return None
     options.need_extra("text", *NEEDED)
     from colorjax import words
+    from colorjax.words.classes import find_classes
 
     try:
         pairs = words.parse(args.text)
     except UserError as error:
         raise UserError(f"--text: {error}") from error
-    return Text(pairs, args.text_marks, args.places)
+    finder = words.clip_finder(args.clip) if args.clip else find_classes
+    return Text(pairs, args.text_marks, args.places, finder)
 
 
 def _mark(text: str, pattern: re.Pattern[str], message: str) -> Mark:

@@ -11,6 +11,7 @@ from colorjax.evaluation.metrics import (
     auc,
     calibration,
     classification,
+    clip_score,
     diversity,
     fid,
     image,
@@ -33,14 +34,16 @@ STANDARD = _by_name(  # closed forms, in every evaluation
     diversity.FAMILY,
     calibration.FAMILY,
 )
-NETWORKS = _by_name(classification.FAMILY, lpips.FAMILY, fid.FAMILY)  # on request
+NETWORKS = _by_name(  # on request
+    classification.FAMILY, lpips.FAMILY, fid.FAMILY, clip_score.FAMILY
+)
 SCORES, HISTOGRAM = "scores", "histogram"  # shown on the page; they have no values
 MEGABYTES, MILLISECONDS = "megabytes", "milliseconds"  # of a model, not its predictions
 ORDER = (  # of the columns: the paper's Table 1 first; a column not listed comes last
     *(MEGABYTES, MILLISECONDS, "auc", "auc_rebalanced", "auc_left_out", "top1", "top5"),
     *("auc_balanced", "psnr", "ssim", "rmse_ab", "lpips", "chroma_ratio"),
     *("colourfulness", "colourfulness_absolute", "colourfulness_difference"),
-    *("fid_same", "fid_disjoint", "nll", "ece"),
+    *("fid_same", "fid_disjoint", "clip_score", "nll", "ece"),
 )
 
 

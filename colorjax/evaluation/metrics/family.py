@@ -1,6 +1,6 @@
 """What a file of metrics exports: a `Family`, with its `Column`s in tables."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,15 +22,18 @@ class Context(NamedTuple):
     """What a family may need to build its metric.
 
     `prior` is that of the training split and `side` the size of the evaluated images in
-    pixels. `classifier` and `inception` are files of weights. `originals(net,
+    pixels. `classes` are the names of the classes of the images, if they have any.
+    `classifier`, `inception` and `clip` are files of weights. `originals(net,
     variables)` returns the moments of a network's features on the originals of the
     evaluated images, the same on a disjoint set, and the settings that name that set.
     """
 
     prior: Float[np.ndarray, "313"]
     side: int
+    classes: Sequence[str] = ()
     classifier: epath.PathLike | None = None
     inception: epath.PathLike | None = None
+    clip: epath.PathLike | None = None
     originals: Callable[[Any, Any], tuple[Any, Any, dict[str, Any]]] | None = None
 
 
