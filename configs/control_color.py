@@ -24,6 +24,6 @@ def get_config() -> ConfigDict:
     config.data.update(name="coco_captions", test_split="val", captions="captions")
     del config.method["space"]
     config.method.update(
-        name="control_color", text_encoder="use", turned=0.0, pairs=4, guidance=3.0
+        name="control_color", text_encoder="use", pairs=4, guidance=3.0
     )
     return config

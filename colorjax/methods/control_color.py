@@ -87,15 +87,12 @@ def build(
     order of the labels; without them the texts of training have colors only. The share
     `turned` of the images whose color is said is turned to the hue of another word. If
     the images have captions, these are the texts, and `nouns` and `turned` are not
-    used. A text may have at most so many `pairs` of a noun and a color when the run is
-    used.
+    used. In use, a text has at most so many `pairs` of a noun and a color.
 
     `local`, `globe` and `text` are the shares of the images with each condition.
     `hint_count` and `hint_side` are those of `simulate`. `guidance` multiplies what the
-    text changes: 0 is without text, 1 as trained, more is bolder. It costs a second
-    evaluation of the net unless it is 0 or 1.
-
-    Raises `UserError` where a value is out of range.
+    text changes: 0 is without text, 1 as trained, more is bolder, at the price of a
+    second evaluation of the net. Raises `UserError` where a value is out of range.
     """
     del prior
     kind = jnp.dtype(dtype)

@@ -22,7 +22,7 @@ from colorjax import runtime
 from colorjax.color import into_gamut, lab_to_rgb, rgb_to_lab
 from colorjax.distributed import make_mesh
 from colorjax.evaluation import protocol
-from colorjax.evaluation.engine import Predictor
+from colorjax.evaluation.engine import Metric, Predictor
 from colorjax.evaluation.metrics import Context, make_metrics
 from colorjax.evaluation.tables import table
 from colorjax.hints.simulate import simulate_globe
@@ -158,7 +158,6 @@ def true_words(runs: Runs, limit: int):
 
 def right_word():
     """A metric: the share of images whose middle has the true color word."""
-    from colorjax.evaluation.engine import Metric
 
     def stats(prediction, examples):
         own, true = (

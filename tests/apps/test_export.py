@@ -184,10 +184,11 @@ for path in sys.argv[2:]:
 
 
 @pytest.mark.slow
-def test_stablehlo_of_a_sampler(tmp_path, command):
+@pytest.mark.parametrize("name", ["palette", "control_color"])
+def test_stablehlo_of_a_sampler(name, tmp_path, command):
     """It has the noise of seed 0; ONNX is refused."""
     settings = {key: value for key, value in PALETTE.items() if key != "name"}
-    workdir, out = write_run(tmp_path / "run", "palette", **settings), tmp_path / "net"
+    workdir, out = write_run(tmp_path / "run", name, **settings), tmp_path / "net"
     code, _, err = command(workdir, "--format", "onnx", "--out", out)
     assert code == 2 and "--format stablehlo writes any" in err
     result = run_colorjax("export", workdir, "--format", "stablehlo", "--out", out)

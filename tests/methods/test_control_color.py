@@ -41,6 +41,10 @@ def drawn():
     return predict
 
 
+def simulated(*args):
+    return jax.jit(control_color._simulated, static_argnums=0)(*args)
+
+
 @pytest.fixture
 def without_hints(monkeypatch):
     """Hints and histograms take long to draw, and have tests of their own."""
@@ -111,9 +115,7 @@ def test_the_words_of_training(monkeypatch, without_hints):
         "label": jnp.where(count < 190, 1, -1),
         "mask": jnp.where(count < 195, 1.0, 0.0),
     }
-    text = control_color._simulated(model, jax.random.key(0), examples)[
-        1
-    ].conditions.text
+    text = simulated(model, jax.random.key(0), examples)[1].conditions.text
     assert text.shape == (200, 2, 513)
     color, noun = text[:190, 0], text[:190, 1]
     np.testing.assert_array_equal(color[:, 0], vectors("", ["yellow"])[0, 0])
@@ -136,6 +138,6 @@ def test_images_keep_their_colors_without_a_color_word_and_with_captions(
     monkeypatch.setattr(
         control_color, "word_vectors", lambda _, words: np.ones((len(words), 512))
     )
-    turned, seen = control_color._simulated(model, jax.random.key(0), examples)
+    turned, seen = simulated(model, jax.random.key(0), examples)
     np.testing.assert_array_equal(turned["ab"], examples["ab"])
     np.testing.assert_array_equal(seen.conditions.text[..., -1], 0.5 * captions)
