@@ -27,9 +27,6 @@ class TFDS:
         import tensorflow_datasets as tfds  # slow to import, and a folder needs none
 
         builder = _open(name, data_dir)
-        feature = builder.info.features.get("label")
-        named = isinstance(feature, tfds.features.ClassLabel)
-        self.classes: Sequence[str] = feature.names if named else ()
         self.data, self.split, self.version = name, split, builder.info.full_name
         self.captions = captions
         if captions and captions not in builder.info.features:
@@ -45,6 +42,9 @@ class TFDS:
             raise UserError(
                 f"data.name '{name}', split '{split}': {message}"
             ) from error
+        feature = builder.info.features.get("label")
+        named = isinstance(feature, tfds.features.ClassLabel)
+        self.classes: Sequence[str] = feature.names if named else ()
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -26,7 +26,7 @@ from colorjax.text.encoder import load_encoder
 
 SIDE = 448  # pixels of the short side
 STRIDE = 32  # pixels from one place of a map to the next
-GRAIN = 64  # pixels: the long side is a multiple, so that few programs are compiled
+GRAIN = 64  # pixels: both sides are multiples, so that few programs are compiled
 COUNT = 10  # classes of a noun
 SIMILAR = 0.6  # cosine: if all names are less similar, no class is that of the noun
 SURE = 1.6  # certainty of a place that needs no question; docs/results/words.py
@@ -73,10 +73,14 @@ def class_maps(picture: Picture) -> Float[np.ndarray, "rows columns 1000"]:
 
     Raises `UserError` if the extra `text` is not installed.
     """
+    return np.asarray(_classifier()(at_working_size(picture)[None]))[0]
+
+
+def at_working_size(picture: Picture) -> UInt8[np.ndarray, "h w 3"]:
+    """The picture with a short side of about `SIDE` pixels, in multiples of `GRAIN`."""
     small = to_working_size(picture, SIDE)
     height, width = (max(1, round(side / GRAIN)) * GRAIN for side in small.shape[:2])
-    rgb = images.resize(small, (height, width))
-    return np.asarray(_classifier()(rgb[None]))[0]
+    return images.resize(small, (height, width))
 
 
 def search(

@@ -12,19 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
-from colorjax import images
 from colorjax.color import lab_to_rgb, rgb_to_lab
 from colorjax.errors import UserError
 from colorjax.images import Picture
-from colorjax.inference.batching import to_working_size
 from colorjax.pretrained.clip import load_clip, unit
 from colorjax.words.classes import (
-    GRAIN,
-    SIDE,
     STRIDE,
     Find,
     Finder,
     NounMap,
+    at_working_size,
     highest,
     on_sides,
 )
@@ -57,11 +54,7 @@ def clip_finder(path: epath.PathLike) -> Finder:
         return unit(jnp.asarray(vectors))[0]
 
     def finder(picture: Picture) -> Find:
-        small = to_working_size(picture, SIDE)
-        height, width = (
-            max(1, round(side / GRAIN)) * GRAIN for side in small.shape[:2]
-        )
-        rgb = images.resize(small, (height, width))
+        rgb = at_working_size(picture)
         places = np.asarray(encode(clip.image_variables, rgb))
 
         def find(noun, sides):
