@@ -6,7 +6,7 @@
 
 from colorjax.words.guide import UnsureError, guide, overruled, to_guide
 from colorjax.words.parse import Pair, parse
-from colorjax.words.places import Box, Place, Region, Spot, draw, locate
+from colorjax.words.places import Box, Place, Region, Spot, draw, locate, stacked
 
 __all__ = [
     "Box",
@@ -20,5 +20,6 @@ __all__ = [
     "locate",
     "overruled",
     "parse",
+    "stacked",
     "to_guide",
 ]
