@@ -6,7 +6,16 @@
 
 from colorjax.words.guide import UnsureError, guide, overruled, to_guide
 from colorjax.words.parse import Pair, parse
-from colorjax.words.places import Box, Place, Region, Spot, draw, locate, stacked
+from colorjax.words.places import (
+    Box,
+    Place,
+    Region,
+    Spot,
+    check_names,
+    draw,
+    locate,
+    stacked,
+)
 
 __all__ = [
     "Box",
@@ -15,6 +24,7 @@ __all__ = [
     "Region",
     "Spot",
     "UnsureError",
+    "check_names",
     "draw",
     "guide",
     "locate",

@@ -3,7 +3,7 @@
 import argparse
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from colorjax.apps import options
 from colorjax.apps.guide.hint_options import LENGTH, fraction
@@ -36,6 +36,9 @@ class Mark(NamedTuple):
         return Spot(*parts) if is_spot else Box(*parts)
 
 
+Read = Callable[[str], Mark]
+
+
 class Text(NamedTuple):
     """The text of a command, and the places of its nouns.
 
@@ -47,8 +50,16 @@ class Text(NamedTuple):
     drawn: bool
 
 
-def add_arguments(add: Callable[..., object]) -> None:
-    """Declare, with `add`, the arguments for text."""
+def add_arguments(
+    add: Callable[..., object],
+    timed: Callable[[Read], Callable[[str], Any]] = lambda read: read,
+    before: str = "",
+) -> None:
+    """Declare, with `add`, the arguments for text.
+
+    `timed` makes types of values with a time of types of places; `before` names that
+    time.
+    """
     add(
         "--text",
         metavar="WORDS",
@@ -58,19 +69,19 @@ def add_arguments(add: Callable[..., object]) -> None:
     add(
         "--box",
         dest="text_marks",
-        type=box,
+        type=timed(box),
         action="append",
         default=[],
-        metavar="NOUN=X0,Y0,X1,Y1",
+        metavar=f"{before}NOUN=X0,Y0,X1,Y1",
         help="a box around a thing of the text, from its upper left to its lower right "
         "corner, in pixels or, as 25%%, of the picture; repeat the option for others",
     )
     add(
         "--at",
         dest="text_marks",
-        type=spot,
+        type=timed(spot),
         action="append",
-        metavar="NOUN=X,Y",
+        metavar=f"{before}NOUN=X,Y",
         help="a point inside a thing of the text",
     )
     add(
@@ -91,22 +102,28 @@ def spot(text: str) -> Mark:
 
 
 def asked(args: argparse.Namespace) -> Text | None:
-    """The text of the arguments, if there is one.
+    """The text of the arguments, if there is one. Raises `UserError` as `pairs`
+    does."""
+    own = pairs(args)
+    return Text(own, args.text_marks, args.places) if own else None
 
-    Raises `UserError` if it is not understood, or if a package is missing.
+
+def pairs(args: argparse.Namespace) -> "tuple[Pair, ...]":
+    """The pairs of the text of the arguments; none if there is no text.
+
+    Raises `UserError` if the text is not understood, or if a package is missing.
     """
     if args.text is None:
         if args.text_marks or args.places:
             raise UserError("--box, --at and --places need --text")
-        return None
+        return ()
     options.need_extra("text", *NEEDED)
     from colorjax import words
 
     try:
-        pairs = words.parse(args.text)
+        return words.parse(args.text)
     except UserError as error:
         raise UserError(f"--text: {error}") from error
-    return Text(pairs, args.text_marks, args.places)
 
 
 def _mark(text: str, pattern: re.Pattern[str], message: str) -> Mark:
