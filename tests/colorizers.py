@@ -7,8 +7,9 @@ import numpy as np
 from examples import UNIFORM
 from helpers import TINY
 
-from colorjax import files, methods
+from colorjax import files, images, methods
 from colorjax.inference.colorizer import Colorizer
+from colorjax.inference.distribution import Distribution
 from colorjax.method import to_examples
 from colorjax.train.checkpoint import save_nets
 
@@ -35,3 +36,21 @@ def write_run(workdir: Path, name: str = "zhang2016", **settings) -> Path:
     files.write_json(workdir / "config.json", TINY | dict(method=method, data=data))
     np.save(workdir / "prior.npy", UNIFORM)
     return workdir
+
+
+class GreyColorizer(Colorizer):
+    """Predicts no color, without a network."""
+
+    has_logits = stochastic = False
+    inputs, features, saturation = frozenset({"lightness"}), None, 1.0
+    text = None
+
+    def __init__(self):
+        pass
+
+    def predict(self, picture, **_):
+        if not isinstance(picture, np.ndarray):
+            return list(map(self.predict, picture))
+        lightness = images.resize(picture[..., 0], (24, 36)) / np.float32(2.55)
+        ab = np.zeros((24, 36, 2), np.float32)
+        return Distribution(picture.shape[:2], lightness, ab, None, 4)

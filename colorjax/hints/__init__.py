@@ -8,10 +8,9 @@ from colorjax.hints.guide import (
     Guide,
     Point,
     check_color,
-    from_json,
-    load,
 )
 from colorjax.hints.pixels import Hints, locate
+from colorjax.hints.reading import from_json, load
 
 __all__ = [
     "NEUTRAL",

@@ -3,7 +3,7 @@ have places, and of a palette and an exemplar, which have none.
 
 A color gives hue and chroma only: its ab is taken and its L is ignored. Where L leaves
 no room for that much chroma, as in white or black, the chroma is reduced to what the
-sRGB gamut holds. `load` and `from_json` read a guide.
+sRGB gamut holds. `reading` reads a guide.
 """
 
 import base64
@@ -11,23 +11,20 @@ import dataclasses
 import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from etils import epath
 from jaxtyping import Bool, UInt8, UInt16
 
-from colorjax import files, images
+from colorjax import images
 from colorjax.config import check_type
-from colorjax.errors import UserError, reason
+from colorjax.errors import UserError
 from colorjax.images import Picture
 
 COLOR = "#[0-9a-fA-F]{6}"
 NEUTRAL, GREY = "neutral", "#808080"  # the name of a color without chroma; such a color
 RADIUS = 1 / 64  # of the short side: 4 of 256 pixels, where a network gives one color
 EXEMPLAR_SIDE = 256  # pixels: the short side of an exemplar; the long one is at most 4x
-MAX_BYTES = 1 << 28  # of a file of hints
 PICTURES = ("strokes", "exemplar")  # the fields of a guide that are pictures
 
 
@@ -129,12 +126,28 @@ class Guide:
                 f"{size[1]}x{size[0]}; both must have the same size"
             )
 
+    def covered(self, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
+        """The pixels in the discs of points and under strokes, on a picture of
+        `size`."""
+        own = np.zeros(size, bool) if self.strokes is None else self.opaque().copy()
+        y, x = (np.arange(count) + 0.5 for count in size)
+        for point in self.points:
+            distance = np.hypot((y - point.y * size[0])[:, None], x - point.x * size[1])
+            own |= distance <= max(1.0, point.radius * min(size))
+        return own
+
     def joined(self, other: "Guide") -> "Guide":
-        """What both ask for; where they disagree, what `other` does."""
+        """What both ask for; where they disagree, what `other` does.
+
+        The strokes of both must have the same size.
+        """
         strokes = self.strokes if other.strokes is None else other.strokes
-        if self.strokes is not None and other.strokes is not None:
-            opaque = other.opaque()[..., None]
-            strokes = np.where(opaque, other.strokes, self.strokes)
+        if self.strokes is not None:
+            strokes = self.strokes.copy()
+            strokes[other.covered(strokes.shape[:2])] = 0
+            if other.strokes is not None:
+                strokes[other.opaque()] = other.strokes[other.opaque()]
+            strokes = strokes if (strokes[..., 3] == 255).any() else None
         return Guide(
             [*self.points, *other.points],
             strokes,
@@ -173,78 +186,3 @@ def _palette_color(color: str) -> str:
             f"palette: '{color:.50}' is no color; write colors as '#aa5533,#224488'"
         )
     return color.strip()
-
-
-def load(path: epath.PathLike) -> Guide:
-    """The guide in a JSON file, or that of the strokes in a PNG file.
-
-    Raises `UserError` if the file cannot be read or holds anything else.
-    """
-    suffix = Path(path).suffix.lower()
-    if suffix not in (".json", ".png"):
-        raise UserError(f"{path}: hints are in a file .json, or, as strokes, in a .png")
-    data = files.read_bytes(path, MAX_BYTES)
-    try:
-        if suffix == ".json":
-            return from_json(data)
-        return Guide(strokes=images.read_full(data, "strokes"))
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-
-
-def from_json(text: str | bytes, max_pixels: int = images.MAX_PIXELS) -> Guide:
-    """The guide that `Guide.to_json` wrote.
-
-    Raises `UserError` for other text, or if the strokes have more than `max_pixels`.
-    """
-    try:
-        values = json.loads(text)
-    except (RecursionError, ValueError) as error:  # too deeply nested; not JSON
-        raise UserError(f"not JSON ({reason(error)})") from error
-    types = {"points": list, "palette": list} | dict.fromkeys(PICTURES, str)
-    _check_fields("hints", values, Guide, types)
-    for point in values.get("points", []):
-        _check_fields("hint", point, Point)
-        for key in point.keys() - {"color"}:
-            point[key] = float(point[key])
-    points = [Point(**point) for point in values.pop("points", [])]
-    palette = [str(color) for color in values.pop("palette", [])]
-    pictures = {
-        key: _read_png(key, values[key], max_pixels)
-        for key in PICTURES
-        if key in values
-    }
-    return Guide(points, palette=palette, **(values | pictures))
-
-
-def _read_png(key: str, text: str, max_pixels: int) -> Picture:
-    """The picture in a text of base 64. Raises `UserError` if there is none."""
-    try:
-        data = base64.b64decode(text, validate=True)
-    except ValueError as error:
-        raise UserError(f"{key}: no picture ({reason(error)})") from error
-    return images.read_full(data, key, max_pixels)
-
-
-def _check_fields(
-    name: str,
-    values: Any,
-    kind: type[Guide | Point],
-    types: dict[str, type] | None = None,
-) -> None:
-    """Raise `UserError` unless `values`, from JSON, has the fields of a class.
-
-    `types` gives the types of the fields whose type in JSON is another.
-    """
-    if not isinstance(values, dict):
-        raise UserError(f"{name}: a {type(values).__name__}, expected a mapping")
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    for key, value in values.items():
-        if key not in fields:
-            raise UserError(
-                f"{name}: no such key as '{key:.50}'; there are {', '.join(fields)}"
-            )
-        check_type(f"{name}: {key}", value, (types or {}).get(key, fields[key].type))
-    for key, field in fields.items():
-        if field.default is dataclasses.MISSING and key not in values:
-            raise UserError(f"{name}: {key} is missing")

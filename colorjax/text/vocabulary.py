@@ -82,3 +82,15 @@ def _words(table: tuple[tuple[Any, ...], ...]) -> dict[str, Any]:
 COLORS = CSS_COLORS | _words(BASIC)
 CHROMA = _words(FACTORS)
 PLACES = _words(SIDES)
+NAMES = {value: name for name, value in reversed(CSS_COLORS.items())} | {
+    value: english.split()[0] for value, english, *_ in BASIC
+}
+
+
+def color_name(color: str, chroma: float) -> str:
+    """English words for a color: "pale blue", or "#123456" if it has no name."""
+    factors = {1.0: ""} | {
+        value: f"{words.split()[0]} " for value, words, *_ in FACTORS
+    }
+    name = NAMES.get(color, color)
+    return factors.get(chroma, f"{chroma:.2g} x ") + name

@@ -8,7 +8,16 @@ CLIP instead of a classifier.
 from colorjax.text.parse import Pair, parse
 from colorjax.words.clip import clip_finder
 from colorjax.words.guide import UnsureError, guide, overruled, to_guide
-from colorjax.words.places import Box, Place, Region, Spot, draw, locate
+from colorjax.words.places import (
+    Box,
+    Place,
+    Region,
+    Spot,
+    check_names,
+    draw,
+    locate,
+    stacked,
+)
 
 __all__ = [
     "Box",
@@ -17,11 +26,13 @@ __all__ = [
     "Region",
     "Spot",
     "UnsureError",
+    "check_names",
     "clip_finder",
     "draw",
     "guide",
     "locate",
     "overruled",
     "parse",
+    "stacked",
     "to_guide",
 ]

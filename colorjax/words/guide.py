@@ -1,10 +1,8 @@
 """From the regions of a text to hints: `to_guide`; from the text itself: `guide`."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Bool
 
 from colorjax.errors import UserError
 from colorjax.hints import Guide
@@ -62,22 +60,18 @@ def to_guide(
         x, y = region.center
         mask[min(int(y * size[0]), size[0] - 1), min(int(x * size[1]), size[1] - 1)] = 1
         strokes[mask] = *region.pair.levels(), 255
+    own = Guide(strokes=strokes, only_here=True)
     if hints is None:
-        return Guide(strokes=strokes, only_here=True)
+        return own
     hints.check_size(size)
-    strokes[_hinted(hints, size)] = 0
-    if hints.strokes is not None:
-        painted = hints.opaque()
-        strokes[painted] = hints.strokes[painted]
-    own = strokes if strokes[..., 3].any() else None
-    return dataclasses.replace(hints, strokes=own, only_here=True)
+    return own.joined(hints)
 
 
 def overruled(
     regions: Sequence[Region], hints: Guide, size: tuple[int, int]
 ) -> list[str]:
     """The names of the things that a hint recolors in part, because hints win."""
-    own = _hinted(hints, size)
+    own = hints.covered(size)
     return [r.pair.name for r, mask in stacked(regions, size) if (mask & own).any()]
 
 
@@ -88,13 +82,3 @@ def _question(regions: Sequence[Region]) -> str:
         x, y = (round(100 * part) for part in region.center)
         guesses.append(f"the {region.pair.name}, perhaps at {x}%,{y}%")
     return f"not sure where to find {'; '.join(guesses)}; give a box or a point"
-
-
-def _hinted(hints: Guide, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
-    """The pixels in the discs of points and under strokes."""
-    own = np.zeros(size, bool) if hints.strokes is None else hints.opaque().copy()
-    y, x = (np.arange(count) + 0.5 for count in size)
-    for point in hints.points:
-        distance = np.hypot((y - point.y * size[0])[:, None], x - point.x * size[1])
-        own |= distance <= max(1.0, point.radius * min(size))
-    return own

@@ -1,7 +1,7 @@
 """The places of the things of a text, `locate`, and a drawing of them, `draw`."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -77,11 +77,8 @@ def locate(
     installed.
     """
     places = places or {}
-    names = [pair.name for pair in pairs]
+    check_names(places, pairs)
     for name, place in places.items():
-        if name not in names:
-            nouns = ", ".join(f"'{own}'" for own in names)
-            raise UserError(f"'{name}' is no noun of the text; it has {nouns}")
         _check(name, place)
     lightness = lightness_of(picture)
     regions, find = [], None
@@ -95,6 +92,15 @@ def locate(
             find = find or finder(picture)
             regions.append(_search(pair, find, lightness))
     return regions
+
+
+def check_names(names: Iterable[str], pairs: Sequence[Pair]) -> None:
+    """Raise `UserError` unless each name is that of a pair."""
+    known = [pair.name for pair in pairs]
+    for name in names:
+        if name not in known:
+            nouns = ", ".join(f"'{own}'" for own in known)
+            raise UserError(f"'{name}' is no noun of the text; it has {nouns}")
 
 
 def draw(picture: Picture, regions: Sequence[Region]) -> UInt8[np.ndarray, "h2 w2 3"]:

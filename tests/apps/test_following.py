@@ -83,3 +83,27 @@ def test_a_saved_state_goes_on_the_same(flows):
         follower.advance(3.0, flows[2])
     assert len(second.guide.points) == 2
     assert second.guide.to_json() == first.guide.to_json()
+
+
+def test_strokes_that_were_just_given_survive_a_saved_state(flows):
+    strokes = np.zeros((*SIZE, 4), np.uint8)
+    strokes[100:140, 150:200] = 51, 85, 204, 255
+    timed = [Timed(0.0, Guide(strokes=strokes))]
+    first, second = Follower(timed), Follower(timed)
+    first.advance(0.0, None)
+    second.restore(first.to_arrays())
+    for follower in (first, second):
+        follower.advance(1.0, flows[0])
+    assert second.guide.to_json() == first.guide.to_json()
+
+
+def test_a_later_point_wins_over_earlier_strokes(flows):
+    strokes = np.full((*SIZE, 4), (51, 85, 204, 255), np.uint8)
+    later = Guide([Point(0.5, 0.5, "#aa5533", 0.1)])
+    follower = Follower([Timed(0.0, Guide(strokes=strokes)), Timed(1.0, later)])
+    follower.advance(0.0, None)
+    for flow in flows[:2]:
+        follower.advance(1.0, flow)
+    opaque = follower.guide.opaque()
+    assert len(follower.guide.points) == 1
+    assert not opaque[124, 152] and opaque[124, 200]

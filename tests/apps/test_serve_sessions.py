@@ -17,8 +17,8 @@ from colorjax import cli, images
 from colorjax.apps.serve import sessions as module
 from colorjax.apps.serve import uploads
 from colorjax.apps.serve.guides import scaled
-from colorjax.apps.serve.pictures import Settings
 from colorjax.apps.serve.sessions import Sessions
+from colorjax.apps.serve.settings import Settings
 from colorjax.apps.serve.uploads import unpack
 from colorjax.apps.serve.views import Views
 from colorjax.errors import UserError

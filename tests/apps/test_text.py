@@ -4,33 +4,15 @@ import json
 
 import numpy as np
 import pytest
+from colorizers import GreyColorizer
 from golden.clip_tensors import COARSE, clip_tensors, write_clip
 from helpers import encode, scene
 
 from colorjax import cli, images
 from colorjax.inference.colorizer import Colorizer
-from colorjax.inference.distribution import Distribution
 from colorjax.words import classes
 
 BOX = "house=30%,40%,70%,90%"
-
-
-class GreyColorizer(Colorizer):
-    """Predicts no color, without a network."""
-
-    has_logits = stochastic = False
-    text = None
-
-    def __init__(self):
-        pass
-
-    def predict(self, pictures, **_):
-        return list(map(self.predict_one, pictures))
-
-    def predict_one(self, picture):
-        lightness = images.resize(picture[..., 0], (24, 36)) / np.float32(2.55)
-        ab = np.zeros((24, 36, 2), np.float32)
-        return Distribution(picture.shape[:2], lightness, ab, None, 4)
 
 
 @pytest.fixture

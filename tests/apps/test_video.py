@@ -26,11 +26,13 @@ from helpers import (
 from skimage import data
 from skimage.color import rgb2lab
 
+from colorjax import images
 from colorjax.apps.video import pipeline
 from colorjax.apps.video.colorizer import VideoColorizer
 from colorjax.apps.video.ycbcr import ColorCoding
 from colorjax.evaluation.metrics.image import colorfulness_of
 from colorjax.inference.colorizer import Colorizer
+from colorjax.words import classes
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +167,57 @@ def test_wrong_hints(options, message, command, tmp_path):
     source = write_clip(tmp_path / "in.mkv", panned(1, (64, 80)), sound=None)
     (tmp_path / "text.json").write_text('{"text": "red car"}')
     options = [x.replace("FOLDER", str(tmp_path)) for x in options]
+    code, _, err = command(source, "--out", tmp_path / "out.mkv", *options)
+    assert code and message in err and "Traceback" not in err
+    assert not (tmp_path / "out.mkv").exists()
+
+
+BOX = "house=30%,30%,70%,70%"
+
+
+def test_a_thing_of_a_text_counts_from_its_time_to_the_cut(command, tmp_path):
+    first, second = panned(4, (64, 80)), [view[::-1] for view in panned(2, (64, 80))]
+    clip = [*first, *(np.ascontiguousarray(255 - view) for view in second)]
+    source = write_clip(tmp_path / "in.mkv", clip, codec="ffv1", sound=None)
+    plain, colored = tmp_path / "plain.mkv", tmp_path / "colored.mkv"
+    text = "--text", "make the house blue", "--box", f"0.04@{BOX}", "--places"
+    assert command(source, "--out", plain, "--crf", 0)[0] == 0
+    code, _, err = command(source, "--out", colored, "--crf", 0, *text)
+    assert code == 0, err
+    plain, colored = (rgb2lab(read_rgb(path)) for path in (plain, colored))
+    changed = np.abs(colored - plain).max((1, 2, 3)) > 5
+    assert changed.tolist() == [False, True, True, True, False, False]
+    assert colored[1, 32, 40, 2] < -10
+    drawing = tmp_path / "colored.mkv.0.04s.places.png"
+    assert images.read(drawing.read_bytes()).shape == (64, 80, 3)
+
+
+def test_an_unsure_place_is_a_question(command, tmp_path, monkeypatch):
+    """Before the network runs, with a drawing of the first frame."""
+    flat = np.zeros((14, 21, 1000), np.float32)
+    monkeypatch.setattr(classes, "class_maps", lambda _: flat)
+    monkeypatch.setattr(classes, "nearest_classes", lambda _: (np.arange(10), 0.9))
+    source = write_clip(tmp_path / "in.mkv", panned(2, (64, 80)), sound=None)
+    out = tmp_path / "out.mkv"
+    code, _, err = command(source, "--out", out, "--text", "red house, blue sky")
+    assert code == 2 and not out.exists()
+    assert "--box 'house=X0,Y0,X1,Y1' or --at 'house=X,Y'" in err
+    drawing = tmp_path / "out.mkv.places.png"
+    assert f"{drawing} shows the guess" in err and drawing.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--box", BOX], "--box, --at, --places and --clip need --text"),
+        (["--text", "red house", "--box", f"9@{BOX}"], "in.mkv ends before 9 s"),
+        (["--text", "red house", "--box", f"x@{BOX}"], "'x' is not a number"),
+        (["--text", "red house", "--at", "1@bus=1,2"], "'bus' is no noun of the text"),
+        (["--text", "house"], "--text: 'house': no word in it is a color"),
+    ],
+)
+def test_wrong_text(options, message, command, tmp_path):
+    source = write_clip(tmp_path / "in.mkv", panned(1, (64, 80)), sound=None)
     code, _, err = command(source, "--out", tmp_path / "out.mkv", *options)
     assert code and message in err and "Traceback" not in err
     assert not (tmp_path / "out.mkv").exists()
@@ -429,6 +482,7 @@ def test_memory_does_not_grow_with_length(workdir, tmp_path):
     code = """
 import sys
 from colorjax import cli
+from colorjax import images
 from colorjax.apps.video import pipeline
 from colorjax.apps.video.segments import Segments
 

@@ -3,7 +3,7 @@
 import pytest
 
 from colorjax.errors import UserError
-from colorjax.text.vocabulary import COLORS
+from colorjax.text.vocabulary import COLORS, color_name
 from colorjax.words import parse
 
 RED, BLUE, GREEN, YELLOW = (COLORS[x] for x in ("red", "blue", "green", "yellow"))
@@ -60,6 +60,20 @@ def test_a_factor_changes_the_chroma_alone():
     )
     assert 0 < pale < 0.7 * plain
     assert len(set(parse("pale white car")[0].levels())) == 1
+
+
+@pytest.mark.parametrize(
+    ("sentence", "name"),
+    [
+        ("pale blue car", "pale blue"),
+        ("white car", "grey"),
+        ("skyblue car", "skyblue"),
+        ("vivid light red car", "0.84 x red"),
+    ],
+)
+def test_colors_have_names(sentence, name):
+    (pair,) = parse(sentence)
+    assert color_name(pair.color, pair.chroma) == name
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,13 @@ def _add_color_arguments(add: Callable[..., object]) -> None:
     options.add_decoding(add)
     options.add_setting(add)
     add(
+        "--guidance",
+        type=options.number(0.0, 100.0),
+        metavar="W",
+        help="of a run whose network reads text: how much the text counts; 1 as "
+        "trained, more is bolder (default: the run's)",
+    )
+    add(
         "--samples",
         type=options.whole(1, 1000),
         metavar="N",

@@ -3,7 +3,7 @@
 import argparse
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from colorjax.apps import options
 from colorjax.apps.guide.hint_options import LENGTH, fraction
@@ -38,6 +38,9 @@ class Mark(NamedTuple):
         return Spot(*parts) if is_spot else Box(*parts)
 
 
+Read = Callable[[str], Mark]
+
+
 class Text(NamedTuple):
     """The text of a command, and the places of its nouns.
 
@@ -52,8 +55,16 @@ class Text(NamedTuple):
     network: "TextInput | None" = None
 
 
-def add_arguments(add: Callable[..., object]) -> None:
-    """Declare, with `add`, the arguments for text."""
+def add_arguments(
+    add: Callable[..., object],
+    timed: Callable[[Read], Callable[[str], Any]] = lambda read: read,
+    before: str = "",
+) -> None:
+    """Declare, with `add`, the arguments for text.
+
+    `timed` makes types of values with a time of types of places; `before` names that
+    time.
+    """
     add(
         "--text",
         metavar="WORDS",
@@ -63,27 +74,20 @@ def add_arguments(add: Callable[..., object]) -> None:
     add(
         "--box",
         dest="text_marks",
-        type=box,
+        type=timed(box),
         action="append",
         default=[],
-        metavar="NOUN=X0,Y0,X1,Y1",
+        metavar=f"{before}NOUN=X0,Y0,X1,Y1",
         help="a box around a thing of the text, from its upper left to its lower right "
         "corner, in pixels or, as 25%%, of the picture; repeat the option for others",
     )
     add(
         "--at",
         dest="text_marks",
-        type=spot,
+        type=timed(spot),
         action="append",
-        metavar="NOUN=X,Y",
+        metavar=f"{before}NOUN=X,Y",
         help="a point inside a thing of the text",
-    )
-    add(
-        "--guidance",
-        type=options.number(0.0, 100.0),
-        metavar="W",
-        help="of a run whose network reads text: how much the text counts; 1 as "
-        "trained, more is bolder (default: the run's)",
     )
     add(
         "--places",
@@ -109,24 +113,39 @@ def spot(text: str) -> Mark:
 
 
 def asked(args: argparse.Namespace) -> Text | None:
-    """The text of the arguments, if there is one.
+    """The text of the arguments, if there is one. Raises `UserError` as `pairs`
+    does."""
+    own = pairs(args)
+    return Text(own, args.text_marks, args.places, finder(args)) if own else None
 
-    Raises `UserError` if it is not understood, or if a package is missing.
+
+def pairs(args: argparse.Namespace) -> "tuple[Pair, ...]":
+    """The pairs of the text of the arguments; none if there is no text.
+
+    Raises `UserError` if the text is not understood, or if a package is missing.
     """
     if args.text is None:
         if args.text_marks or args.places or args.clip:
             raise UserError("--box, --at, --places and --clip need --text")
-        return None
+        return ()
     options.need_extra("text", *NEEDED)
+    from colorjax import words
+
+    try:
+        return words.parse(args.text)
+    except UserError as error:
+        raise UserError(f"--text: {error}") from error
+
+
+def finder(args: argparse.Namespace) -> "Finder":
+    """What searches for the things of the text: CLIP, if the arguments name its file.
+
+    Raises `UserError` if the file holds something else.
+    """
     from colorjax import words
     from colorjax.words.classes import find_classes
 
-    try:
-        pairs = words.parse(args.text)
-    except UserError as error:
-        raise UserError(f"--text: {error}") from error
-    finder = words.clip_finder(args.clip) if args.clip else find_classes
-    return Text(pairs, args.text_marks, args.places, finder)
+    return words.clip_finder(args.clip) if args.clip else find_classes
 
 
 def _mark(text: str, pattern: re.Pattern[str], message: str) -> Mark:

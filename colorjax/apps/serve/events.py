@@ -16,8 +16,9 @@ import gradio as gr
 from colorjax.apps.serve import uploads
 from colorjax.apps.serve.examples import EXAMPLES
 from colorjax.apps.serve.guides import places_only
-from colorjax.apps.serve.pictures import PNG, Settings
+from colorjax.apps.serve.pictures import PNG
 from colorjax.apps.serve.sessions import Session, Sessions
+from colorjax.apps.serve.settings import Settings
 from colorjax.apps.serve.views import VIEW, Views
 from colorjax.errors import UserError
 
@@ -93,7 +94,7 @@ class Events:
         if hints is not None and not self.views.colorizers[run].has_logits:
             lost = bool(hints.palette) or hints.exemplar is not None
             hints = places_only(hints)
-        picture.settings = Settings(run, hints=hints)
+        picture.settings = Settings(run, hints=hints, text=picture.settings.text)
         *page, shown = self.views.page(session, comparison)
         if lost:
             gr.Warning(PLACES_ONLY, ERROR_SECONDS)

@@ -4,6 +4,7 @@ The page edits the hints as JSON (`web/hints.js`). Its strokes have the size of 
 preview; files of hints have strokes of the size of the picture.
 """
 
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -16,6 +17,13 @@ from colorjax.apps.serve.events import key_of
 from colorjax.apps.serve.guides import scaled
 from colorjax.apps.serve.pictures import Picture, resized
 from colorjax.apps.serve.sessions import Session, Sessions
+from colorjax.apps.serve.texts import (
+    PlacedText,
+    Thing,
+    place_text,
+    read_things,
+    things_of,
+)
 from colorjax.apps.serve.views import Views
 from colorjax.color import into_gamut, lab_to_rgb
 from colorjax.errors import UserError
@@ -42,11 +50,18 @@ class HintEvents:
     def change_hints(self, value: Any, comparison: str, request: gr.Request):
         """The visitor changed the hints: update the pair of images and the command."""
         session, picture = self.sessions.get(key_of(request))
-        name, text = _fields(value, "picture", "hints")
+        name, hints, text = _fields(value, "picture", "hints", "text")
         if name != picture.folder.name:  # another picture was chosen meanwhile
-            return gr.skip(), gr.skip()
-        self._use(session, picture, self._read(text) if text else None)
-        return self.views.shown(session, picture, comparison)
+            return gr.skip(), gr.skip(), self.views.regions(picture)
+        guide, things = self._read(hints) if hints else None, read_things(text)
+        self._use(session, picture, guide, self._place(picture, things))
+        shown = self.views.shown(session, picture, comparison)
+        return *shown, self.views.regions(picture)
+
+    def understand(self, sent: gr.EventData, request: gr.Request):
+        """The visitor wrote a text: answer with its things."""
+        self.sessions.get(key_of(request))
+        return {"things": things_of(*_fields(sent._data, "sentence"))}
 
     def load_hints(self, comparison: str, sent: gr.EventData, request: gr.Request):
         """The visitor chose a file of hints: use them instead of those on the page."""
@@ -77,7 +92,7 @@ class HintEvents:
         size = picture.preview.shape[:2]
         prediction = self._predict(session, picture)
         prediction = resized(prediction, picture.settings, size)
-        places = prediction.hint_locations(ADVICE, picture.settings.hints)
+        places = prediction.hint_locations(ADVICE, picture.settings.guide(size))
         height, width = size
         advice = [[(x + 0.5) / width, (y + 0.5) / height] for y, x in places]
         return {"advice": advice}
@@ -91,10 +106,22 @@ class HintEvents:
             raise UserError(f"hints are JSON of at most {MAX_TEXT >> 20} MB")
         return from_json(text, self.sessions.max_pixels)
 
-    def _use(self, session: Session, picture: Picture, guide: Guide | None) -> None:
+    def _place(self, picture: Picture, things: list[Thing]) -> PlacedText | None:
+        """The regions of things on a picture."""
+        limit, before = self.sessions.max_pixels, picture.settings.text
+        return place_text(things, before, partial(picture.read, limit))
+
+    def _use(
+        self,
+        session: Session,
+        picture: Picture,
+        hints: Guide | None,
+        text: PlacedText | None = None,
+    ) -> None:
         """Give the picture other hints. Raises `UserError` if it cannot have them."""
-        if guide is not None:
-            size, run = picture.preview.shape[:2], picture.settings.run
+        settings = picture.settings._replace(hints=hints, text=text)
+        size, run = picture.preview.shape[:2], settings.run
+        if (guide := settings.guide(size)) is not None:
             anywhere = guide.palette or guide.exemplar is not None
             if anywhere and not self.views.colorizers[run].has_logits:
                 raise UserError(NO_DISTRIBUTION)
@@ -104,7 +131,7 @@ class HintEvents:
                 count = len(locate(guide, size, lightness).ab)
             if count > MAX_HINTS:
                 raise UserError(f"these are more than {MAX_HINTS} hints")
-        picture.settings = picture.settings._replace(hints=guide)
+        picture.settings = settings
 
 
 def _fields(value: Any, *keys: str) -> list[Any]:

@@ -13,7 +13,8 @@ from colorjax.apps.serve.views import COMPARISONS, FIRST_SEEDS, thumbnails
 
 MAX_TEMPERATURE = 2.0  # at which nearly every image is sepia
 WEB = Path(__file__).parent / "web"
-SCRIPTS = ("lab", "strokes", "hints", "hint_drawing", "hint_tools")  # of the hints
+# Of the hints:
+SCRIPTS = "lab", "strokes", "hints", "words", "hint_drawing", "hint_tools"
 ABOUT = """# Color for grey pictures
 This server keeps your photographs in memory until shortly after the page is closed, and
 sends them nowhere."""

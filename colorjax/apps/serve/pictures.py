@@ -1,4 +1,4 @@
-"""A photograph on the page of `colorjax serve`: `Picture`, `Settings`.
+"""A photograph on the page of `colorjax serve`: `Picture`.
 
 A picture has the uploaded file, a preview of bounded size, and the prediction of each
 run that was chosen. It is shown with different settings without running a network
@@ -11,14 +11,14 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
 
 from colorjax import files, images
 from colorjax.apps.guide.hint_files import HINTS
-from colorjax.apps.serve.guides import scaled
+from colorjax.apps.serve.settings import Settings
+from colorjax.apps.serve.texts import PlacedText
 from colorjax.errors import UserError
 from colorjax.hints import Guide
 from colorjax.inference.colorizer import Colorizer
@@ -33,26 +33,7 @@ PNG = ".png"
 FILES_PER_KIND = 3  # a browser may still be fetching the last but one
 
 Image = UInt8[np.ndarray, "h w 3"]
-
-
-class Settings(NamedTuple):
-    """The run that predicts the colors, and the keyword arguments of `decode`.
-
-    None stands for the temperature and the saturation of the run. The strokes of the
-    hints have the size of the preview.
-    """
-
-    run: str
-    temperature: float | None = None
-    saturation: float | None = None
-    seed: int | None = None
-    hints: Guide | None = None
-
-    def options(self, size: tuple[int, int]) -> dict[str, Any]:
-        """The keyword arguments of `decode` for the picture at a (height, width)."""
-        options = self._asdict() | {"hints": scaled(self.hints, size)}
-        del options["run"]
-        return options
+Key = tuple[str, int | None, tuple[Guide | None, PlacedText | None] | None]
 
 
 @dataclass(eq=False)
@@ -69,9 +50,7 @@ class Picture:
     preview: Image
     folder: Path
     settings: Settings
-    predictions: dict[tuple[str, int | None, Guide | None], Distribution] = field(
-        default_factory=dict
-    )
+    predictions: dict[Key, Distribution] = field(default_factory=dict)
     _fixed: dict[str, Path] = field(default_factory=dict)
     _recent: dict[str, deque[Path]] = field(default_factory=lambda: defaultdict(deque))
     _numbers: count = field(default_factory=count)
@@ -82,6 +61,8 @@ class Picture:
         arrays: list[np.ndarray] = [self.preview]
         if (hints := self.settings.hints) is not None:
             arrays += [x for x in (hints.strokes, hints.exemplar) if x is not None]
+        if (text := self.settings.text) is not None:
+            arrays += [region.mask for region in text.regions]
         for prediction in tuple(self.predictions.values()):
             arrays += [prediction.lightness, prediction.ab]
             arrays += [] if prediction.logits is None else [prediction.logits]
@@ -93,19 +74,25 @@ class Picture:
         own = Path(self.name).suffix.lower()
         return list(dict.fromkeys([own, PNG] if own in images.SUFFIXES else [PNG]))
 
+    def read(self, max_pixels: int) -> images.Picture:
+        """The picture at full size, which may have alpha or 16 bits."""
+        return images.read_full(self.data, self.name, max_pixels)
+
     def predict(
         self, colorizer: Colorizer, settings: Settings, max_pixels: int
     ) -> tuple[Distribution, bool]:
         """The prediction with these settings, and whether the network ran for it."""
         seed = settings.seed if colorizer.draws_noise else None
-        hints = settings.hints if colorizer.takes_hints else None
-        key = settings.run, seed, hints
+        steering = None
+        if colorizer.takes_hints and settings.has_hints:
+            steering = settings.hints, settings.text
+        key = settings.run, seed, steering
         if (prediction := self.predictions.get(key)) is not None:
             return prediction, False
-        image = images.read_full(self.data, self.name, max_pixels)
-        guide = scaled(hints, image.shape[:2])
+        image = self.read(max_pixels)
+        guide = settings.guide(image.shape[:2]) if steering else None
         prediction = colorizer.predict(image, seed=seed, hints=guide)
-        old = [other for other in self.predictions if hints and other[2]]
+        old = [other for other in self.predictions if steering and other[2]]
         for other in old:
             self.predictions.pop(other, None)
         self.predictions[key] = prediction
@@ -179,7 +166,7 @@ class Picture:
 
         Raises `UserError` if there are no hints.
         """
-        guide = scaled(self.settings.hints, prediction.size)
+        guide = self.settings.guide(prediction.size)
         if guide is None:
             raise UserError(f"{self.name}: there are no hints yet")
         return self.name + HINTS, guide.to_json().encode()
@@ -191,7 +178,7 @@ class Picture:
     def _write_comparison(
         self, prediction: Distribution, comparison: str, settings: Settings
     ) -> Path:
-        if comparison == "uncertainty" and settings.hints is not None:
+        if comparison == "uncertainty" and settings.has_hints:
             return self._write_jpeg(comparison, self._uncertainty(prediction, settings))
         kind = f"{comparison} of {settings.run}"
         if kind not in self._fixed:
@@ -205,8 +192,9 @@ class Picture:
         return self._fixed[kind]
 
     def _uncertainty(self, prediction: Distribution, settings: Settings) -> Image:
-        own = resized(prediction, settings, self.preview.shape[:2])
-        return uncertainty(own, hints=settings.hints)
+        size = self.preview.shape[:2]
+        own = resized(prediction, settings, size)
+        return uncertainty(own, hints=settings.guide(size))
 
     def _write_jpeg(self, kind: str, image: Image) -> Path:
         return self._write(kind, "picture.jpg", images.encode(image, "JPEG"))
@@ -235,8 +223,9 @@ def resized(
     prediction: Distribution, settings: Settings, size: tuple[int, int]
 ) -> Distribution:
     """The prediction for the picture at another size, with hints of these settings."""
-    guide = settings.options(size)["hints"]
-    seen = {name: guide.to_json() for name in prediction.network_hints}
+    guide = settings.guide(size)
+    json = "" if guide is None else guide.to_json()
+    seen = dict.fromkeys(prediction.network_hints, json)
     return replace(prediction, size=size, network_hints=seen)
 
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colorjax import files, images
-from colorjax.apps.serve.pictures import PREVIEW, Picture, Settings, limited
+from colorjax.apps.serve.pictures import PREVIEW, Picture, limited
+from colorjax.apps.serve.settings import Settings
 from colorjax.errors import UserError
 from colorjax.inference.colorizer import Colorizer
 from colorjax.inference.distribution import Distribution
@@ -169,7 +170,7 @@ class Sessions:
                 prediction = self.predict(session, picture, settings)
                 result = prediction, settings, kind, self.max_pixels
                 entries = [picture.encode_full(*result)]
-                if settings.hints is not None:
+                if settings.has_hints:
                     entries.append(picture.encode_hints(prediction))
                 for name, data in entries:
                     # Without a date of its own, an entry would get the current time.

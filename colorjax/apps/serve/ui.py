@@ -121,22 +121,28 @@ def _connect_hints(hinting: HintEvents, events: Events, components: Components) 
     """Connect the tools that edit the hints."""
     *_, stage, panel, _, seeds, seed = components
     hints, shown, options = panel.hints, [stage.pair, panel.command], _live()
-    change, suggest, advise, load, save, draw = map(
+    change, suggest, advise, understand, load, save, draw = map(
         reports_errors,
         [
             hinting.change_hints,
             hinting.suggest,
             hinting.advise,
+            hinting.understand,
             hinting.load_hints,
             hinting.save_hints,
             events.draw,
         ],
     )
-    hints.input(change, [hints, panel.comparison], shown, **options)
-    for question, handler in ((hints.place, suggest), (hints.advise, advise)):
-        question(handler, None, panel.answer, **options).success(
-            None, panel.answer, js=ANSWER
-        )
+    answered = [
+        hints.input(
+            change, [hints, panel.comparison], [*shown, panel.answer], **options
+        ),
+        hints.place(suggest, None, panel.answer, **options),
+        hints.advise(advise, None, panel.answer, **options),
+        hints.words(understand, None, panel.answer, **options),
+    ]
+    for event in answered:
+        event.success(None, panel.answer, js=ANSWER)
     hints.upload(load, panel.comparison, [hints, *shown], **_full_size())
     saved = hints.save(save, None, panel.file, **_full_size())
     saved.success(None, js=PRESS)

@@ -8,8 +8,9 @@ from typing import Any
 import gradio as gr
 
 from colorjax.apps.guide.hint_files import HINTS
-from colorjax.apps.serve.pictures import Picture, Settings
+from colorjax.apps.serve.pictures import Picture
 from colorjax.apps.serve.sessions import Session, Sessions
+from colorjax.apps.serve.settings import Settings
 
 COMPARISONS = ["grey", "original", "uncertainty"]
 SAMPLES = 4
@@ -92,12 +93,21 @@ class Views:
 
     def hints(self, picture: Picture) -> dict[str, Any]:
         """The hints of a picture, as `hints.js` edits them."""
-        guide, settings = picture.settings.hints, picture.settings
+        guide, text = picture.settings.hints, picture.settings.text
         return {
             "picture": picture.folder.name,
             "hints": "" if guide is None else guide.to_json(),
-            "advice": self.colorizers[settings.run].has_logits,
+            "text": [] if text is None else [x.to_json() for x in text.things],
+            "advice": self.colorizers[picture.settings.run].has_logits,
+            **self.regions(picture),
         }
+
+    def regions(self, picture: Picture) -> dict[str, Any]:
+        """The regions of the text of a picture, as `words.js` shows them."""
+        text, hints = picture.settings.text, picture.settings.hints
+        if text is None:
+            return {"regions": {}, "overruled": []}
+        return text.to_json(picture.preview.shape[:2], hints)
 
     def samples(
         self, session: Session, picture: Picture, settings: Settings, seeds: list[int]
@@ -138,11 +148,15 @@ class Views:
         saturation: float,
         seed: int | None,
     ) -> Settings:
-        """The settings that the controls of the page stand for, and the hints."""
+        """The settings that the controls of the page stand for, with the hints and the
+        text."""
         # Without an explicit temperature the run's own applies, without rounding.
         own = temperature == self.temperature(run)
         chosen = None if own or not self.colorizers[run].has_logits else temperature
-        return Settings(run, chosen, saturation, seed, picture.settings.hints)
+        own = picture.settings
+        return own._replace(
+            run=run, temperature=chosen, saturation=saturation, seed=seed
+        )
 
     def _command_line(self, name: str, settings: Settings) -> str:
         """The command that writes the same file."""
@@ -160,7 +174,7 @@ class Views:
         for key, value in options.items():
             if value is not None:
                 command += [f"--{key}", f"{value:g}"]
-        if settings.hints is not None:
+        if settings.has_hints:
             command += ["--hints", name + HINTS]
         return shlex.join([*command, "--out", "colorized/"])
 

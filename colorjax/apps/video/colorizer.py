@@ -66,7 +66,7 @@ class VideoColorizer:
         """The frames with their chroma planes, in the same order."""
         frames = iter(frames)
         while batch := list(itertools.islice(frames, self.options.batch)):
-            greys = [self._grey(frame) for frame in batch]
+            greys = list(map(self.video.grey, batch))
             inputs = [np.repeat(grey[..., None], 3, axis=2) for grey in greys]
             # With noise of their own the frames of a stochastic method would flicker.
             predictions = self.colorizer.predict(
@@ -74,10 +74,6 @@ class VideoColorizer:
             )
             for frame, grey, one in zip(batch, greys, predictions, strict=True):
                 yield self._colored(frame, _for_flow(grey, one), self._saturated(one))
-
-    def _grey(self, frame: Frame) -> UInt8[np.ndarray, "h w"]:
-        grey = self.video.coding.to_grey(frame.luma)
-        return np.round(255 * grey).astype(np.uint8)
 
     def _saturated(self, prediction: Distribution) -> Distribution:
         """The prediction with the saturation of the options, if they have one."""

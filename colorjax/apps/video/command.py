@@ -52,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_decoding(add)
     options.add_setting(add)
-    hinting.add_arguments(parser.add_argument_group("hints").add_argument)
+    group = parser.add_argument_group
+    hinting.add_arguments(group("hints").add_argument)
+    hinting.add_text_arguments(group("text; extra `text`").add_argument)
     add(
         "--audio",
         choices=("copy", "encode", "none"),

@@ -54,8 +54,7 @@ class Follower:
         while self.waiting and self.waiting[0].time <= time:
             guide = self.waiting.pop(0).guide
             self.guide = guide if self.guide is None else self.guide.joined(guide)
-            if guide.strokes is not None:
-                self._strokes, self._origin = self.guide.strokes, None
+            self._strokes, self._origin = self.guide.strokes, None
 
     def _move(self, flow: Flow) -> None:
         """Move the points and the strokes of the guide along the flow."""
@@ -92,6 +91,7 @@ class Follower:
         text = str(arrays["hints.guide"])
         self.guide = hints.from_json(text) if text else None
         self._origin = arrays.get("hints.origin")
+        self._strokes = self.guide and self.guide.strokes
         if "hints.strokes" in arrays:
             self._strokes = hints.from_json(str(arrays["hints.strokes"])).strokes
         count = int(arrays["hints.waiting"])

@@ -1,5 +1,5 @@
 """Hints for a film as the command line gives them: `--hint TIME@X,Y=COLOR[,RADIUS]`,
-`--hints TIME@FILE`, `--exemplar FILE`, `--palette COLORS`."""
+`--hints TIME@FILE`, `--exemplar FILE`, `--palette COLORS`, and text."""
 
 import argparse
 import dataclasses
@@ -8,13 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from colorjax.apps import options
-from colorjax.apps.guide import hint_options
+from colorjax.apps.guide import hint_options, text_options
 from colorjax.apps.guide.hint_files import HintFiles
 from colorjax.errors import UserError
 from colorjax.hints import Guide
 
 if TYPE_CHECKING:
     from colorjax.apps.video.following import Follower
+    from colorjax.apps.video.reader import Video
 
 
 seconds = options.number(0.0, 1e6)
@@ -52,9 +53,22 @@ def add_arguments(add: Callable[..., object]) -> None:
     hint_options.add_arguments(add)
 
 
-def timely(text: str, read: Callable[[str], Any]) -> Timely:
-    """A value TIME@VALUE, whose value `read` reads."""
+def add_text_arguments(add: Callable[..., object]) -> None:
+    """Declare, with `add`, the arguments for text; a place may have a time."""
+
+    def timed(read: Callable[[str], Any]) -> Callable[[str], Timely]:
+        return partial(timely, read=read, default=0.0)
+
+    text_options.add_arguments(add, timed, "[TIME@]")
+
+
+def timely(
+    text: str, read: Callable[[str], Any], default: float | None = None
+) -> Timely:
+    """A value TIME@VALUE, whose value `read` reads; the time may have a default."""
     time, separator, value = text.partition("@")
+    if not separator and default is not None:
+        return Timely(default, read(text))
     if not separator:
         raise argparse.ArgumentTypeError(
             f"'{text}' has no time; write seconds and @ before it, as 2.5@{text}"
@@ -62,16 +76,20 @@ def timely(text: str, read: Callable[[str], Any]) -> Timely:
     return Timely(seconds(time), read(value))
 
 
-def follower(args: argparse.Namespace, size: tuple[int, int]) -> "Follower":
-    """The hints of the arguments for a film of `size` = (height, width).
+def follower(args: argparse.Namespace, video: "Video") -> "Follower":
+    """The hints of the arguments for a film, those of the text included.
 
-    Raises `UserError` if a file cannot be used, or if a hint is outside of the frame.
+    Raises `UserError` if a file cannot be used, if a hint is outside of the frame, or
+    as `text_hints` does.
     """
     from colorjax.apps.video.following import Follower, Timed  # needs OpenCV
+    from colorjax.apps.video.text import text_hints
 
+    size = video.size
     if args.only_here and not (args.marks or args.hints):
         raise UserError("--only-here needs --hint or --hints")
-    timed = [
+    timed = text_hints(args, video)  # first, so that hints of the same time win
+    timed += [
         Timed(time, Guide([place.on(size)], None, args.only_here))
         for time, place in args.marks
     ]

@@ -36,10 +36,10 @@ def colorize(video: Video, target: Path, plan: Plan, args: argparse.Namespace) -
 
     `plan` is for the other streams; `args` are those of the command.
     """
+    hints = follower(args, video)  # first, because it may have a question
     settings = dict(args.settings)
     model = Colorizer.load(args.workdir or STARTER, args.step, settings, args.size)
     options = Options(args.batch, args.temperature, args.saturation)
-    hints = follower(args, video.size)
     colorizer = VideoColorizer(model, video, options, hints)
     segments = Segments(target, _job(args, model, hints, video.deinterlace))
     encoder = _Encoder(video, colorizer, segments, target.suffix.lower(), args.crf)

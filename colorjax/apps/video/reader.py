@@ -11,6 +11,7 @@ import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition, Stream
+from jaxtyping import UInt8
 
 from colorjax.apps.video import fields, levels
 from colorjax.apps.video.clock import Clock
@@ -71,6 +72,10 @@ class Video:
     def is_interlaced(self) -> bool:
         """Whether `frames` are interlaced."""
         return self.field_order is not None and not self.deinterlace
+
+    def grey(self, frame: Frame) -> UInt8[np.ndarray, "h w"]:
+        """The levels of a frame that has no color."""
+        return np.round(255 * self.coding.to_grey(frame.luma)).astype(np.uint8)
 
     def frames(self) -> Iterator[Frame]:
         """All frames that can be decoded, in order of time, which starts at 0."""

@@ -34,7 +34,7 @@ function drawLayer() {
   const open = one("details").open;
   layer.hidden = !open;
   stage(".frame").classList.toggle("hinting", open);
-  layer.classList.toggle("painting", tool !== "point");
+  layer.classList.toggle("painting", tool !== "point" || thing >= 0);
   Object.assign(layer, { onpointerdown: pointerDown, onpointermove: pointerMove,
     onpointerup: pointerUp, onpointercancel: pointerUp, onclick: click,
     onkeydown: keyDown, onkeyup: keyUp });
@@ -53,9 +53,12 @@ function drawLayer() {
     put(node, { x, y });
   });
   put(stage(".cross"), cross);
+  const uses = thing < 0 ? "Enter places a hint" : `Enter says that the ${
+    hints.text[thing].name} is there, Space sets a corner of a box around it`;
   stage(".cross").setAttribute("aria-label", `Cross at ${percent(cross.x)} from the ` +
-    `left, ${percent(cross.y)} from the top. Arrow keys move it, Enter places a hint`);
+    `left, ${percent(cross.y)} from the top. Arrow keys move it, ${uses}`);
   drawStrokes(hints.strokes ?? null);
+  drawRegions();
   drawDisc(current());
 }
 
@@ -122,21 +125,29 @@ function drawList() {
 function draw() {
   if (!stage(".layer")) return;
   drawLayer();
-  const count = named().length;
+  drawChips();
+  const count = named().length + hints.text.length;
   const title = "Say what color a place has";
   one("summary").textContent = count ? `${title} (${count})` : title;
   const state = selected >= 0 ? "selected" : place ? "place" : "point";
-  one(".help").textContent = HELP[tool === "point" ? state : tool];
-  one(".picker").hidden = tool === "eraser" || (tool === "point" && state === "point");
+  one(".help").textContent = helpWithThings() || HELP[tool === "point" ? state : tool];
+  for (const radio of element.querySelectorAll("[name=tool]")) {
+    radio.checked = thing < 0 && radio.value === tool;
+  }
+  one(".picker").hidden = thing >= 0 || tool === "eraser" ||
+    (tool === "point" && state === "point");
   drawSwatches("likely", [...offer.colors, NEUTRAL]);
   drawSwatches("recent", recent);
   drawFree();
   drawList();
-  one(".only input").checked = hints.only_here;
-  one(".size").hidden = tool === "point" && state === "point";
+  one(".only input").checked = hints.only_here || hints.text.length;
+  one(".only input").disabled = hints.text.length; // text colors its things only
+  one(".size").hidden = thing >= 0 || (tool === "point" && state === "point");
   one(".history").hidden = !past.length && !future.length && !count;
   one(".undo").disabled = !past.length;
   one(".redo").disabled = !future.length;
-  for (const part of ["ol", ".clear", ".save", ".only"]) one(part).hidden = !count;
+  for (const part of [".clear", ".save", ".only"]) one(part).hidden = !count;
+  one("ol").hidden = !named().length;
+  one(".things").hidden = !hints.text.length;
   one(".advise").hidden = one(".like").hidden = !props.value?.advice;
 }

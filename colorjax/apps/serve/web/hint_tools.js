@@ -2,9 +2,9 @@
 // before.
 
 function show() { // the page has another picture, or the hints of a file
-  const { picture: name, hints: text, loaded } = props.value ?? {};
+  const { picture: name, hints: own, text, loaded } = props.value ?? {};
   if (!name) return;
-  const next = text ? { ...NONE, ...JSON.parse(text) } : NONE;
+  const next = own || text.length ? { ...NONE, ...JSON.parse(own || "{}"), text } : NONE;
   deselect();
   advice = [];
   if (name !== picture) {
@@ -12,6 +12,7 @@ function show() { // the page has another picture, or the hints of a file
     [past, future] = histories.get(name);
     hints = saved = next;
     picture = name;
+    ({ regions, overruled } = props.value);
   } else if (loaded) {
     hints = next;
     finish();
@@ -21,15 +22,16 @@ function show() { // the page has another picture, or the hints of a file
 
 function useTool(name) {
   tool = name;
-  one(`[value=${name}]`).checked = true;
   deselect();
   if (tool === "brush") ask(cross.x, cross.y);
   draw();
 }
 
-function pressed({ target }) {
-  const { color: own, select: row, remove: gone } = target.dataset;
+function pressed({ target, detail }) { // detail is 0 for a key
+  const { color: own, select: row, remove: gone, thing: chip, forget } = target.dataset;
   if (own) useColor(own);
+  else if (chip) chooseThing(Number(chip) === thing ? -1 : Number(chip), !detail);
+  else if (forget) removeThing(Number(forget));
   else if (row) select(Number(row));
   else if (gone in WITHOUT_PLACE) drop(gone);
   else if (gone) remove(Number(gone));
@@ -115,6 +117,7 @@ element.addEventListener("change", (event) => {
   if (event.target.type === "range") moved(event);
   else chosen(event);
 });
+element.addEventListener("submit", understand);
 element.addEventListener("keydown", escaped);
 element.addEventListener("keydown", undoByKey);
 for (const type of ["dragover", "drop"]) element.addEventListener(type, dropped);

@@ -1,9 +1,9 @@
 // The hints of the picture on the page: the tools beside it and the layer over it.
-// `props.value` is {picture, hints, advice, loaded}: `hints` is JSON of `Guide`, or
-// empty; `advice` says whether the server knows where a hint would help, `loaded`
-// whether the hints are those of a file. An event "answer" has what the server replies
-// to the events "place" and "advise".
-const NONE = { points: [], only_here: false };
+// `props.value` is {picture, hints, text, advice, loaded, ...}: `hints` is JSON of
+// `Guide`, or empty; `text` and the rest are for `words.js`; `advice` says whether the
+// server knows where a hint would help, `loaded` whether the hints are those of a file.
+// An event "answer" has what the server replies to other events.
+const NONE = { points: [], only_here: false, text: [] };
 const WITHOUT_PLACE = { // what else hints may hold, and its name in the list
   strokes: "Strokes",
   palette: "Palette",
@@ -52,8 +52,9 @@ const current = () => (selected >= 0 ? hints.points[selected] : place);
 // ---- Changes. A change that is not final is shown, but "Undo" skips it.
 
 function send() {
-  const text = named().length ? JSON.stringify(hints) : "";
-  props.value = { ...props.value, hints: text };
+  const { text, ...rest } = hints;
+  const own = named().length ? JSON.stringify(rest) : "";
+  props.value = { ...props.value, hints: own, text };
   trigger("input");
 }
 
@@ -87,8 +88,8 @@ function step(from, to) { // undo or redo
 }
 
 function undoByKey(event) { // Ctrl+Z, and with Shift the way back
-  const { key, ctrlKey, metaKey, shiftKey } = event;
-  if (!(ctrlKey || metaKey) || key.toLowerCase() !== "z") return false;
+  const { key, ctrlKey, metaKey, shiftKey, target } = event;
+  if (target.type === "text" || !(ctrlKey || metaKey) || key.toLowerCase() !== "z") return false;
   step(...(shiftKey ? [future, past] : [past, future]));
   event.preventDefault();
   return true;
@@ -121,7 +122,7 @@ function useColor(chosen, final = true) {
 // ---- Places.
 
 function deselect() {
-  selected = -1;
+  selected = thing = -1;
   place = mixed = null;
 }
 
@@ -149,6 +150,8 @@ function select(index, keyboard = false) {
 }
 
 function answered({ detail: answer }) {
+  if (answer.things) return addThings(answer.things);
+  if (answer.regions) return showRegions(answer);
   if (answer.advice) advice = answer.advice;
   else offer = answer;
   color ??= offer.colors[0] ?? NEUTRAL;
@@ -168,7 +171,8 @@ function at(event) {
 function pointerDown(event) {
   if (event.button !== 0) return;
   const point = event.target.closest(".point");
-  if (tool === "point" && point) {
+  if (thing >= 0) corner = at(event);
+  else if (tool === "point" && point) {
     select(Number(point.dataset.index));
     drag = true;
   } else if (tool !== "point") {
@@ -181,6 +185,7 @@ function pointerDown(event) {
 
 function pointerMove(event) {
   const to = at(event);
+  if (thing >= 0) return corner && drawBox(boxOf(corner, to));
   if (drag) movePoint(selected, to.x, to.y, false);
   else if (tool !== "point") drawDisc(to);
   if (!stroke) return;
@@ -188,8 +193,9 @@ function pointerMove(event) {
   stroke = to;
 }
 
-function pointerUp() {
-  if (drag) {
+function pointerUp(event) {
+  if (corner) placeThing(event.type === "pointerup" ? at(event) : null);
+  else if (drag) {
     const moved = hints !== saved;
     finish();
     if (moved) select(selected);
@@ -203,6 +209,7 @@ function pointerUp() {
 }
 
 function click(event) {
+  if (thing >= 0) return;
   const advised = event.target.closest(".advice button");
   if (advised) choosePlace(...advice[advised.dataset.index], event.detail === 0);
   else if (event.target.closest(".cross")) choosePlace(cross.x, cross.y, true);
@@ -212,7 +219,7 @@ function click(event) {
 }
 
 function keyDown(event) {
-  if (undoByKey(event)) return;
+  if (undoByKey(event) || placeByKey(event)) return;
   const point = event.target.closest(".point");
   const index = Number(point?.dataset.index);
   const arrow = ARROWS[event.key];
