@@ -4,7 +4,7 @@
 
 The net has a quarter of the width of DDColor-T, 32 queries and 3 layers. Nothing starts
 from published weights, so the learning rate is higher than the authors'. The perceptual
-term is off, because VGG-16 costs more than all the rest. docs/results/cifar10.md shows
+term is off, because VGG-16 costs more than all the rest. docs/results/ddcolor.md shows
 what to expect.
 """
 
