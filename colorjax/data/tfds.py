@@ -42,7 +42,7 @@ class TFDS:
             raise UserError(
                 f"data.name '{name}', split '{split}': {message}"
             ) from error
-        feature = builder.info.features.get("label")
+        feature = dict(builder.info.features).get("label")
         named = isinstance(feature, tfds.features.ClassLabel)
         self.classes: Sequence[str] = feature.names if named else ()
 

@@ -343,6 +343,19 @@ def test_tfds_in_a_fresh_process():
     assert out.split() == ["40", "False"]
 
 
+def test_names_of_classes(folder, tmp_path):
+    """Of TFDS, of subfolders, of some of their images; and where there are none."""
+    assert list(drawings().source("test").classes) == ["meadow", "house"]
+    write_folder(tmp_path / "sheep", 2)
+    write_folder(tmp_path / "cow", 1)
+    options = dict(root=str(tmp_path), holdout="sorted")
+    assert ImageDataset(**options).source("all").classes == ["cow", "sheep"]
+    (tmp_path / "list.txt").write_text("sheep/001.png\n")
+    some = ImageDataset(**options, list=str(tmp_path / "list.txt")).source("all")
+    assert some.classes == ["cow", "sheep"] and some[0].label == 1
+    assert ImageDataset(root=str(folder)).source("all").classes == []
+
+
 @pytest.fixture
 def copied(tmp_path):
     """A copy of the data set and a function that edits one of its JSON files."""

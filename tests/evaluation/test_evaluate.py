@@ -11,6 +11,7 @@ import jax
 import noisy
 import numpy as np
 import pytest
+from golden.clip_tensors import COARSE, clip_tensors, write_clip
 from helpers import FIXTURES, ROOT, TINY, run_evaluate, write_folder
 
 from colorjax.errors import UserError
@@ -186,6 +187,19 @@ def test_a_wrong_classifier_leaves_the_other_metrics(runs, evaluate, tmp_path):
         results = json.loads((tmp_path / "evaluation.json").read_text())
         assert {"auc", "ssim"} <= set(results["rows"]["grey"])
         assert "top1" not in results["rows"]["grey"]
+
+
+def test_clip_score_of_the_classes(runs, evaluate, tmp_path):
+    file = write_clip(tmp_path, clip_tensors(COARSE))
+    flags = "--metrics=clip", f"--clip={file}", "--baselines=original"
+    result = evaluate(f"--workdir={runs[1]}", *flags, f"--out={tmp_path}")
+    assert result.code == 0, result.err
+    assert "CLIP score" in result.out
+    results = json.loads((tmp_path / "evaluation.json").read_text())
+    scores = [row["clip_score"]["value"] for row in results["rows"].values()]
+    assert len(scores) == 2 and all(0 <= score <= 100 for score in scores)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert results["protocol"]["metrics"]["clip"]["sha256"] == digest
 
 
 def test_a_network_that_predicts_nan_is_reported(runs, evaluate, tmp_path):
