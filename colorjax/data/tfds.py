@@ -43,7 +43,8 @@ class TFDS:
     def __getitem__(self, index: int) -> EncodedImage:
         try:
             row = self.rows[index]
-            return EncodedImage(bytes(row["image"]), int(row.get("label", -1)))
+            data = bytes(row["image"])
+            return EncodedImage(lambda: data, int(row.get("label", -1)))
         except Exception as error:  # array_record, protobuf and TFDS raise many types
             raise UserError(
                 f"{self.name(index)}: corrupt record ({reason(error)})"

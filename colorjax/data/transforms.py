@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from colorjax import images
+from colorjax.data.reduced import Reduced
 from colorjax.data.sources import Source
 from colorjax.errors import UserError
 
@@ -18,6 +19,7 @@ Example = dict[str, Any]
 
 def training_example(
     source: Source,
+    reduced: Reduced,
     resize: int,
     crop: int,
     zoom: float,
@@ -28,22 +30,26 @@ def training_example(
     """A random square crop of side `crop`, mirrored half of the time if `mirror`.
 
     The image's short side is `resize` times a random factor from 1 to `zoom`, whose
-    logarithm is uniform. A large JPEG file is decoded at a reduced scale.
+    logarithm is uniform.
     """
     top, left, flip, amount = rng.random(4)
     short = round(resize * zoom**amount)
     mirrored = mirror and bool(flip < 0.5)
-    return _example(source, index, short, crop, (top, left), mirrored, True)
+    return _example(source, index, short, crop, (top, left), mirrored, reduced)
 
 
 def evaluation_example(
-    source: Source, side: int, others: Source | None, reduced: bool, index: int
+    source: Source,
+    side: int,
+    others: Source | None,
+    reduced: Reduced | None,
+    index: int,
 ) -> Example:
     """The center square of side `side`, the short side of the resized image.
 
     An `index` past the end of the source gives padding, with "index" -1. With `others`
-    the example has an "other" image, drawn from there by `index`. With `reduced` a
-    large JPEG file is decoded at a reduced scale, as in training.
+    the example has an "other" image, drawn from there by `index`. With `reduced`
+    it is made of a reduced image, as in training.
     """
 
     def center(source, index):
@@ -75,7 +81,7 @@ def _example(
     side: int,
     corner: tuple[float, float],
     mirror: bool,
-    reduced: bool,
+    reduced: Reduced | None,
 ) -> Example:
     """A square of `side` pixels from the image with a short side of `short` pixels.
 
@@ -84,7 +90,10 @@ def _example(
     try:
         encoded = source[index]
         name = source.name(index)
-        image = images.read(encoded.data, name, short if reduced else None)
+        if reduced is None:
+            image = images.read(encoded.data, name)
+        else:
+            image = reduced.read(encoded, name)
     except (UserError, OSError):
         return _blank(side, index)
     size = images.short_size(image, short)
