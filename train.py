@@ -93,6 +93,8 @@ def main() -> int:
         checkpoints, steps = workdir.checkpoints, config["steps"]
         begin = checkpoints.latest() or 0
         state = initial_state(workdir, begin)
+        if cache := experiment.dataset.image_cache:
+            report(str(cache))
         prior = workdir.prior  # a new run passes over its images once
         report(describe_parameters(state.nets))
 

@@ -24,6 +24,7 @@ CPU = {
     "shipped": ["shipped"],
     "winograd": ["winograd"],
     "input": ["input"],
+    "photographs": ["photographs"],
     "start": ["start"],
     "scaling": ["scaling"],
     "evaluation": ["evaluation"],

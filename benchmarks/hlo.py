@@ -1,5 +1,5 @@
 """Reading a program that XLA has optimized, as the text that `as_text()` gives:
-`exchanged`, `offenders`, `memory_traffic`."""
+`exchanged`, `collectives`, `offenders`, `memory_traffic`."""
 
 import math
 import re
@@ -52,6 +52,11 @@ def exchanged(hlo: str) -> list[Exchanged]:
         for _, result, operation in COLLECTIVE.findall(hlo)
         for dtype, shape, _ in _arrays(result)
     ]
+
+
+def collectives(hlo: str) -> int:
+    """How many collectives an optimized program has; one may exchange many arrays."""
+    return len(COLLECTIVE.findall(hlo))
 
 
 def offenders(arrays: list[Exchanged], parameters: list[tuple[int, ...]]) -> list[str]:

@@ -78,8 +78,12 @@ data.close()
 """
 
 
-def write_jpegs(folder: Path, count: int) -> None:
-    """`count` JPEG files of 500 x 375 pixels, cut out of seven photographs."""
+def write_jpegs(folder: Path, count: int, width: int = 500, noise: float = 0) -> None:
+    """`count` JPEG files of 4:3, cut out of seven photographs, `width` pixels wide.
+
+    `noise` is the standard deviation of the noise of each sample, like that of a
+    camera. Enlarged photographs without it would make small files.
+    """
     from PIL import Image
     from skimage import data
     from sklearn.datasets import load_sample_images
@@ -93,7 +97,13 @@ def write_jpegs(folder: Path, count: int) -> None:
         left = random.uniform(0, image.width - 4 * scale)
         top = random.uniform(0, image.height - 3 * scale)
         box = (left, top, left + 4 * scale, top + 3 * scale)
-        image = image.resize((500, 375), Image.Resampling.BICUBIC, box)
+        size = (width, 3 * width // 4)
+        image = image.resize(size, Image.Resampling.BICUBIC, box)
+        if noise:
+            grain = random.normal(0, noise, (*size[::-1], 1)).astype("f4")
+            image = Image.fromarray(
+                (np.asarray(image) + grain).clip(0, 255).astype("u1")
+            )
         image.save(folder / f"{i:04d}.jpg", quality=92)
 
 

@@ -11,13 +11,16 @@ the devices exchange anything but gradients and BatchNorm's moments. With `--sha
 device holds a part of the state (`step.shard`). Then they exchange parameters, too, and
 nothing is checked.
 
-The times are predictions, never measured: all rates are the chip's peak, nothing
-overlaps, and no collective has a latency.
+The times are predictions, never measured: all rates are the chip's peak, and nothing
+overlaps. A collective passes along each axis of the slice, there and back. An axis of
+16 chips or more is a ring, in which the farthest chip is half of it away; a shorter one
+is a line. A hop takes 1 us, an assumption.
 
     compute  = FLOPs a device / peak rate of bfloat16
     memory   = bytes a device moves to and from HBM / its bandwidth
     exchange = 2 (n - 1) / n * bytes of all-reduces / bandwidth of all links, one way
-    step     = max(compute, memory) + exchange
+    latency  = collectives * 2 * hops along all axes * 1 us
+    step     = max(compute, memory) + exchange + latency
 """
 
 import argparse
@@ -29,6 +32,7 @@ import os
 import pathlib
 import sys
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -63,12 +67,32 @@ CHIPS = {  # from the vendor's published specifications
 }
 
 
-def predict(chip: Chip, devices: int, flops: float, moved: float, reduced: float):
-    """Seconds of a step by part, and in all, after the formulas above."""
-    compute, memory = flops / chip.flops, moved / chip.bandwidth
-    exchange = 2 * (devices - 1) / devices * reduced / chip.links
-    step = max(compute, memory) + exchange
-    return dict(compute=compute, memory=memory, exchange=exchange, step=step)
+HOP = 1e-6  # seconds
+RING = 16  # chips: a shorter axis has no link between its ends
+
+
+class Work(NamedTuple):
+    """What a device does in a step: FLOPs, bytes moved, bytes reduced, collectives."""
+
+    flops: float
+    moved: float
+    reduced: float
+    collectives: int
+
+
+def predict(chip: Chip, shape: Sequence[int], devices: int, work: Work):
+    """Seconds of a step by part, and in all, after the formulas above.
+
+    `shape` are the chips along each axis of the slice.
+    """
+    compute, memory = work.flops / chip.flops, work.moved / chip.bandwidth
+    exchange = 2 * (devices - 1) / devices * work.reduced / chip.links
+    hops = sum(n // 2 if n >= RING else n - 1 for n in shape)
+    latency = work.collectives * 2 * hops * HOP
+    step = max(compute, memory) + exchange + latency
+    return dict(
+        compute=compute, memory=memory, exchange=exchange, latency=latency, step=step
+    )
 
 
 def compiled_step(name: str, batch: int, mesh: Mesh, shard: bool):
@@ -95,9 +119,10 @@ def topology_row(
     `config` is the name of a config. `batch` is that of a chip, `whole` that of all,
     which counts where it is given. With `shard` the state is in parts.
     """
-    kind, _, shape = name.partition(":")
+    kind, _, axes = name.partition(":")
     try:
-        chips = math.prod(int(n) for n in shape.split("x"))
+        shape = [int(n) for n in axes.split("x")]
+        chips = math.prod(shape)
         slice_ = topologies.get_topology_desc(platform="tpu", topology_name=name)
     except (ValueError, jax.errors.JaxRuntimeError) as error:
         sys.exit(f"benchmarks.pod: {name}: no such topology ({error})")
@@ -125,10 +150,13 @@ def topology_row(
         code=memory.generated_code_size_in_bytes,
     )
     arrays = hlo.exchanged(program)
-    moved = hlo.memory_traffic(program)
-    seconds = predict(
-        chip, len(devices), cost["flops"], moved, sum(array.bytes for array in arrays)
+    work = Work(
+        flops=cost["flops"],
+        moved=hlo.memory_traffic(program),
+        reduced=sum(array.bytes for array in arrays),
+        collectives=hlo.collectives(program),
     )
+    seconds = predict(chip, shape, len(devices), work)
     return row | dict(
         fits=sum(parts.values()) <= chip.memory,
         compile_seconds=time.monotonic() - begun,
@@ -136,7 +164,8 @@ def topology_row(
         flops=cost["flops"],
         useful_flops=useful and useful * batch / len(devices),
         bytes_accessed=cost["bytes accessed"],
-        memory_traffic=moved,
+        memory_traffic=work.moved,
+        collectives=work.collectives,
         gradients=sum(array.bytes for array in arrays if not array.small),
         gradient_dtypes=sorted({array.dtype for array in arrays if not array.small}),
         small=sum(array.bytes for array in arrays if array.small),

@@ -42,6 +42,7 @@ RANGES: dict[str, tuple[float, float]] = {  # the least and the largest value of
     "data.workers": (0, 1024),
     "data.max_unreadable": (0, 1),
     "data.max_unmatched": (0, math.inf),
+    "data.cache_limit": (0, 1e6),
     "method.width": (POSITIVE, 64),
     "method.mix": (POSITIVE, 1),
     "method.neighbors": (1, 313),
@@ -112,6 +113,7 @@ MAY_CHANGE = (  # keys that may differ when a run is resumed
     "data.workers",
     "data.max_",  # unreadable and unmatched
     "data.data_dir",
+    "data.cache",  # and cache_limit
 )
 
 

@@ -24,6 +24,7 @@ def get_config() -> ConfigDict:
                 resize=128,
                 crop=112,
                 workers=4,
+                cache="runs/image-cache",
             ),
             method=dict(name="zhang2016", width=0.5, mix=0.5, dtype="float32"),
             optimizer=dict(learning_rate=1e-3, decay="cosine", warmup=500),

@@ -29,6 +29,7 @@ def get_config() -> ConfigDict:
                 crop=128,
                 zoom=1.5,
                 workers=0,
+                cache="runs/image-cache",
             ),
             method=dict(
                 name="zhang2016",

@@ -28,6 +28,14 @@ def batch(size: int = 4, side: int = 32, other: bool = False) -> dict[str, np.nd
     return examples
 
 
+def assert_same(batches, others):
+    """The same batches, bit for bit."""
+    for batch, other in zip(batches, others, strict=True):
+        for key in ("image", "mask", "index"):
+            assert batch[key].dtype == other[key].dtype
+            np.testing.assert_array_equal(batch[key], other[key])
+
+
 def predict(method: Method, nets: Nets, lightness: np.ndarray, first: int = 0):
     """The prediction of a method for images that are numbered from `first` on."""
     keys = image_keys(0, first + jax.numpy.arange(len(lightness)))

@@ -1,5 +1,6 @@
 """Folders as sources of encoded images: `Folder`, `image_files`, `resolve`."""
 
+import functools
 import hashlib
 import importlib.util
 import os
@@ -61,7 +62,9 @@ class Folder:
     def __getitem__(self, index: int) -> EncodedImage:
         file = self.files[index]
         label = self._labels.get(file.partition("/")[0], -1)
-        return EncodedImage(images.load_bytes(self.root / file), label)
+        path = self.root / file
+        read = functools.partial(images.load_bytes, path)
+        return EncodedImage(read, label, _version(path))
 
     def name(self, index: int) -> str:
         return printable(str(self.root / self.files[index]))
@@ -107,6 +110,20 @@ class Folder:
         if new:
             changes.append(f"left out: {counted(new, 'new image')}")
         return "; ".join(changes)
+
+
+def _version(path: epath.Path) -> str:
+    """The `EncodedImage.version` of a file; "" in a bucket.
+
+    The system sets the time of the last change, and no program can set it back. So a
+    file with new bytes has another version, even with its old size and date.
+    """
+    try:
+        stat = os.stat(path)
+    except OSError:  # there is no such file, or it is in a bucket; reading it tells
+        return ""
+    times = f"{stat.st_mtime_ns} {stat.st_ctime_ns}"
+    return f"{os.path.abspath(path)}\n{stat.st_size} {times}"
 
 
 def image_files(root: epath.PathLike) -> Iterator[str]:

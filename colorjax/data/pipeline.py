@@ -23,6 +23,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import grain
@@ -30,9 +31,12 @@ import numpy as np
 from grain.experimental import ZipMapDataset
 from jaxtyping import UInt8
 
+from colorjax import files
 from colorjax.data.batches import Batch, iterate_batches
+from colorjax.data.cache import ImageCache
 from colorjax.data.folder import Folder, resolve
 from colorjax.data.lists import listed
+from colorjax.data.reduced import Reduced
 from colorjax.data.sources import Source, Split, halves
 from colorjax.data.tfds import TFDS
 from colorjax.data.transforms import evaluation_example, join_example, training_example
@@ -62,6 +66,9 @@ class ImageDataset:
     of this process). The run ends when more than the share `max_unreadable` of its
     images cannot be read.
 
+    The local folder `cache` keeps the large images of a folder, reduced to what
+    training needs, in at most `cache_limit` gigabytes. It changes no image.
+
     Methods that learn without pairs get the lightness of a second set, drawn
     independently. It is the whole training split of the data set `other_name` or of the
     folder `other_root`. With `halves` it is one half of the training split, and the
@@ -87,6 +94,8 @@ class ImageDataset:
     max_unreadable: float = 0.1
     list: str | None = None
     max_unmatched: int = 0
+    cache: str = ""
+    cache_limit: float = 10.0
     halves: bool = False
     other_name: str | None = None
     other_root: str | None = None
@@ -118,6 +127,8 @@ class ImageDataset:
             raise UserError("data.captions: only TFDS data sets have captions")
         if self.zoom < 1:
             raise UserError(f"data.zoom {self.zoom} is less than 1")
+        if "://" in self.cache:
+            raise UserError(f"data.cache {self.cache}: give a folder on a local disk")
 
     def source(self, split: str) -> Split:
         """Open a split. Raises `UserError` where there is none, or it has no image."""
@@ -132,6 +143,18 @@ class ImageDataset:
         if not self.list:
             return source
         return listed(source, self.list, self.max_unmatched)
+
+    @property
+    def image_cache(self) -> ImageCache | None:
+        """The cache of reduced images, if there is one."""
+        if not self.cache:
+            return None
+        return ImageCache(Path(files.expand(self.cache)), int(1e9 * self.cache_limit))
+
+    @property
+    def reduced(self) -> Reduced:
+        """How training reads images: as large as its largest crop needs."""
+        return Reduced(round(self.resize * self.zoom), self.image_cache)
 
     @property
     def unpaired(self) -> bool:
@@ -185,9 +208,9 @@ class ImageDataset:
         """
 
         def shuffled(source, seed):
-            sizes = self.resize, self.crop, self.zoom, self.mirror
+            options = self.reduced, self.resize, self.crop, self.zoom, self.mirror
             encoder = self.text_encoder if self.captions else ""
-            example = functools.partial(training_example, source, *sizes, encoder)
+            example = functools.partial(training_example, source, *options, encoder)
             examples = (
                 grain.MapDataset.range(len(source))
                 .seed(seed)
@@ -219,12 +242,12 @@ class ImageDataset:
 
         `batch` is the size of a global batch; `label` names the work in its progress
         line. With `others`, each image comes with one from there, which depends on its
-        index alone. With `reduced`, large JPEG files are decoded at a reduced scale, as
-        in training.
+        index alone. With `reduced`, images are read as in training.
         """
+        reader = self.reduced if reduced else None
         count = math.ceil(len(source) / batch)
         examples = grain.MapDataset.range(count * batch).map(
-            functools.partial(evaluation_example, source, self.resize, others, reduced)
+            functools.partial(evaluation_example, source, self.resize, others, reader)
         )
         batches = iterate_batches(examples, batch=batch, num_workers=self.workers)
         return tracked(batches, label, count)
@@ -235,8 +258,6 @@ class ImageDataset:
 
     def batch_of(self, source: Source, indices: Sequence[int]) -> Batch:
         """A batch of the images at `indices`, as `single_pass` makes them."""
-        example = functools.partial(
-            evaluation_example, source, self.resize, None, False
-        )
+        example = functools.partial(evaluation_example, source, self.resize, None, None)
         examples = [example(index) for index in indices]
         return {key: np.stack([e[key] for e in examples]) for key in examples[0]}

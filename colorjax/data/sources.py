@@ -1,21 +1,34 @@
-"""Encoded images at random access: the protocols `Source` and `Split`, and sources made
-of others, `Subset` and `Concat`.
+"""Encoded images at random access: `EncodedImage`, the protocols `Source` and `Split`,
+and sources made of others, `Subset` and `Concat`.
 
 `data.folder` and `data.tfds` have the splits of data sets.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from colorjax.errors import UserError
 
 
-class EncodedImage(NamedTuple):
-    """The bytes of an image file, its class, -1 if it is unknown, and its captions."""
+@dataclass(frozen=True)
+class EncodedImage:
+    """An image file, its class, its version, and its captions.
 
-    data: bytes
+    `read` returns the bytes, which are `data`. The class is -1 where it is unknown.
+    The `version` changes whenever the bytes change, and no other file has it; it is ""
+    where only the bytes themselves could tell.
+    """
+
+    read: Callable[[], bytes]
     label: int = -1
+    version: str = ""
     captions: tuple[str, ...] = ()
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of the file. Raises `UserError` where they cannot be read."""
+        return self.read()
 
 
 @runtime_checkable

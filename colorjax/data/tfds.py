@@ -52,10 +52,9 @@ class TFDS:
     def __getitem__(self, index: int) -> EncodedImage:
         try:
             row = self.rows[index]
+            data, label = bytes(row["image"]), int(row.get("label", -1))
             captions = texts(row[self.captions]) if self.captions else ()
-            return EncodedImage(
-                bytes(row["image"]), int(row.get("label", -1)), captions
-            )
+            return EncodedImage(lambda: data, label, captions=captions)
         except Exception as error:  # array_record, protobuf and TFDS raise many types
             raise UserError(
                 f"{self.name(index)}: corrupt record ({reason(error)})"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from colorjax import images
+from colorjax.data.reduced import Reduced
 from colorjax.data.sources import EncodedImage, Source
 from colorjax.errors import UserError
 from colorjax.text.encoder import states
@@ -20,6 +21,7 @@ Example = dict[str, Any]
 
 def training_example(
     source: Source,
+    reduced: Reduced,
     resize: int,
     crop: int,
     zoom: float,
@@ -31,8 +33,8 @@ def training_example(
     """A random square crop of side `crop`, mirrored half of the time if `mirror`.
 
     The image's short side is `resize` times a random factor from 1 to `zoom`, whose
-    logarithm is uniform. A large JPEG file is decoded at a reduced scale. With an
-    `encoder` of words, "text" has those of one of the image's captions.
+    logarithm is uniform. With an `encoder` of words, "text" has those of one of the
+    image's captions.
     """
 
     def text(encoded: EncodedImage) -> Example:
@@ -43,17 +45,21 @@ def training_example(
     short = round(resize * zoom**amount)
     mirrored = mirror and bool(flip < 0.5)
     place, more = (top, left), (text if encoder else None)
-    return _example(source, index, short, crop, place, mirrored, True, more)
+    return _example(source, index, short, crop, place, mirrored, reduced, more)
 
 
 def evaluation_example(
-    source: Source, side: int, others: Source | None, reduced: bool, index: int
+    source: Source,
+    side: int,
+    others: Source | None,
+    reduced: Reduced | None,
+    index: int,
 ) -> Example:
     """The center square of side `side`, the short side of the resized image.
 
     An `index` past the end of the source gives padding, with "index" -1. With `others`
-    the example has an "other" image, drawn from there by `index`. With `reduced` a
-    large JPEG file is decoded at a reduced scale, as in training.
+    the example has an "other" image, drawn from there by `index`. With `reduced`
+    it is made of a reduced image, as in training.
     """
 
     def center(source, index):
@@ -85,7 +91,7 @@ def _example(
     side: int,
     corner: tuple[float, float],
     mirror: bool,
-    reduced: bool,
+    reduced: Reduced | None,
     more: Callable[[EncodedImage], Example] | None = None,
 ) -> Example:
     """A square of `side` pixels from the image with a short side of `short` pixels.
@@ -97,9 +103,12 @@ def _example(
     try:
         encoded = source[index]
         name = source.name(index)
-        image = images.read(encoded.data, name, short if reduced else None)
+        if reduced is None:
+            image = images.read(encoded.data, name)
+        else:
+            image = reduced.read(encoded, name)
     except (UserError, OSError):
-        return _blank(side, index) | others(EncodedImage(b""))
+        return _blank(side, index) | others(EncodedImage(bytes))
     size = images.short_size(image, short)
     top, left = (int(c * (n - side + 1)) for c, n in zip(corner, size, strict=True))
     image = images.resize(image, size, (top, left, side, side))

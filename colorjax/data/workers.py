@@ -1,4 +1,4 @@
-"""Grain's worker processes: `exit_with_parent`, `report_killed_workers`."""
+"""Grain's worker processes: `number`, `exit_with_parent`, `report_killed_workers`."""
 
 import contextlib
 import multiprocessing
@@ -9,14 +9,19 @@ from collections.abc import Iterator
 
 from colorjax.errors import UserError
 
+number = 0  # of this worker; 0 also where there are none
+
 
 def exit_with_parent(worker: int, workers: int) -> None:
     """Make this worker exit when its parent exits or is killed, and ignore Ctrl-C.
 
     Grain's workers would go on forever and keep the memory that they share. Grain calls
-    this in each worker with its number and the number of all.
+    this in each worker with its number, which is stored in `number`, and the number of
+    all.
     """
-    del worker, workers
+    global number
+    del workers
+    number = worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends them
     parent = multiprocessing.parent_process()
     assert parent is not None  # a worker process has one

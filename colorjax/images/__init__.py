@@ -5,6 +5,9 @@ An image in memory is sRGB and upright: uint8 or uint16, [h, w, 3] or, with alph
 rawpy.
 """
 
+import PIL
+
+from colorjax import __version__
 from colorjax.images.draw import grid, mark
 from colorjax.images.encode import Settings, encode, encode_file, write
 from colorjax.images.formats import SUFFIXES, output_format, output_suffix
@@ -24,8 +27,12 @@ from colorjax.images.named import CSS_COLORS
 from colorjax.images.reduce import Picture, on_white, to_8_bits
 from colorjax.images.resample import resize, resize_short, short_size
 
+# Other versions may decode the same bytes to slightly other pixels.
+DECODER = f"colorjax {__version__}, Pillow {PIL.__version__}"
+
 __all__ = [
     "CSS_COLORS",
+    "DECODER",
     "MAX_PIXELS",
     "SRGB",
     "SUFFIXES",

@@ -22,7 +22,7 @@ from colorjax.images import exif, formats, metadata, pillow, raw, tiff
 from colorjax.images.levels import Range
 from colorjax.images.metadata import Metadata
 from colorjax.images.quiet import QUIET
-from colorjax.images.reduce import Picture, on_white, to_8_bits
+from colorjax.images.reduce import Picture, on_white, shrink, to_8_bits
 
 MAX_PIXELS = 200_000_000  # larger pictures are refused before they are decoded
 MAX_BYTES = 2 << 30  # larger files are refused; room for 16-bit RGBA of `MAX_PIXELS`
@@ -56,13 +56,15 @@ def read(
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Decode the first picture of a file to 8-bit RGB.
 
-    With `short`, a JPEG file is decoded at 1/2, 1/4 or 1/8 of its size, the smallest of
-    these with a short side of `short` pixels or more.
+    With `short`, a picture with a short side of 2 * `short` pixels or more is reduced
+    by a whole number, so that its short side is at least `short`. A JPEG file is then
+    decoded at 1/2, 1/4 or 1/8 of its size.
 
     Raises `UserError`, with `name` in its message, if the data is not a readable
     picture or has more than `MAX_PIXELS` pixels.
     """
-    return on_white(to_8_bits(read_page(data, name, short=short).picture))
+    picture = on_white(to_8_bits(read_page(data, name, short=short).picture))
+    return picture if short is None else shrink(picture, short)
 
 
 def read_full(

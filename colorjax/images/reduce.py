@@ -1,4 +1,4 @@
-"""Pictures with fewer bits, and without alpha."""
+"""Pictures with fewer bits, without alpha, and with fewer pixels."""
 
 import numpy as np
 from jaxtyping import UInt8, UInt16
@@ -25,3 +25,12 @@ def on_white(picture: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w 3"]:
     image = Image.fromarray(picture)
     white = Image.new("RGBA", image.size, "white")
     return np.array(Image.alpha_composite(white, image).convert("RGB"))
+
+
+def shrink(
+    picture: UInt8[np.ndarray, "h w 3"], short: int
+) -> UInt8[np.ndarray, "h2 w2 3"]:
+    """Means of n x n pixels, with the largest n that leaves a short side of `short`
+    pixels or more."""
+    n = min(picture.shape[:2]) // short
+    return np.array(Image.fromarray(picture).reduce(n)) if n > 1 else picture

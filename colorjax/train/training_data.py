@@ -48,8 +48,8 @@ class TrainingData:
         return batches
 
     def batch_of(self, step: int) -> Batch:
-        """The batch of one step, read without worker processes."""
-        dataset = dataclasses.replace(self.dataset, workers=0)
+        """The batch of one step, read without worker processes and cache."""
+        dataset = dataclasses.replace(self.dataset, workers=0, cache="")
         return next(self._training(dataset, step - 1, step))
 
     def _sources(self) -> tuple[Source, Source | None]:

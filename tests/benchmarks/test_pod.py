@@ -10,7 +10,7 @@ import pytest
 from helpers import python
 
 from benchmarks import hlo
-from benchmarks.pod import CHIPS, predict, useful_flops
+from benchmarks.pod import CHIPS, Work, predict, useful_flops
 from colorjax.nets.layers import Conv
 from colorjax.nets.vgg_dilated import VGGDilated
 from colorjax.quantize import Q
@@ -48,6 +48,7 @@ def test_what_devices_exchange():
     assert [array.bytes for array in arrays] == [256, 256, taps, taps, 2 * HEAD]
     assert [array.small for array in arrays] == [True, True, False, False, False]
     assert hlo.offenders(arrays, PARAMETERS) == []
+    assert hlo.collectives(PROGRAM) == 2
 
 
 @pytest.mark.parametrize(
@@ -74,10 +75,13 @@ def test_memory_traffic():
 
 
 def test_prediction():
-    chip = CHIPS["v5e"]
-    parts = predict(chip, 4, 197e12, 2 * 819e9, 200e9)
-    assert parts == dict(compute=1, memory=2, exchange=1.5, step=3.5)
-    assert predict(chip, 1, 197e12, 0, 200e9)["step"] == 1  # with nobody to exchange
+    chip, work = CHIPS["v5e"], Work(197e12, 2 * 819e9, 200e9, 10**6)
+    parts = predict(chip, (2, 2), 4, work._replace(collectives=0))
+    assert parts == dict(compute=1, memory=2, exchange=1.5, latency=0, step=3.5)
+    alone = predict(chip, (1, 1), 1, work)  # with nobody to exchange
+    assert alone["step"] == 2
+    assert predict(chip, (4, 8), 32, work)["latency"] == pytest.approx(2 * (3 + 7))
+    assert predict(chip, (16, 16), 256, work)["latency"] == pytest.approx(2 * (8 + 8))
 
 
 def test_useful_flops():

@@ -19,9 +19,11 @@ class Captioned:
     """Two pictures, the first with two captions; the third is no picture."""
 
     files = (
-        EncodedImage(encode(scene(0, 16)), 3, ("A red car.", "The dog")),
-        EncodedImage(encode(scene(1, 16)), -1, ("a " + "very " * 40,)),
-        EncodedImage(b"", 0, ("a lost picture",)),
+        EncodedImage(
+            lambda: encode(scene(0, 16)), 3, captions=("A red car.", "The dog")
+        ),
+        EncodedImage(lambda: encode(scene(1, 16)), captions=("a " + "very " * 40,)),
+        EncodedImage(bytes, 0, captions=("a lost picture",)),
     )
 
     def __len__(self):

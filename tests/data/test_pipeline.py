@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examples import as_process
+from examples import as_process, assert_same
 from helpers import FIXTURES, ROOT, encode, scene, write_folder
 
 from colorjax import images
@@ -35,13 +35,6 @@ def training(dataset, start=0, steps=10, seed=0, batch=8):
     source = dataset.source("train")
     feed = dict(seed=seed, batch=batch, start=start, steps=steps)
     return list(dataset.training(source, **feed))
-
-
-def assert_same(batches, others):
-    for batch, other in zip(batches, others, strict=True):
-        for key in ("image", "mask", "index"):
-            assert batch[key].dtype == other[key].dtype
-            np.testing.assert_array_equal(batch[key], other[key])
 
 
 def joined(parts):

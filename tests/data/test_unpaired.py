@@ -79,7 +79,7 @@ def test_halves_share_no_image(folders, count):
             return count
 
         def __getitem__(self, index):
-            return EncodedImage(bytes([index]))
+            return EncodedImage(lambda: bytes([index]))
 
         def name(self, index):
             return str(index)
