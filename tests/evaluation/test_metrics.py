@@ -244,7 +244,7 @@ def test_clip_score(values, constant, prior, clip_file):
     clip = load_clip(clip_file)
     texts = [f"a photo of a {name}" for name in ("sea", "cat", "house cat", "car")]
     texts += ["a photo of a the of"]
-    captions = clip.text.apply(clip.text_variables, clip.tokenize(texts))
+    captions = clip.text.apply(clip.text_variables, jnp.asarray(clip.tokenize(texts)))
     size = (COUNT, clip.image.side, clip.image.side, 3)
     resized = jax.image.resize(np.float32(GUESSED), size, "cubic").clip(0, 1)
     images = clip.image.apply(clip.image_variables, resized)
