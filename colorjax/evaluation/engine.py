@@ -149,7 +149,11 @@ def evaluate(
     }
     # All predictors share one program; the weights of a metric's network are arguments.
     measure = jax.jit(_measure, static_argnames="per_image", out_shardings=whole)
-    stats = {name: Partial(metric.stats) for name, metric in metrics.items()}
+    # A Partial inside of another would hide its arguments: they would be constants.
+    stats = {
+        name: x.stats if isinstance(x.stats, Partial) else Partial(x.stats)
+        for name, x in metrics.items()
+    }
     per_image = tuple(name for name, metric in metrics.items() if metric.per_image)
     nets = {name: jax.device_put(x.nets, whole) for name, x in predictors.items()}
     sums: dict[str, Any] = dict.fromkeys(predictors)

@@ -123,7 +123,7 @@ class TextTower(nn.Module):
         count = tokens.shape[1]
         table = self.param("tokens", SMALL, (self.vocabulary, self.width))
         positions = self.param("positions", SMALL, (self.length, self.width))
-        x = table[tokens] + positions[:count]
+        x = jnp.take(table, tokens, axis=0) + positions[:count]
         before = jnp.tril(jnp.ones((count, count), bool))[None, None]
         for number in range(self.layers):
             x = block(self, self.width, number)(x, before)

@@ -9,6 +9,7 @@ Transformers", NeurIPS 2020; the weights that we know were trained on pairs of s
 from functools import partial
 
 import flax.linen as nn
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from colorjax.nets.convnext import layer_norm
@@ -42,7 +43,7 @@ class MiniLM(nn.Module):
         table = self.param("tokens", SMALL, (self.vocabulary, self.width))
         positions = self.param("positions", SMALL, (self.length, self.width))
         kinds = self.param("kinds", SMALL, (KINDS, self.width))
-        x = table[tokens] + positions[: tokens.shape[1]] + kinds[0]
+        x = jnp.take(table, tokens, axis=0) + positions[: tokens.shape[1]] + kinds[0]
         x = layer_norm(x, "norm", EPSILON)
         gelu = partial(nn.gelu, approximate=False)
         for number in range(self.layers):

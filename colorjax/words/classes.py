@@ -76,7 +76,7 @@ def class_maps(picture: Picture) -> Float[np.ndarray, "rows columns 1000"]:
     return np.asarray(_classifier()(at_working_size(picture)[None]))[0]
 
 
-def at_working_size(picture: Picture) -> UInt8[np.ndarray, "h w 3"]:
+def at_working_size(picture: Picture) -> UInt8[np.ndarray, "h2 w2 3"]:
     """The picture with a short side of about `SIDE` pixels, in multiples of `GRAIN`."""
     small = to_working_size(picture, SIDE)
     height, width = (max(1, round(side / GRAIN)) * GRAIN for side in small.shape[:2])

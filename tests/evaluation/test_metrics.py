@@ -244,10 +244,10 @@ def test_clip_score(values, constant, prior, clip_file):
     clip = load_clip(clip_file)
     texts = [f"a photo of a {name}" for name in ("sea", "cat", "house cat", "car")]
     texts += ["a photo of a the of"]
-    captions = clip.text.apply(clip.text_variables, clip.tokenize(texts))
+    captions = jax.jit(clip.text.apply)(clip.text_variables, clip.tokenize(texts))
     size = (COUNT, clip.image.side, clip.image.side, 3)
     resized = jax.image.resize(np.float32(GUESSED), size, "cubic").clip(0, 1)
-    images = clip.image.apply(clip.image_variables, resized)
+    images = jax.jit(clip.image.apply)(clip.image_variables, resized)
     lengths = [np.linalg.norm(x, axis=-1) for x in (images, captions)]
     cosines = images @ captions.T / np.outer(*lengths)
     scores = [100 * max(0, cosines[i, k]) for i, k in enumerate(LABELS) if k >= 0]

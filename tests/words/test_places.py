@@ -112,8 +112,9 @@ def test_clip_finds_the_patch_that_is_nearest_to_the_noun(tmp_path):
     file = write_clip(tmp_path, clip_tensors(COARSE))
     shown, clip = picture(disc()), load_clip(file)
     rgb = np.repeat(np.float32(shown[None, ..., :1]) / 255, 3, axis=-1)
-    rgb = np.asarray(jax.image.resize(rgb, (1, 448, 640, 3), "linear"))
-    vectors = clip.image.apply(clip.image_variables, rgb, places=True)[0]
+    rgb = jax.image.resize(rgb, (1, 448, 640, 3), "linear")
+    apply = jax.jit(clip.image.apply, static_argnames="places")
+    vectors = apply(clip.image_variables, rgb, places=True)[0]
     texts = ["a photo of a cat", "a photo", "a photo of a thing"]
     texts = clip.encode([*texts, "a photo of a background"])
     cosines = vectors @ texts.T / np.linalg.norm(vectors, axis=-1, keepdims=True)
