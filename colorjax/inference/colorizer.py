@@ -127,6 +127,11 @@ class Colorizer:
         return bool(self.inputs & HINTS)
 
     @property
+    def takes_exemplars(self) -> bool:
+        """Whether the colors of a picture can resemble those of an exemplar."""
+        return "globe" in self.inputs or self.has_logits
+
+    @property
     def draws_noise(self) -> bool:
         """Whether another sample is another prediction, not another decoding."""
         return self.stochastic and not self.has_logits
@@ -192,8 +197,8 @@ class Colorizer:
         `same_noise`, for videos, all pictures of one size have the same noise.
 
         `hints` are those of all pictures or a list with those of each one. A network
-        that `takes_hints` sees them, unless they hold `only_here`. `decode` must get
-        the hints, too; for other networks, it alone applies them.
+        that `takes_hints` sees them; with `only_here` it sees the exemplar alone.
+        `decode` must get the hints, too; for other networks, it alone applies them.
         """
         if isinstance(picture, Source):
             return self._predict_all([picture], 1, options)[0]
@@ -223,8 +228,10 @@ class Colorizer:
         return [liken(*one, self.features) for one in own]
 
     def _uses(self, guide: Guide | None) -> bool:
-        """Whether the network sees these hints."""
-        return self.takes_hints and guide is not None and not guide.only_here
+        """Whether the network sees any of these hints."""
+        if guide is not None and guide.only_here:
+            return "globe" in self.inputs and guide.exemplar is not None
+        return self.takes_hints and guide is not None
 
     def _predict_at(self, side, views, batch, seed) -> list[Distribution]:
         """The distributions of images at the working size of a short side `side`."""
@@ -239,7 +246,7 @@ class Colorizer:
                 seed if self.draws_noise else None,
                 self.saturation,
                 view.number,
-                {name: view.guide for name in self.inputs & HINTS if view.guide},
+                {name: view.guide for name in self.inputs & view.hints.keys()},
             )
             for view, output in zip(views, outputs, strict=True)
         ]

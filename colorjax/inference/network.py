@@ -82,7 +82,9 @@ def view(
         return View(size, image, noise, {}, "")
     rgb = jnp.asarray(image, jnp.float32) / 255
     hints = locate(guide, size, np.asarray(rgb_to_lab(rgb))[..., 0])
-    inputs = {"local": hints.before(saturation).local, "globe": hints.globe}
+    inputs = {"globe": hints.globe}
+    if not guide.only_here:
+        inputs["local"] = hints.before(saturation).local
     return View(size, image, noise, inputs, guide.to_json())
 
 
