@@ -13,6 +13,7 @@ from colorjax.hints.guide import RADIUS, Guide, Point
 
 BLOCK = 1 / 16  # of the short side: strokes of one color in such a square are one hint
 SHADE = 20  # ab units: colors of strokes that differ by less may be one hint
+MAX_STROKES = 1000  # hints of strokes, such as those of noise
 CHUNK = 4096  # colors that one compiled program converts
 
 
@@ -133,13 +134,18 @@ def _stroke_hints(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Places, L and ab of the hints of strokes, which cover the pixels `own`.
 
-    A hint is the mean of the pixels of one color in one block.
+    A hint is the mean of the pixels of one color in one block. Where that would be more
+    than `MAX_STROKES` hints, blocks are larger, and more shades are one color.
     """
     places = np.argwhere(own)
     ab = local[own][:, :2]
-    blocks = places // max(1, round(BLOCK * min(own.shape)))
-    key = np.concatenate([blocks, np.round(ab / SHADE)], axis=1)
-    _, index = np.unique(key, axis=0, return_inverse=True)
+    side, shade = max(1, round(BLOCK * min(own.shape))), SHADE
+    while True:
+        key = np.concatenate([places // side, np.round(ab / shade)], axis=1)
+        hints, index = np.unique(key, axis=0, return_inverse=True)
+        if len(hints) <= MAX_STROKES:
+            break
+        side, shade = 2 * side, 2 * shade
     values = np.concatenate([places, lightness[own][:, None], ab], axis=1)
     sums = [np.bincount(index.ravel(), value) for value in values.T]
     count = np.bincount(index.ravel())

@@ -128,6 +128,11 @@ class Colorizer:
         return bool(self.inputs & HINTS)
 
     @property
+    def takes_exemplars(self) -> bool:
+        """Whether the colors of a picture can resemble those of an exemplar."""
+        return "globe" in self.inputs or self.has_logits
+
+    @property
     def draws_noise(self) -> bool:
         """Whether another sample is another prediction, not another decoding."""
         return self.stochastic and not self.has_logits
@@ -193,9 +198,10 @@ class Colorizer:
         `same_noise`, for videos, all pictures of one size have the same noise.
 
         `hints` are those of all pictures or a list with those of each one. A network
-        that `takes_hints` sees them, unless they hold `only_here`. `decode` must get
-        the hints, too; for other networks, it alone applies them. Their text is for a
-        network that reads words (`text` of the colorizer says which).
+        that `takes_hints` sees them; with `only_here` it sees the exemplar alone.
+        `decode` must get the hints, too; for other networks, it alone applies them.
+        Their text is for a network that reads words (`text` of the colorizer says
+        which).
         """
         if isinstance(picture, Source):
             return self._predict_all([picture], 1, options)[0]

@@ -33,11 +33,13 @@ def liken(
     """The distribution with its likeness to the exemplar of a guide.
 
     A place counts the more, the more it is like the most similar place of the exemplar.
-    `features` are those of `Method`. Without features, an exemplar or logits, the
-    distribution stays as it is.
+    `features` are those of `Method`. Without features, an exemplar or logits, or if it
+    has this likeness already, the distribution stays as it is.
     """
     exemplar = None if guide is None else guide.exemplar
     if exemplar is None or features is None or distribution.logits is None:
+        return distribution
+    if distribution.likeness and distribution.likeness.is_to(exemplar):
         return distribution
     own = features_of(features, distribution.lightness)
     theirs = features_of(features, np.asarray(_lightness(exemplar)))

@@ -91,10 +91,13 @@ def view(
     image, size = to_working_size(picture, side), picture.shape[:2]
     noise = 0 if same_noise else number(image)
     inputs, seen = {}, {}
-    if guide is not None and takes.hints and not guide.only_here:
+    if guide is not None and takes.hints:
         rgb = jnp.asarray(image, jnp.float32) / 255
         hints = locate(guide, size, np.asarray(rgb_to_lab(rgb))[..., 0])
-        inputs = {"local": hints.before(saturation).local, "globe": hints.globe}
+        if not guide.only_here:
+            inputs["local"] = hints.before(saturation).local
+        if not guide.only_here or guide.exemplar is not None:
+            inputs["globe"] = hints.globe
         seen = dict.fromkeys(inputs, guide.to_json())
     if guide is not None and guide.text:
         inputs["text"] = reading.tokens_of(guide.text, takes.text)

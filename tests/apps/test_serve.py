@@ -99,12 +99,33 @@ def test_hints(visitor):
     assert "--hints" in visitor.show(0.2)["command"]
     saved = visitor.fetch(visitor.call("save_hints")["file"])
     assert saved.decode() == guide.to_json()
-    hints(visitor, opened | {"guide": {"picture": "another"}}, guide)
+    hints(visitor, {"guide": opened["guide"] | {"picture": "another"}}, guide)
     cleared = visitor.call("change_hints", opened["guide"], "grey")
     assert "--hints" not in cleared["command"]
     loaded = visitor.call("load_hints", "grey", event_data={"text": saved.decode()})
     assert loaded["guide"]["loaded"] and loaded["guide"]["hints"] == guide.to_json()
     assert "--hints" in loaded["command"]
+
+
+def test_text(visitor):
+    """Words become things; a thing with a place changes the picture."""
+    opened = visitor.open(picture(4), "my house.png")
+    plain = visitor.fetch(opened["pair"]["colored"])
+    said = {"sentence": "make the house red"}
+    answer = visitor.call("understand", event_data=said)[None]
+    (house,) = answer["things"]
+    assert house["name"] == "house" and house["label"] == "red"
+    text = [house | {"place": [0.3, 0.4, 0.7, 0.9]}]
+    shown = visitor.call("change_hints", opened["guide"] | {"text": text}, "grey")
+    assert shown[None]["regions"]["house"]["sure"]
+    assert "--hints 'my house.png.hints.json' --out" in shown["command"]
+    assert visitor.fetch(shown["pair"]["colored"]) != plain
+    switched = visitor.call("switch", "grey", "z")
+    assert switched["guide"]["text"] == text and "--hints" in switched["command"]
+    with pytest.raises(RefusedError, match="name the thing"):
+        visitor.call("understand", event_data={"sentence": "make it red"})
+    with pytest.raises(RefusedError, match="no text that can be read"):
+        visitor.call("change_hints", opened["guide"] | {"text": [{}]}, "grey")
 
 
 def test_each_picture_has_its_own_hints(visitor):

@@ -262,6 +262,78 @@ def test_hints_by_keyboard(served, page, tmp_path):
     page.locator("#guide .likely button:focus").wait_for()
 
 
+def say(page, sentence):
+    """Write a text, and wait for the regions of all things."""
+    page.locator("#sentence").fill(sentence)
+    page.locator("#sentence").press("Enter")
+    page.wait_for_function("!document.querySelector('#sentence').value")
+    settled(page)
+
+
+def settled(page):
+    """Wait until each thing of the text has a region."""
+    page.wait_for_function(
+        "document.querySelectorAll('#pair .regions img').length == "
+        "document.querySelectorAll('#guide .things li').length"
+    )
+
+
+def place_of(page, chip):
+    """The box around a thing, in percent, as `--box` takes it."""
+    chip.click()
+    style = page.evaluate("{...document.querySelector('#pair .box').style}")
+    sides = [float(style[x].rstrip("%")) for x in ("left", "top", "width", "height")]
+    chip.click()
+    left, top, width, height = sides
+    return ",".join(f"{x:.2f}%" for x in (left, top, left + width, top + height))
+
+
+def test_the_command_repeats_what_was_said(served, page, tmp_path):
+    """A thing that the page asks for, one that needs no place, and one by keyboard. The
+    command with text writes the files that the page saves, byte for byte."""
+    (source,) = write_pictures(tmp_path, 4)
+    open_hints(page, served, source)
+    command = page.locator("#command textarea")
+    chips, unsure = page.locator(".things li"), page.locator(".things li.unsure")
+    page.locator("#sentence").fill("make it red")
+    page.locator("#sentence").press("Enter")
+    page.get_by_text("name the thing, as in 'make the car red'").wait_for()
+    say(page, "make the zorp blue")
+    page.get_by_text("Where is the zorp? Click it in the picture").wait_for()
+    assert unsure.count() == 1 and "--hints" not in command.input_value()
+    stroke(page, (0.3, 0.4), (0.7, 0.9))
+    wait(lambda: unsure.count() == 0 and "--hints" in command.input_value())
+    say(page, "the left side of the picture pale red")
+    assert chips.count() == 2 and unsure.count() == 0
+    page.get_by_role("button", name="Remove left picture").click()
+    wait(lambda: chips.count() == 1)
+    page.locator("#guide .undo").click()
+    wait(lambda: chips.count() == 2)
+    say(page, "green blorp")
+    page.locator(".things li button").nth(4).press("Enter")
+    for key in ["Shift+ArrowRight", "Enter"]:
+        page.locator("#pair .cross:focus").press(key)
+    wait(lambda: unsure.count() == 0)
+    page.get_by_role("button", name="Remove blorp").click()
+    settled(page)
+    page.wait_for_timeout(1000)  # until the last change is on the server
+    page.reload()
+    page.get_by_text("Say what color a place has (2)").click()
+    box = place_of(page, chips.first.locator("button").first)
+    hints = saved(page, "Save hints", tmp_path)
+    result = saved(page, "Download at full size", tmp_path)
+    arguments = shlex.split(command.input_value())[1:]
+    at = arguments.index("--hints")
+    text = ["--text", "blue zorp, pale red left picture", "--box", f"zorp={box}"]
+    for options in (text, arguments[at : at + 2]):
+        own = [*arguments[:at], *options, *arguments[at + 2 :], "--overwrite"]
+        assert run_colorjax(*own, cwd=tmp_path).code == 0
+        again = tmp_path / "colorized" / source.name
+        assert again.read_bytes() == result.read_bytes()
+        beside = again.with_name(f"{source.name}.hints.json")
+        assert beside.read_bytes() == hints.read_bytes()
+
+
 def axe():
     """The source of axe-core, which `npm install axe-core` installs."""
     folders = [os.environ.get("NODE_PATH", ""), *MODULES]
@@ -288,6 +360,7 @@ def test_axe_has_no_complaint(served, page, tmp_path):
     page.locator("#guide .likely button").first.click()
     page.get_by_text("Where would a hint help most?").click()
     page.locator("#pair .advice button").first.wait_for()
+    say(page, "blue zorp, pale red left picture")
     assert complaints(page, source) == []
 
 

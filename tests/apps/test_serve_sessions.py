@@ -4,6 +4,7 @@ import io
 import os
 import threading
 import zipfile
+from types import SimpleNamespace
 
 import jax.numpy as jnp
 import noisy
@@ -17,6 +18,7 @@ from colorjax import cli, images
 from colorjax.apps.serve import sessions as module
 from colorjax.apps.serve import uploads
 from colorjax.apps.serve.guides import scaled
+from colorjax.apps.serve.hinting import HintEvents
 from colorjax.apps.serve.sessions import Sessions
 from colorjax.apps.serve.settings import Settings
 from colorjax.apps.serve.uploads import unpack
@@ -233,6 +235,67 @@ def test_a_network_that_takes_hints_sees_them(tmp_path):
         _, data = photo.encode_full(prediction, settings, ".png", MAX_PIXELS)
         np.testing.assert_array_equal(images.read(data), expected)
     assert len(photo.predictions) == 2  # without hints, and with the last ones
+
+
+def test_an_exemplar_gives_its_colors_to_places_like_its_own(tmp_path):
+    """As in the command, which predicts with the exemplar."""
+
+    def infer(nets, inputs, keys):
+        lightness = inputs["lightness"]
+        ab = jnp.zeros((*lightness.shape[:3], 2))
+        return Prediction(ab, jnp.zeros((*lightness[:, ::4, ::4].shape[:3], Q)))
+
+    def features(nets, lightness):
+        angle = 0.03 * lightness[:, ::8, ::8]
+        return jnp.concatenate([jnp.cos(angle), jnp.sin(angle)], axis=-1)
+
+    inputs = frozenset({"lightness"})
+    method = Method(
+        lambda *_: {}, {}, infer, serves=(), inputs=inputs, features=features
+    )
+    colorizer = Colorizer(method, {}, [32], "x")
+    sessions = Sessions({"x": colorizer}, tmp_path, MAX_PIXELS)
+    session, photo, plain = add(sessions, "me", picture(1))
+    for seed in (2, 3):
+        hints = Guide(exemplar=scene(seed, 64))
+        settings = PLAIN._replace(hints=hints)
+        prediction = sessions.predict(session, photo, settings)
+        assert plain.likeness is None and prediction.likeness is not None
+        expected = colorizer(images.read(photo.data), hints=hints)
+        _, data = photo.encode_full(prediction, settings, ".png", MAX_PIXELS)
+        np.testing.assert_array_equal(images.read(data), expected)
+
+
+def test_a_network_that_takes_exemplars_gets_one(tmp_path):
+    """Also without a distribution; a palette is refused in a sentence."""
+
+    def infer(nets, inputs, keys):
+        lightness, asked = inputs["lightness"], inputs["globe"][:, None, None, -1:]
+        return Prediction(jnp.repeat(0 * lightness + 40 * asked, 2, axis=-1), None)
+
+    inputs = frozenset({"lightness", "globe"})
+    method = Method(lambda *_: {}, {}, infer, serves=(), inputs=inputs)
+    colorizers = {"x": Colorizer(method, {}, [32], "x")}
+    sessions = Sessions(colorizers, tmp_path, MAX_PIXELS)
+    _, photo, _ = add(sessions, "me", picture(1))
+    events = HintEvents(sessions, Views(sessions, {"x": "runs/x"}))
+    value = events.views.hints(photo)
+    assert value["exemplar"] and not value["advice"]
+    guide = Guide(exemplar=scene(2, 64))
+    request = SimpleNamespace(session_hash="me")
+    before = photo.write_full(*shown(sessions, photo), ".png", MAX_PIXELS).read_bytes()
+    events.change_hints(value | {"hints": guide.to_json()}, "grey", request)
+    after = photo.write_full(*shown(sessions, photo), ".png", MAX_PIXELS).read_bytes()
+    assert after != before
+    palette = Guide(palette=["#aa5533"]).to_json()
+    with pytest.raises(UserError, match="a palette .* need a model that predicts"):
+        events.change_hints(value | {"hints": palette}, "grey", request)
+
+
+def shown(sessions, photo):
+    """The prediction and the settings with which the page shows a picture."""
+    prediction = sessions.predict(sessions.enter("me"), photo, photo.settings)
+    return prediction, photo.settings
 
 
 def test_each_page_has_its_own_images(sessions):

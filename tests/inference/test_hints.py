@@ -140,6 +140,25 @@ def test_strokes_are_their_opaque_pixels():
     np.testing.assert_allclose(ab[pinned], found.local[pinned][:, :2], atol=1e-3)
 
 
+def test_strokes_of_noise_are_a_bounded_number_of_hints():
+    levels = np.random.default_rng(0).integers(0, 256, (*SIZE, 4), np.uint8)
+    levels[..., 3] = 255
+    lightness = np.full(SIZE, 60, np.float32)
+    found = locate(Guide(strokes=levels), SIZE, lightness)
+    assert 100 < len(found.ab) <= 1000
+    assert found.local[..., :2].std() > 20  # each pixel keeps its color
+
+
+def test_what_is_joined_later_wins():
+    strokes = np.full((*SIZE, 4), (51, 85, 204, 255), np.uint8)
+    painted = Guide(strokes=strokes)
+    joined = painted.joined(Guide([Point(0.5, 0.5, RED, 0.2)]))
+    assert not joined.opaque()[48, 80] and joined.opaque()[5, 5]
+    ab = locate(joined, SIZE, distribution().lightness).local
+    assert at(ab, 0.5, 0.5)[0] > 20 and at(ab, 0.1, 0.1)[1] < -20
+    assert painted.joined(Guide([Point(0.5, 0.5, RED, 1.0)])).strokes is None
+
+
 def test_json_and_back(tmp_path):
     strokes = np.zeros((*SIZE, 4), np.uint8)
     strokes[3:9, 5:20] = 10, 200, 30, 255

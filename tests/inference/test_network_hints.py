@@ -69,6 +69,22 @@ def test_without_hints_the_network_sees_zeros(colorizer, hints):
         assert not ab[FAR].any() and ab[16, 12].all()
 
 
+def test_a_network_sees_an_exemplar_also_with_hints_for_their_places_only():
+    def infer(nets, inputs, keys):
+        lightness, asked = inputs["lightness"], inputs["globe"][:, None, None, -1:]
+        return Prediction(jnp.repeat(0 * lightness + asked, 2, axis=-1), None)
+
+    method = METHOD._replace(infer=infer, inputs={"lightness", "globe"})
+    colorizer = Colorizer(method, {}, [32], "runs/x")
+    assert colorizer.takes_exemplars and not colorizer.has_logits
+    guide = Guide(BLUE.points, only_here=True, exemplar=PICTURE)
+    prediction = colorizer.predict(PICTURE, hints=guide)
+    assert prediction.network_hints == {"globe": guide.to_json()}
+    ab = prediction.decode(hints=guide)
+    assert (ab[FAR] == 1).all() and np.linalg.norm(ab[16, 12]) > 10
+    assert not colorizer.predict(PICTURE, hints=BLUE).ab.any()
+
+
 def test_each_picture_of_a_batch_has_its_own_hints(colorizer):
     pictures = [PICTURE, scene(2, 40), PICTURE]
     guides = [BLUE, None, RED]

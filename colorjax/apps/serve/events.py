@@ -15,7 +15,7 @@ import gradio as gr
 
 from colorjax.apps.serve import uploads
 from colorjax.apps.serve.examples import EXAMPLES
-from colorjax.apps.serve.guides import places_only
+from colorjax.apps.serve.guides import usable
 from colorjax.apps.serve.pictures import PNG
 from colorjax.apps.serve.sessions import Session, Sessions
 from colorjax.apps.serve.settings import Settings
@@ -24,9 +24,9 @@ from colorjax.errors import UserError
 
 TAB_KEY = range(16, 65)  # characters of the key of a tab
 ERROR_SECONDS = 20.0  # how long the page shows an error
-PLACES_ONLY = (
-    "This model predicts one color for each place, so it can use neither a palette nor "
-    "the colors of another picture; both were deleted."
+NOT_USABLE = (
+    "This model predicts one color for each place. What it cannot use was deleted: a "
+    "palette, or the colors of another picture."
 )
 MAX_SENTENCES = 3  # of refused files in one warning
 DEFECT = "This did not work. The terminal in which colorjax serve runs says why."
@@ -90,14 +90,13 @@ class Events:
         """The visitor chose a run: use the settings of the run, keep the hints, show no
         sample."""
         session, picture = self.sessions.get(key_of(request))
-        hints, lost = picture.settings.hints, False
-        if hints is not None and not self.views.colorizers[run].has_logits:
-            lost = bool(hints.palette) or hints.exemplar is not None
-            hints = places_only(hints)
+        before = picture.settings.hints
+        hints = usable(before, self.views.colorizers[run])
+        lost = hints is not before
         picture.settings = Settings(run, hints=hints, text=picture.settings.text)
         *page, shown = self.views.page(session, comparison)
         if lost:
-            gr.Warning(PLACES_ONLY, ERROR_SECONDS)
+            gr.Warning(NOT_USABLE, ERROR_SECONDS)
         return *page, shown | {"loaded": lost}
 
     def show(

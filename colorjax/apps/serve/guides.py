@@ -1,5 +1,5 @@
-"""The hints of a picture at another size, and for a run without a distribution:
-`scaled`, `places_only`."""
+"""The hints of a picture at another size, and for a run that cannot use all:
+`scaled`, `usable`."""
 
 from dataclasses import replace
 
@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 from colorjax.hints import Guide
+from colorjax.inference.colorizer import Colorizer
 
 
 def scaled(guide: Guide | None, size: tuple[int, int]) -> Guide | None:
@@ -33,8 +34,17 @@ def _smaller_index(large: int, small: int) -> Int[np.ndarray, "large"]:
     return np.arange(large) * small // large
 
 
-def places_only(guide: Guide | None) -> Guide | None:
-    """The hints that have places. A palette and an exemplar need a distribution."""
-    if guide is None or not guide.has_places:
+def usable(guide: Guide | None, colorizer: Colorizer) -> Guide | None:
+    """The hints that a run can use; `guide` itself if it can use all.
+
+    A palette needs a distribution. An exemplar needs one, or a network that takes
+    exemplars.
+    """
+    if guide is None or colorizer.has_logits:
+        return guide
+    exemplar = guide.exemplar if colorizer.takes_exemplars else None
+    if not guide.palette and exemplar is guide.exemplar:
+        return guide
+    if not guide.has_places and exemplar is None:
         return None
-    return replace(guide, palette=(), exemplar=None)
+    return replace(guide, palette=(), exemplar=exemplar)

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from colorjax.apps.serve.events import key_of
-from colorjax.apps.serve.guides import scaled
+from colorjax.apps.serve.guides import scaled, usable
 from colorjax.apps.serve.pictures import Picture, resized
 from colorjax.apps.serve.sessions import Session, Sessions
 from colorjax.apps.serve.texts import (
@@ -27,7 +27,7 @@ from colorjax.apps.serve.texts import (
 from colorjax.apps.serve.views import Views
 from colorjax.color import into_gamut, lab_to_rgb
 from colorjax.errors import UserError
-from colorjax.hints import Guide, from_json, locate
+from colorjax.hints import Guide, from_json
 from colorjax.inference.distribution import Distribution
 from colorjax.inference.suggest import likely_colors
 
@@ -38,7 +38,7 @@ NO_DISTRIBUTION = (
     "a palette and the colors of another picture need a model that predicts a "
     "distribution; this one predicts one color for each place"
 )
-MAX_HINTS = 1000  # of a picture; strokes count as many
+MAX_HINTS = 1000  # points of a picture, or colors of its palette
 
 
 class HintEvents:
@@ -54,7 +54,7 @@ class HintEvents:
         if name != picture.folder.name:  # another picture was chosen meanwhile
             return gr.skip(), gr.skip(), self.views.regions(picture)
         guide, things = self._read(hints) if hints else None, read_things(text)
-        self._use(session, picture, guide, self._place(picture, things))
+        self._use(picture, guide, self._place(picture, things))
         shown = self.views.shown(session, picture, comparison)
         return *shown, self.views.regions(picture)
 
@@ -68,7 +68,7 @@ class HintEvents:
         session, picture = self.sessions.get(key_of(request))
         guide = self._read(*_fields(sent._data, "text"))
         guide.check_size(self._predict(session, picture).size)
-        self._use(session, picture, scaled(guide, picture.preview.shape[:2]))
+        self._use(picture, scaled(guide, picture.preview.shape[:2]))
         shown = self.views.shown(session, picture, comparison)
         return self.views.hints(picture) | {"loaded": True}, *shown
 
@@ -113,25 +113,19 @@ class HintEvents:
 
     def _use(
         self,
-        session: Session,
         picture: Picture,
         hints: Guide | None,
         text: PlacedText | None = None,
     ) -> None:
         """Give the picture other hints. Raises `UserError` if it cannot have them."""
-        settings = picture.settings._replace(hints=hints, text=text)
-        size, run = picture.preview.shape[:2], settings.run
-        if (guide := settings.guide(size)) is not None:
-            anywhere = guide.palette or guide.exemplar is not None
-            if anywhere and not self.views.colorizers[run].has_logits:
-                raise UserError(NO_DISTRIBUTION)
-            lightness = self._predict(session, picture).lightness
-            count = max(len(guide.points), len(guide.palette))
-            if count <= MAX_HINTS:
-                count = len(locate(guide, size, lightness).ab)
-            if count > MAX_HINTS:
+        colorizer = self.views.colorizers[picture.settings.run]
+        if usable(hints, colorizer) is not hints:
+            raise UserError(NO_DISTRIBUTION)
+        if hints is not None:
+            hints.check_size(picture.preview.shape[:2])
+            if max(len(hints.points), len(hints.palette)) > MAX_HINTS:
                 raise UserError(f"these are more than {MAX_HINTS} hints")
-        picture.settings = settings
+        picture.settings = picture.settings._replace(hints=hints, text=text)
 
 
 def _fields(value: Any, *keys: str) -> list[Any]:

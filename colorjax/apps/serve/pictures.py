@@ -25,6 +25,7 @@ from colorjax.inference.colorizer import Colorizer
 from colorjax.inference.compose import replace_ab
 from colorjax.inference.decode import MAP, decode, uncertainty
 from colorjax.inference.distribution import Distribution
+from colorjax.inference.likeness import liken
 
 PREVIEW = MAP  # pixels of the long side of a preview; `uncertainty` has the same size
 MAX_PREDICTIONS = 32  # of a picture
@@ -66,6 +67,8 @@ class Picture:
         for prediction in tuple(self.predictions.values()):
             arrays += [prediction.lightness, prediction.ab]
             arrays += [] if prediction.logits is None else [prediction.logits]
+            if (likeness := prediction.likeness) is not None:
+                arrays += [likeness.exemplar, likeness.preference]
         return len(self.data) + sum(array.nbytes for array in arrays)
 
     @property
@@ -87,18 +90,20 @@ class Picture:
         if colorizer.takes_hints and settings.has_hints:
             steering = settings.hints, settings.text
         key = settings.run, seed, steering
-        if (prediction := self.predictions.get(key)) is not None:
-            return prediction, False
-        image = self.read(max_pixels)
-        guide = settings.guide(image.shape[:2]) if steering else None
-        prediction = colorizer.predict(image, seed=seed, hints=guide)
-        old = [other for other in self.predictions if steering and other[2]]
-        for other in old:
-            self.predictions.pop(other, None)
+        prediction = self.predictions.get(key)
+        ran = prediction is None
+        if prediction is None:
+            image = self.read(max_pixels)
+            guide = settings.guide(image.shape[:2]) if steering else None
+            prediction = colorizer.predict(image, seed=seed, hints=guide)
+            old = [other for other in self.predictions if steering and other[2]]
+            for other in old:
+                self.predictions.pop(other, None)
+        prediction = liken(prediction, settings.hints, colorizer.features)
         self.predictions[key] = prediction
         while len(self.predictions) > MAX_PREDICTIONS:
             self.predictions.pop(next(iter(self.predictions)), None)
-        return prediction, True
+        return prediction, ran
 
     def colorize_preview(self, prediction: Distribution, settings: Settings) -> Image:
         """The preview in color. If the image is no larger, this is the full result."""

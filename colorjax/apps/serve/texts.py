@@ -150,7 +150,12 @@ def _encode(drawing: Picture) -> str:
 
 
 def _read_thing(
-    noun: str, sides: list, color: str, chroma: float, place: list | None, **_: Any
+    noun: str,
+    sides: Sequence[str],
+    color: str,
+    chroma: float | int,
+    place: Sequence[float | int] | None,
+    **_: Any,
 ) -> Thing:
     """A thing from the fields of its JSON. Raises `ValueError` if one is not valid."""
     pair = Pair(str(noun), tuple(map(str, sides)), color, float(chroma))
@@ -162,7 +167,7 @@ def _read_thing(
     return Thing(pair, None if place is None else _read_place(place))
 
 
-def _read_place(values: list) -> Place:
+def _read_place(values: Sequence[float | int]) -> Place:
     if len(values) not in PLACES:
         raise ValueError(f"place has {len(values)} coordinates")
     return PLACES[len(values)](*map(float, values))

@@ -94,11 +94,13 @@ class Views:
     def hints(self, picture: Picture) -> dict[str, Any]:
         """The hints of a picture, as `hints.js` edits them."""
         guide, text = picture.settings.hints, picture.settings.text
+        colorizer = self.colorizers[picture.settings.run]
         return {
             "picture": picture.folder.name,
             "hints": "" if guide is None else guide.to_json(),
             "text": [] if text is None else [x.to_json() for x in text.things],
-            "advice": self.colorizers[picture.settings.run].has_logits,
+            "advice": colorizer.has_logits,
+            "exemplar": colorizer.takes_exemplars,
             **self.regions(picture),
         }
 

@@ -1,7 +1,6 @@
 """Text for a film: its things become hints that follow the motion (`text_hints`)."""
 
 import argparse
-import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -69,13 +68,10 @@ def _pictures(
     Raises `UserError` if there is none.
     """
     waiting = list(times)
-    if not waiting:
-        return
-    with contextlib.closing(video.frames()) as frames:
-        for frame in frames:
-            picture = np.repeat(video.grey(frame)[..., None], 3, axis=2)
-            while waiting and waiting[0] <= frame.time * video.unit:
-                yield waiting.pop(0), picture
-            if not waiting:
-                return
-    raise UserError(f"{video.path} ends before {waiting[0]:g} s; --box or --at is late")
+    for frame in video.frames() if waiting else ():
+        while waiting and waiting[0] <= frame.time * video.unit:
+            yield waiting.pop(0), np.repeat(video.grey(frame)[..., None], 3, axis=2)
+        if not waiting:
+            return
+    if waiting:
+        raise UserError(f"{video.path} ends before {waiting[0]:g} s, where a thing is")

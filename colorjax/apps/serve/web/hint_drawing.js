@@ -149,5 +149,6 @@ function draw() {
   for (const part of [".clear", ".save", ".only"]) one(part).hidden = !count;
   one("ol").hidden = !named().length;
   one(".things").hidden = !hints.text.length;
-  one(".advise").hidden = one(".like").hidden = !props.value?.advice;
+  one(".advise").hidden = !props.value?.advice;
+  one(".like").hidden = !props.value?.exemplar;
 }

@@ -1,7 +1,8 @@
 // The hints of the picture on the page: the tools beside it and the layer over it.
 // `props.value` is {picture, hints, text, advice, loaded, ...}: `hints` is JSON of
 // `Guide`, or empty; `text` and the rest are for `words.js`; `advice` says whether the
-// server knows where a hint would help, `loaded` whether the hints are those of a file.
+// server knows where a hint would help, `exemplar` whether another picture can give its
+// colors, `loaded` whether the hints are those of a file.
 // An event "answer" has what the server replies to other events.
 const NONE = { points: [], only_here: false, text: [] };
 const WITHOUT_PLACE = { // what else hints may hold, and its name in the list

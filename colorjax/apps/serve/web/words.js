@@ -127,11 +127,13 @@ const HELP_WITH_THING = {
     "picture, or draw a box around it.",
 };
 
-function helpWithThings() { // "" if there is nothing to say
+function helpWithThings() { // "" if there is no text, or a point is selected
+  if (current()) return "";
   const lost = hints.text.filter((own) => !regionOf(own)).map(({ name }) => name);
   if (lost.length) return HELP_WITH_THING.looking(`the ${lost.join(" and the ")}`);
   const own = hints.text[thing];
-  return own ? HELP_WITH_THING[isUnsure(own) ? "unsure" : "sure"](own.name) : "";
+  if (own) return HELP_WITH_THING[isUnsure(own) ? "unsure" : "sure"](own.name);
+  return hints.text.length ? `${HELP[tool]} To move a region, press its thing.` : "";
 }
 
 function drawChips() {
