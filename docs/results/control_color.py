@@ -120,8 +120,8 @@ def obey(runs: Runs, count: int):
                 right = angle(middle_mean(ab), asked_ab(color)) <= NEAR
                 moves = [moved(ab, plain, where) for where in (MIDDLE, EDGE)]
                 rows[guidance, word, color] = float(right.mean()), *moves
-                examples[guidance, word, color] = lightness[:2], ab[:2]
-        examples["plain", word] = lightness[:2], plain[:2]
+                examples[guidance, word, color] = lightness[:3], ab[:3]
+        examples["plain", word] = lightness[:3], plain[:3]
         right = [angle(middle_mean(plain), asked_ab(c)) <= NEAR for c in COLORS]
         rows["plain", word] = float(np.mean(right))
     return rows, examples
@@ -229,7 +229,7 @@ def repeats(runs: Runs) -> bool:
 
 
 def write_grid(path: Path, examples) -> None:
-    """Rows: no text and each color, at guidance 3; columns: two of each noun."""
+    """Rows: no text and each color, at guidance 3; columns: three of each noun."""
 
     def rgb(lightness, ab):
         lab = jnp.concatenate([lightness, jnp.asarray(ab)], axis=-1)
@@ -311,7 +311,7 @@ middle moves by {sides[0]:.1f} and the border by {sides[1]:.1f} units.
 
 ![No text, then each color, at guidance 3](control_color.jpg)
 
-The rows are no text, red, green, blue and yellow, at guidance 3, of the first two cars,
+The rows are no text, red, green, blue and yellow, at guidance 3, of the first three cars,
 ships and birds of the split, not chosen.
 
 With the true class and the true word for the middle's color as text, on {limit} images:
