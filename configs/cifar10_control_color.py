@@ -4,7 +4,7 @@
 
 DIR (or $TFDS_DATA_DIR) holds TFDS' `cifar10` in ArrayRecord form. The net is that of
 configs/cifar10_palette.py, and attends to words: a class and a color. Training takes
-about half an hour on 2 cores. docs/results/control_color.md shows what to expect.
+less than an hour on 2 cores. docs/results/control_color.md shows what to expect.
 """
 
 from ml_collections import ConfigDict

@@ -120,8 +120,8 @@ def obey(runs: Runs, count: int):
                 right = angle(middle_mean(ab), asked_ab(color)) <= NEAR
                 moves = [moved(ab, plain, where) for where in (MIDDLE, EDGE)]
                 rows[guidance, word, color] = float(right.mean()), *moves
-                examples[guidance, word, color] = lightness[:2], ab[:2]
-        examples["plain", word] = lightness[:2], plain[:2]
+                examples[guidance, word, color] = lightness[:3], ab[:3]
+        examples["plain", word] = lightness[:3], plain[:3]
         right = [angle(middle_mean(plain), asked_ab(c)) <= NEAR for c in COLORS]
         rows["plain", word] = float(np.mean(right))
     return rows, examples
@@ -229,7 +229,7 @@ def repeats(runs: Runs) -> bool:
 
 
 def write_grid(path: Path, examples) -> None:
-    """Rows: no text and each color, at guidance 3; columns: two of each noun."""
+    """Rows: no text and each color, at guidance 3; columns: three of each noun."""
 
     def rgb(lightness, ab):
         lab = jnp.concatenate([lightness, jnp.asarray(ab)], axis=-1)
@@ -307,12 +307,16 @@ units, in the middle and in the outer {BORDER} pixels.
 
 The mean is {means[1.0]:.2f} at guidance 1 and {means[3.0]:.2f} at guidance 3. The worst
 pair at guidance 3 is a {worst[1]} {worst[0]}: {strong[worst]:.2f}. At guidance 3 the
-middle moves by {sides[0]:.1f} and the border by {sides[1]:.1f} units.
+middle moves by {sides[0]:.1f} and the border by {sides[1]:.1f} units,
+{sides[1] / sides[0]:.2f} times as much.
 
 ![No text, then each color, at guidance 3](control_color.jpg)
 
-The rows are no text, red, green, blue and yellow, at guidance 3, of the first two cars,
-ships and birds of the split, not chosen.
+The rows are no text, red, green, blue and yellow, at guidance 3, of the first three
+cars, ships and birds of the split, not chosen. At 32 pixels, with patches of 4 pixels,
+the net often colors a disc in the middle, where the images of training were turned, and
+not the outline of the thing: the trees around the second car and the ground around the
+second bird change, too.
 
 With the true class and the true word for the middle's color as text, on {limit} images:
 
@@ -322,7 +326,7 @@ With the true class and the true word for the middle's color as text, on {limit}
 
 A hint of 4x4 pixels in the middle of cars, in the color of the word with half of its
 chroma, at guidance 3: the share of the middles around the hint that are red and blue,
-and the share of the hints that have their hue.
+and the share of the hints that have their hue (without a hint, of these pixels).
 
 {mixed_table}
 
@@ -335,6 +339,21 @@ original as exemplar, and {wrong:.3f} with another image as exemplar.
 ## Repetition
 
 The same words, seed and images give {"the same bits" if same else "OTHER BITS"}.
+
+## What was hoped for
+
+Before the training, these were the aims at guidance 3: three quarters of the hues
+right, which is reached; a border that moves less than half as much as the middle, which
+is reached for cars, but not for ships and birds, whose sea and sky share their color in
+photographs; and with true words 1.5 dB, .045 of balanced AuC and .80 of the words
+right, which are reached. The last two pull apart: what the color of a thing says about
+its surroundings raises the PSNR, and moves the border.
+
+Where a hint contradicts the text, the hint has its color exactly, and the text colors
+much of what is around it. Whoever gives a hint should leave out the word.
+
+The run took 59 minutes on 2 cores, on which other trainings ran. Its first 1,641 steps
+had the learning rates of a run of 8,000 steps, because it was shortened to 7,000.
 """
 
 
