@@ -149,9 +149,9 @@ def check_flags() -> None:
     hint_counts()
 
 
-def weights() -> list[str | None]:
+def weights() -> tuple[str | None, str | None, str | None]:
     """The files of weights that the flags name, in the order of `Context`."""
-    return [flag.value for flag in (CLASSIFIER, INCEPTION, CLIP)]
+    return CLASSIFIER.value, INCEPTION.value, CLIP.value
 
 
 def load_runs(paths: Mapping[str, str]) -> dict[str, Run]:
