@@ -74,9 +74,7 @@ METRICS = flags.DEFINE_list("metrics", ["standard"], "Families of metrics.")
 CLASSIFIER = flags.DEFINE_string("classifier", None, "The file of VGG-16's weights.")
 INCEPTION = flags.DEFINE_string("inception", None, "That of Inception-v3's weights.")
 CLIP = flags.DEFINE_string("clip", None, "That of CLIP's weights, ViT-B/32 or so.")
-ADD = flags.DEFINE_string(
-    "add", None, "An earlier evaluation.json whose models to add."
-)
+ADD = flags.DEFINE_string("add", None, "An evaluation.json whose models to add.")
 OUT = flags.DEFINE_string("out", None, "The directory for the results.")
 
 
@@ -108,8 +106,7 @@ def main() -> int:
 
     # ---- The metrics. One that cannot be computed does not stop the others.
     moments = functools.partial(fid_moments, dataset, split, batch, mesh)
-    weights = CLASSIFIER.value, INCEPTION.value, CLIP.value
-    context = Context(prior, dataset.resize, source.classes, *weights, moments)
+    context = Context(prior, dataset.resize, source.classes, *weights(), moments)
     metrics, problems = make_metrics(context, METRICS.value)
     warn(problems)
 
@@ -150,6 +147,11 @@ def check_flags() -> None:
     if not WORKDIR.value:
         raise UserError("give the directory of a run: --workdir=runs/quick")
     hint_counts()
+
+
+def weights() -> tuple[str | None, str | None, str | None]:
+    """The files of weights that the flags name, in the order of `Context`."""
+    return CLASSIFIER.value, INCEPTION.value, CLIP.value
 
 
 def load_runs(paths: Mapping[str, str]) -> dict[str, Run]:

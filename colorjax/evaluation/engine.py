@@ -149,11 +149,7 @@ def evaluate(
     }
     # All predictors share one program; the weights of a metric's network are arguments.
     measure = jax.jit(_measure, static_argnames="per_image", out_shardings=whole)
-    # A Partial inside of another would hide its arguments: they would be constants.
-    stats = {
-        name: x.stats if isinstance(x.stats, Partial) else Partial(x.stats)
-        for name, x in metrics.items()
-    }
+    stats = {name: _argument(metric.stats) for name, metric in metrics.items()}
     per_image = tuple(name for name, metric in metrics.items() if metric.per_image)
     nets = {name: jax.device_put(x.nets, whole) for name, x in predictors.items()}
     sums: dict[str, Any] = dict.fromkeys(predictors)
@@ -182,6 +178,14 @@ def evaluate(
         )
         for name in predictors
     }
+
+
+def _argument(stats: Callable[..., Stats]) -> Partial:
+    """The stats of a metric as an argument of a compiled program.
+
+    A Partial inside of another would hide its arguments, and make them constants.
+    """
+    return stats if isinstance(stats, Partial) else Partial(stats)
 
 
 def _measure(stats, weights, prediction, examples, per_image):

@@ -121,4 +121,4 @@ def test_published_file():
     means = (states * mask[..., None]).sum(1) / mask.sum(1, keepdims=True)
     means /= np.linalg.norm(means, axis=1, keepdims=True)
     cosines = means @ means[0]
-    assert cosines[1] > 0.6 > 0.3 > cosines[2]
+    assert cosines[1] > 0.5 > 0.2 > cosines[2]
