@@ -281,10 +281,10 @@ def settled(page):
 def place_of(page, chip):
     """The box around a thing, in percent, as `--box` takes it."""
     chip.click()
-    style = page.evaluate("{...document.querySelector('#pair .box').style}")
-    sides = [float(style[x].rstrip("%")) for x in ("left", "top", "width", "height")]
+    style = "document.querySelector('#pair .box').style"
+    sides = page.evaluate(f"['left', 'top', 'width', 'height'].map((x) => {style}[x])")
     chip.click()
-    left, top, width, height = sides
+    left, top, width, height = (float(side.rstrip("%")) for side in sides)
     return ",".join(f"{x:.2f}%" for x in (left, top, left + width, top + height))
 
 

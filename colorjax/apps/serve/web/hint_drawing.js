@@ -140,13 +140,13 @@ function draw() {
   drawSwatches("recent", recent);
   drawFree();
   drawList();
-  one(".only input").checked = hints.only_here || hints.text.length;
-  one(".only input").disabled = hints.text.length; // text colors its things only
+  one(".only input").checked = hints.only_here;
   one(".size").hidden = thing >= 0 || (tool === "point" && state === "point");
   one(".history").hidden = !past.length && !future.length && !count;
   one(".undo").disabled = !past.length;
   one(".redo").disabled = !future.length;
-  for (const part of [".clear", ".save", ".only"]) one(part).hidden = !count;
+  for (const part of [".clear", ".save"]) one(part).hidden = !count;
+  one(".only").hidden = !count || hints.text.length; // text implies it
   one("ol").hidden = !named().length;
   one(".things").hidden = !hints.text.length;
   one(".advise").hidden = !props.value?.advice;
