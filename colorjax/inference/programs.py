@@ -63,36 +63,38 @@ class StoredProgram:
         with self._lock:
             if (tree, shapes) not in self._programs:
                 path = Path(folder) / f"colorjax-{_hash(self.name, tree, shapes)}"
-                self._programs[tree, shapes] = self._program(path, args)
+                self._programs[tree, shapes], result = self._first_call(path, args)
+                return result
         return self._programs[tree, shapes](*args)
 
-    def _program(self, path: Path, args: tuple[Any, ...]) -> Callable:
+    def _first_call(self, path: Path, args: tuple[Any, ...]) -> tuple[Callable, Any]:
+        """A program and its result."""
         entry, source = _read(path), _source()
         if entry and entry.source == source:
             with contextlib.suppress(Exception):  # XLA raises any kind
-                return _load(entry, args)
+                return _call_stored(entry, args)
         lowered = self.function.lower(*args)
         text = _hash(_machine(), lowered.as_text())
         if entry and entry.lowered == text:
             with contextlib.suppress(Exception):
-                program = _load(entry, args)
+                called = _call_stored(entry, args)
                 _write(path, entry._replace(source=source))
-                return program
+                return called
         with _without_cache():
             program = lowered.compile()
         with contextlib.suppress(Exception):  # not all devices can serialize
             _write(path, Entry(source, text, serialize_executable.serialize(program)))
-        return program
+        return program, program(*args)
 
 
-def _load(entry: Entry, args: tuple[Any, ...]) -> Callable:
-    """The program of an entry, after a first run with `args`."""
+def _call_stored(entry: Entry, args: tuple[Any, ...]) -> tuple[Callable, Any]:
+    """The program of an entry and its result. Raises exceptions of any kind where it
+    does not load or does not run."""
     device = jax.devices()[:1]
     program = serialize_executable.deserialize_and_load(
         *entry.parts, execution_devices=device
     )
-    jax.block_until_ready(program(*args))
-    return program
+    return program, jax.block_until_ready(program(*args))
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
-from scipy import ndimage
 
 from colorjax import images
 from colorjax.config import check_type
@@ -158,6 +157,8 @@ def _upsampled(
         for count, full in zip(size, values.shape, strict=True)
     ]
     grid = np.meshgrid(*at, indexing="ij")
+    from scipy import ndimage  # slow, and imported by all commands otherwise
+
     return ndimage.map_coordinates(values, grid, order=1, mode="nearest")
 
 
