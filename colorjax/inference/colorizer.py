@@ -73,7 +73,7 @@ class Colorizer:
         self.sizes, self.source = tuple(sizes), source
         self._section, self.saturation = section, saturation
         self.temperature, self.stochastic = method.temperature, method.stochastic
-        self.inputs, self._predict = method.inputs, network.compiled(method)
+        self.inputs, self._predict = method.inputs, network.compiled(method, section)
         self.text = method.text
         self._features = method.features and jax.jit(method.features)
         self.use(nets)
@@ -119,7 +119,7 @@ class Colorizer:
         """Whether the method predicts a distribution, not only one color per pixel."""
         rgb = jax.ShapeDtypeStruct((1, STRIDE, STRIDE, 3), jnp.uint8)
         numbers = jax.ShapeDtypeStruct((1,), jnp.uint32)
-        shapes = jax.eval_shape(self._predict, self.nets, rgb, {}, 0, numbers)
+        shapes = jax.eval_shape(self._predict.function, self.nets, rgb, {}, 0, numbers)
         return shapes[2] is not None
 
     @property

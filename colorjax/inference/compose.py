@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from colorjax.color import into_gamut, lab_to_rgb, rgb_to_lab
 from colorjax.images import Picture
+from colorjax.inference.programs import StoredProgram
 from colorjax.inference.upsample import PLANES, Upsampler
 
 SMALL, LARGE = 1 << 15, 1 << 18  # pixels of a tile; one compiled program for each
@@ -50,7 +51,7 @@ def _map_tiles(picture: Picture, planes: Callable[[Rectangle], np.ndarray]) -> P
         levels = picture[place][..., :3].reshape(-1, 3)
         padding = ((0, pixels - len(levels)), (0, 0))
         values = planes(part).reshape(-1, PLANES)
-        colored = _recolor_tile(np.pad(levels, padding), np.pad(values, padding))
+        colored = RECOLOR_TILE(np.pad(levels, padding), np.pad(values, padding))
         colored = np.asarray(colored)[: len(levels)]
         result[place][..., :3] = colored.reshape(rows, columns, 3)
         result[place][..., 3:] = picture[place][..., 3:]
@@ -74,3 +75,6 @@ def _recolor_tile(levels, planes):
     ab, gain, coarse = jnp.split(planes, (2, 4), axis=-1)
     lab = jnp.concatenate([lightness, ab + gain * (lightness - coarse)], axis=-1)
     return jnp.round(lab_to_rgb(into_gamut(lab)) * top).astype(levels.dtype)
+
+
+RECOLOR_TILE = StoredProgram(_recolor_tile, "recolor a tile")

@@ -1,7 +1,8 @@
 """Pictures through a run's network: `view` makes what the network sees of a picture,
 `run` predicts many."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from colorjax.inference.batching import (
     stack,
     to_working_size,
 )
+from colorjax.inference.programs import StoredProgram
 from colorjax.method import GLOBE, Method, Nets, TextInput, image_keys
 from colorjax.text import reading
 
@@ -60,9 +62,10 @@ class Output(NamedTuple):
     stride: int
 
 
-def compiled(method: Method) -> Callable[..., Any]:
+def compiled(method: Method, section: Mapping[str, Any] | None) -> StoredProgram:
     """A function `predict(nets, rgb, hints, seed, numbers)` of uint8 images, which
-    returns L, ab and logits. `hints` are the inputs besides L."""
+    returns L, ab and logits. `hints` are the inputs besides L. Its programs are stored
+    if `section`, the one of the config that made the method, is given."""
 
     @jax.jit
     def predict(nets, rgb, hints, seed, numbers):
@@ -71,7 +74,9 @@ def compiled(method: Method) -> Callable[..., Any]:
         prediction = method.predict(nets, {"lightness": lightness, **hints}, keys)
         return lightness[..., 0], prediction.ab, prediction.logits
 
-    return predict
+    return StoredProgram(
+        predict, json.dumps(section, sort_keys=True) if section else ""
+    )
 
 
 def view(

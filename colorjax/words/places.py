@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
-from scipy import ndimage
 
 from colorjax import images
 from colorjax.config import check_type
@@ -166,6 +165,8 @@ def _upsampled(
         for count, full in zip(size, noun.map.shape, strict=True)
     ]
     grid = np.meshgrid(*at, indexing="ij")
+    from scipy import ndimage  # slow, and imported by all commands otherwise
+
     return ndimage.map_coordinates(noun.map, grid, order=1, mode="nearest")
 
 

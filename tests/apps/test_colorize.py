@@ -150,8 +150,8 @@ def test_batches_of_any_number_compile_a_handful_of_programs(
     for i, size in enumerate(random.integers(8, 200, (40, 2))):
         write_folder(tmp_path / "in", 0)
         (tmp_path / f"in/{i}.png").write_bytes(encode(np.zeros(size, np.uint8)))
-    counted = chex.assert_max_traces(colorizer._predict.__wrapped__, n=9)
-    monkeypatch.setattr(colorizer, "_predict", jax.jit(counted))
+    counted = chex.assert_max_traces(colorizer._predict.function.__wrapped__, n=9)
+    monkeypatch.setattr(colorizer._predict, "function", jax.jit(counted))
     monkeypatch.setattr(pipeline, "MAX_WINDOW", 100_000)  # windows of a few pictures
     out = tmp_path / "out"
     code, told, _ = command(

@@ -126,8 +126,8 @@ def test_sequence_is_each_picture_by_itself(colorizer):
 def test_a_folder_of_any_sizes_compiles_a_handful_of_programs(trained):
     """Nine for the net, two for painting, whatever comes in whatever numbers."""
     colorizer = Colorizer.load(trained[0])
-    counted = chex.assert_max_traces(colorizer._predict.__wrapped__, n=9)
-    colorizer._predict = jax.jit(counted)
+    counted = chex.assert_max_traces(colorizer._predict.function.__wrapped__, n=9)
+    colorizer._predict.function = jax.jit(counted)
     random = np.random.default_rng(0)
     sizes = random.integers(1, 400, (60, 2))
     before = compose._recolor_tile._cache_size()

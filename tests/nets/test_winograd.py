@@ -98,10 +98,10 @@ def test_a_colorizer_prepares(small, method_and_nets):
     method, nets = method_and_nets
     colorizer = Colorizer(method, nets, [8], section={"name": "zhang2016"})
     args = uniform(1, 8, 8, 3), {}, 0, np.zeros(1, np.uint32)
-    assert convolutions(colorizer._predict, nets, *args) == 3
-    assert convolutions(colorizer._predict, colorizer._prepared, *args) == 2
-    predictions = [colorizer._predict(x, *args)[1] for x in (nets, colorizer._prepared)]
-    assert_near(*predictions)
+    assert convolutions(colorizer._predict.function, nets, *args) == 3
+    assert convolutions(colorizer._predict.function, colorizer._prepared, *args) == 2
+    predict = colorizer._predict.function
+    assert_near(*(predict(x, *args)[1] for x in (nets, colorizer._prepared)))
     for own in (colorizer, copy.copy(colorizer)):
         assert winograd.COLLECTION not in own.nets["G"]
 
