@@ -346,8 +346,8 @@ Before the training, these were the aims at guidance 3: three quarters of the hu
 right, which is reached; a border that moves less than half as much as the middle, which
 is reached for cars, but not for ships and birds, whose sea and sky share their color in
 photographs; and with true words 1.5 dB, .045 of balanced AuC and .80 of the words
-right, which are reached. The last two pull apart: what the color of a thing says about
-its surroundings raises the PSNR, and moves the border.
+right, which are reached. The second and third aim conflict: what a color says about the
+surroundings of a thing raises the PSNR, and it moves the border.
 
 Where a hint contradicts the text, the hint has its color exactly, and the text colors
 much of what is around it. Whoever gives a hint should leave out the word.
