@@ -58,13 +58,12 @@ class ImageDataset:
     Training enlarges them by a random factor up to `zoom`, takes random square crops of
     side `crop` and mirrors half of them. Evaluation takes the center square.
 
-    A folder holds out a tenth of its images: about a tenth by a `hash` of the path, or
-    every tenth in `sorted` order.
-    `list` is a file that names the images to use, as `colorjax doctor --fix` writes it;
-    it does not change which images are held out. At most `max_unmatched` of its lines
-    may name no image. `workers` processes decode (0: threads
-    of this process). The run ends when more than the share `max_unreadable` of its
-    images cannot be read.
+    A folder holds out about a tenth of its images by a `hash` of the path, or every
+    tenth in `sorted` order. `list` is a file that names the images to use, as `colorjax
+    doctor --fix` writes it; it does not change which images are held out. At most
+    `max_unmatched` of its lines may name no image. `workers` processes decode (0:
+    threads of this process). The run ends when more than the share `max_unreadable` of
+    its images cannot be read.
 
     The local folder `cache` keeps the large images of a folder, reduced to what
     training needs, in at most `cache_limit` gigabytes. It changes no image.
@@ -103,32 +102,26 @@ class ImageDataset:
     text_encoder: Literal["use"] = "use"
 
     def __post_init__(self):
-        if bool(self.name) == bool(self.root):
-            raise UserError(
-                "data: give either data.name (a TFDS data set) or data.root (a folder)"
-            )
-        if bool(self.other_name) + bool(self.other_root) + self.halves > 1:
-            raise UserError(
-                "data: give one of data.halves, data.other_name and data.other_root"
-            )
-        if self.crop > self.resize:
-            raise UserError(
-                f"data.crop {self.crop} is larger than data.resize {self.resize}"
-            )
-        for key, side in (("crop", self.crop), ("resize", self.resize)):
-            if side < 8 or side % 8:
-                raise UserError(
-                    f"data.{key} {side} must be a positive multiple of 8, the stride "
-                    "of the networks"
-                )
-        if self.resize > LARGEST:
-            raise UserError(f"data.resize {self.resize} is more than {LARGEST}")
-        if self.captions and not self.name:
-            raise UserError("data.captions: only TFDS data sets have captions")
-        if self.zoom < 1:
-            raise UserError(f"data.zoom {self.zoom} is less than 1")
-        if "://" in self.cache:
-            raise UserError(f"data.cache {self.cache}: give a folder on a local disk")
+        one = "data: give either data.name (a TFDS data set) or data.root (a folder)"
+        others = "data: give one of data.halves, data.other_name and data.other_root"
+        crop, resize = f"data.crop {self.crop}", f"data.resize {self.resize}"
+        multiple = "must be a positive multiple of 8, the stride of the networks"
+        captions = "data.captions: only TFDS data sets have captions"
+        local = f"data.cache {self.cache}: give a folder on a local disk"
+        checks = (
+            (bool(self.name) == bool(self.root), one),
+            (bool(self.other_name) + bool(self.other_root) + self.halves > 1, others),
+            (self.crop > self.resize, f"{crop} is larger than {resize}"),
+            (self.crop < 8 or self.crop % 8, f"{crop} {multiple}"),
+            (self.resize < 8 or self.resize % 8, f"{resize} {multiple}"),
+            (self.resize > LARGEST, f"{resize} is more than {LARGEST}"),
+            (self.captions and not self.name, captions),
+            (self.zoom < 1, f"data.zoom {self.zoom} is less than 1"),
+            ("://" in self.cache, local),
+        )
+        for is_wrong, message in checks:
+            if is_wrong:
+                raise UserError(message)
 
     def source(self, split: str) -> Split:
         """Open a split. Raises `UserError` where there is none, or it has no image."""
@@ -170,16 +163,9 @@ class ImageDataset:
         """Open the other data set, or return None where the config names none."""
         if not (self.other_name or self.other_root):
             return None
-        other = dataclasses.replace(
-            self,
-            name=self.other_name,
-            root=self.other_root,
-            other_name=None,
-            other_root=None,
-            captions="",
-            list=None,
-        )
-        return other.source("train")
+        unset = dict(other_name=None, other_root=None, captions="", list=None)
+        names = dict(name=self.other_name, root=self.other_root)
+        return dataclasses.replace(self, **names, **unset).source("train")
 
     def training_sources(
         self, source: Source, other: Source | None
