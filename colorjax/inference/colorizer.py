@@ -211,7 +211,7 @@ class Colorizer:
         seed, hints = options.get("seed") or 0, options.get("hints")
         if hints is None or isinstance(hints, Guide):
             hints = [hints] * len(sources)
-        guides = [guide if self._uses(guide) else None for guide in hints]
+        guides = [network.seen(guide, self.inputs) for guide in hints]
         same_noise = options.get("same_noise", False)
         views = {side: [] for side in self.sizes}
         for source, guide in zip(sources, guides, strict=True):
@@ -223,15 +223,8 @@ class Colorizer:
         scales = [
             self._predict_at(side, own, batch, seed) for side, own in views.items()
         ]
-        averages = map(average, zip(*scales, strict=True))
-        own = zip(averages, hints, strict=True)
+        own = zip(map(average, zip(*scales, strict=True)), hints, strict=True)
         return [liken(*one, self.features) for one in own]
-
-    def _uses(self, guide: Guide | None) -> bool:
-        """Whether the network sees any of these hints."""
-        if guide is not None and guide.only_here:
-            return "globe" in self.inputs and guide.exemplar is not None
-        return self.takes_hints and guide is not None
 
     def _predict_at(self, side, views, batch, seed) -> list[Distribution]:
         """The distributions of images at the working size of a short side `side`."""

@@ -65,6 +65,13 @@ def compiled(method: Method) -> Callable[..., Any]:
     return predict
 
 
+def seen(guide: Guide | None, inputs: frozenset[str]) -> Guide | None:
+    """The hints if a network with these inputs sees any of them, else None."""
+    if guide is not None and guide.only_here:
+        return guide if "globe" in inputs and guide.exemplar is not None else None
+    return guide if inputs & HINTS else None
+
+
 def view(
     picture: Picture,
     side: int,
