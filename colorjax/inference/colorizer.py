@@ -214,7 +214,7 @@ class Colorizer:
         seed, hints = options.get("seed") or 0, options.get("hints")
         if hints is None or isinstance(hints, Guide):
             hints = [hints] * len(sources)
-        takes = network.Takes(self.takes_hints, self.text)
+        takes = network.Takes(self.inputs, self.text)
         same_noise = options.get("same_noise", False)
         views = {side: [] for side in self.sizes}
         for source, guide in zip(sources, hints, strict=True):
@@ -225,8 +225,7 @@ class Colorizer:
         scales = [
             self._predict_at(side, own, batch, seed) for side, own in views.items()
         ]
-        averages = map(average, zip(*scales, strict=True))
-        own = zip(averages, hints, strict=True)
+        own = zip(map(average, zip(*scales, strict=True)), hints, strict=True)
         return [liken(*one, self.features) for one in own]
 
     def _predict_at(self, side, views, batch, seed) -> list[Distribution]:
@@ -242,7 +241,7 @@ class Colorizer:
                 seed if self.draws_noise else None,
                 self.saturation,
                 view.number,
-                {name: x for name, x in view.seen.items() if name in self.inputs},
+                view.seen,
             )
             for view, output in zip(views, outputs, strict=True)
         ]

@@ -46,9 +46,9 @@ class View(NamedTuple):
 
 
 class Takes(NamedTuple):
-    """Whether a network takes hints, and which text it reads, if any."""
+    """The inputs of a network, and which text it reads, if any."""
 
-    hints: bool
+    inputs: frozenset[str]
     text: TextInput | None
 
 
@@ -96,18 +96,24 @@ def view(
     image, size = to_working_size(picture, side), picture.shape[:2]
     noise = 0 if same_noise else number(image)
     inputs, seen = {}, {}
-    if guide is not None and takes.hints:
+    if guide is not None and (names := _hint_inputs(guide, takes)):
         rgb = jnp.asarray(image, jnp.float32) / 255
         hints = locate(guide, size, np.asarray(rgb_to_lab(rgb))[..., 0])
-        if not guide.only_here:
-            inputs["local"] = hints.before(saturation).local
-        if not guide.only_here or guide.exemplar is not None:
-            inputs["globe"] = hints.globe
-        seen = dict.fromkeys(inputs, guide.to_json())
+        hints = hints.before(saturation)
+        inputs = {name: getattr(hints, name) for name in names}
+        seen = dict.fromkeys(names, guide.to_json())
     if guide is not None and guide.text:
         inputs["text"] = reading.tokens_of(guide.text, takes.text)
         seen["text"] = guide.text
     return View(size, image, noise, inputs, seen)
+
+
+def _hint_inputs(guide: Guide, takes: Takes) -> list[str]:
+    """The inputs of a network that hints change elsewhere than at their places."""
+    names = takes.inputs & HINTS
+    if guide.only_here:
+        names &= {"globe"} if guide.exemplar is not None else set()
+    return sorted(names)
 
 
 def run(

@@ -314,9 +314,10 @@ def test_the_command_repeats_what_was_said(served, page, tmp_path):
     for key in ["Shift+ArrowRight", "Enter"]:
         page.locator("#pair .cross:focus").press(key)
     wait(lambda: unsure.count() == 0)
+    colored = page.locator("#pair .colored")
+    before = colored.get_attribute("src")
     page.get_by_role("button", name="Remove blorp").click()
-    settled(page)
-    page.wait_for_timeout(1000)  # until the last change is on the server
+    wait(lambda: colored.get_attribute("src") != before)
     page.reload()
     page.get_by_text("Say what color a place has (2)").click()
     box = place_of(page, chips.first.locator("button").first)

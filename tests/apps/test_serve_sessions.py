@@ -4,8 +4,8 @@ import io
 import os
 import threading
 import zipfile
-from types import SimpleNamespace
 
+import gradio as gr
 import jax.numpy as jnp
 import noisy
 import numpy as np
@@ -282,7 +282,7 @@ def test_a_network_that_takes_exemplars_gets_one(tmp_path):
     value = events.views.hints(photo)
     assert value["exemplar"] and not value["advice"]
     guide = Guide(exemplar=scene(2, 64))
-    request = SimpleNamespace(session_hash="me")
+    request = gr.Request(session_hash="me")
     before = photo.write_full(*shown(sessions, photo), ".png", MAX_PIXELS).read_bytes()
     events.change_hints(value | {"hints": guide.to_json()}, "grey", request)
     after = photo.write_full(*shown(sessions, photo), ".png", MAX_PIXELS).read_bytes()

@@ -74,7 +74,8 @@ def test_a_network_sees_an_exemplar_also_with_hints_for_their_places_only():
         lightness, asked = inputs["lightness"], inputs["globe"][:, None, None, -1:]
         return Prediction(jnp.repeat(0 * lightness + asked, 2, axis=-1), None)
 
-    method = METHOD._replace(infer=infer, inputs={"lightness", "globe"})
+    inputs = frozenset({"lightness", "globe"})
+    method = Method(lambda *_: {}, {}, infer, serves=(), inputs=inputs)
     colorizer = Colorizer(method, {}, [32], "runs/x")
     assert colorizer.takes_exemplars and not colorizer.has_logits
     guide = Guide(BLUE.points, only_here=True, exemplar=PICTURE)

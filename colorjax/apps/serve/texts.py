@@ -133,7 +133,7 @@ def overlay(region: Region, size: tuple[int, int]) -> UInt8[np.ndarray, "h w 4"]
     """
     ((_, mask),) = words.stacked([region], size)
     line = max(1, round(LINE * min(size)))
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    depth = np.asarray(ndimage.distance_transform_edt(np.pad(mask, 1)))[1:-1, 1:-1]
     rim, outer = (mask & (depth <= line * count) for count in (2, 1))
     drawing = np.zeros((*size, 4), np.uint8)
     drawing[mask] = *region.pair.levels(), FILL[region.sure]
