@@ -214,17 +214,14 @@ class Colorizer:
         seed, hints = options.get("seed") or 0, options.get("hints")
         if hints is None or isinstance(hints, Guide):
             hints = [hints] * len(sources)
-        takes = network.Takes(self.inputs, self.text)
         same_noise = options.get("same_noise", False)
+        rest = self.saturation, network.Takes(self.inputs, self.text)
         views = {side: [] for side in self.sizes}
         for source, guide in zip(sources, hints, strict=True):
             pixels = read_picture(source)
             for side, own in views.items():
-                seen = pixels, side, same_noise, guide, self.saturation, takes
-                own.append(network.view(*seen))
-        scales = [
-            self._predict_at(side, own, batch, seed) for side, own in views.items()
-        ]
+                own.append(network.view(pixels, side, same_noise, guide, *rest))
+        scales = [self._predict_at(*own, batch, seed) for own in views.items()]
         own = zip(map(average, zip(*scales, strict=True)), hints, strict=True)
         return [liken(*one, self.features) for one in own]
 

@@ -24,7 +24,7 @@ from colorjax.inference.batching import (
     to_working_size,
 )
 from colorjax.inference.programs import StoredProgram
-from colorjax.method import GLOBE, Method, Nets, TextInput, image_keys
+from colorjax.method import GLOBE, HINTS, Method, Nets, TextInput, image_keys
 from colorjax.text import reading
 
 
