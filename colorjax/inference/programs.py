@@ -55,7 +55,7 @@ class StoredProgram:
 
     def __call__(self, *args: Any) -> Any:
         """The result of the function."""
-        folder = jax.config.jax_compilation_cache_dir
+        folder = jax.config.values["jax_compilation_cache_dir"]
         if not (self.name and folder) or "://" in folder or jax.process_count() > 1:
             return self.function(*args)
         leaves, tree = jax.tree.flatten(args)
@@ -101,7 +101,7 @@ def _call_stored(entry: Entry, args: tuple[Any, ...]) -> tuple[Callable, Any]:
 def _without_cache() -> Iterator[None]:
     """Compile anew: XLA's CPU compiler serializes a program that JAX's cache has loaded
     to one that does not run."""
-    before = jax.config.jax_enable_compilation_cache
+    before = jax.config.values["jax_enable_compilation_cache"]
     jax.config.update("jax_enable_compilation_cache", False)
     compilation_cache.reset_cache()  # JAX reads the setting once
     try:
