@@ -56,9 +56,9 @@ def read(
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Decode the first picture of a file to 8-bit RGB.
 
-    With `short`, a picture with a short side of 2 * `short` pixels or more is reduced
-    by a whole number, so that its short side is at least `short`. A JPEG file is then
-    decoded at 1/2, 1/4 or 1/8 of its size.
+    With `short`, a JPEG file is decoded at 1/2, 1/4 or 1/8 of its size, the smallest of
+    these with a short side of `short` pixels or more, and what is larger than it need
+    be, whatever its format, is reduced by `shrink`.
 
     Raises `UserError`, with `name` in its message, if the data is not a readable
     picture or has more than `MAX_PIXELS` pixels.

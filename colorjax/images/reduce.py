@@ -30,7 +30,10 @@ def on_white(picture: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w 3"]:
 def shrink(
     picture: UInt8[np.ndarray, "h w 3"], short: int
 ) -> UInt8[np.ndarray, "h2 w2 3"]:
-    """Means of n x n pixels, with the largest n that leaves a short side of `short`
-    pixels or more."""
-    n = min(picture.shape[:2]) // short
+    """Means of n x n pixels, with the largest n that leaves a short side of twice
+    `short` pixels or more.
+
+    A resize to `short` pixels then gives nearly the same as one of the whole picture.
+    """
+    n = min(picture.shape[:2]) // (2 * short)
     return np.array(Image.fromarray(picture).reduce(n)) if n > 1 else picture

@@ -23,7 +23,6 @@ from jax.experimental.compilation_cache import compilation_cache
 from colorjax import files
 from colorjax.errors import UserError
 
-CONFIG: Any = jax.config  # JAX's types do not have its options
 SOURCE = Path(__file__).parent.parent  # the files that a program may be made of
 
 
@@ -56,7 +55,7 @@ class StoredProgram:
 
     def __call__(self, *args: Any) -> Any:
         """The result of the function."""
-        folder = CONFIG.jax_compilation_cache_dir
+        folder = jax.config.values["jax_compilation_cache_dir"]
         if not (self.name and folder) or "://" in folder or jax.process_count() > 1:
             return self.function(*args)
         leaves, tree = jax.tree.flatten(args)
@@ -102,7 +101,7 @@ def _call_stored(entry: Entry, args: tuple[Any, ...]) -> tuple[Callable, Any]:
 def _without_cache() -> Iterator[None]:
     """Compile anew: XLA's CPU compiler serializes a program that JAX's cache has loaded
     to one that does not run."""
-    before = CONFIG.jax_enable_compilation_cache
+    before = jax.config.values["jax_enable_compilation_cache"]
     jax.config.update("jax_enable_compilation_cache", False)
     compilation_cache.reset_cache()  # JAX reads the setting once
     try:

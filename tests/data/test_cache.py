@@ -165,11 +165,11 @@ def test_a_full_disk(dataset, monkeypatch, capsys, function):
 def test_large_images_are_reduced_by_whole_numbers():
     """Close to what the resize of all pixels gives."""
     picture = scene(1, 200)
-    for short, side in [(101, 200), (100, 100), (64, 67), (24, 25)]:
+    for short, side in [(51, 200), (50, 100), (33, 67), (24, 50)]:
         reduced = images.read(encode(picture), short=short)
         assert reduced.shape == (side, side, 3)
         size = (short, short)
         error = images.resize(reduced, size) - images.resize(picture, size).astype(
             float
         )
-        assert np.sqrt(np.mean(error**2)) < 4
+        assert np.sqrt(np.mean(error**2)) < 5
