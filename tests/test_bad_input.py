@@ -294,6 +294,7 @@ class Grey(Colorizer):
     """A colorizer that predicts grey."""
 
     has_logits = stochastic = False
+    text = None
 
     def __init__(self):
         """It has no networks."""

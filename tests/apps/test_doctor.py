@@ -177,7 +177,9 @@ def test_training_uses_the_list(folder, examined):
         assert [chosen.name(i) for i in range(len(chosen))] == [
             every.name(i) for i in good
         ]
-        assert [chosen[i] for i in range(len(chosen))] == [every[i] for i in good]
+        assert [chosen[i].data for i in range(len(chosen))] == [
+            every[i].data for i in good
+        ]
 
 
 def test_a_healthy_folder(tmp_path, capsys):

@@ -18,6 +18,7 @@ DATA = dict(name="pictures", resize=16, crop=16, captions="captions")
 class Captioned:
     """Two pictures, the first with two captions; the third is no picture."""
 
+    classes = ()
     files = (
         EncodedImage(
             lambda: encode(scene(0, 16)), 3, captions=("A red car.", "The dog")
