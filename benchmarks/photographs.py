@@ -59,7 +59,7 @@ def train(folder: Path, workdir: Path, cache: str, steps: int) -> list[dict]:
 
 
 def main() -> None:
-    flags = parser(__doc__, repeats=3)
+    flags = parser(str(__doc__), repeats=3)
     flags.add_argument("--pictures", type=int, default=256)
     flags.add_argument("--passes", type=int, default=6, help="of the training")
     args = parse(flags)

@@ -2,6 +2,9 @@
 
 JAX's own cache saves the time to compile, but JAX finds a program there by the traced
 function, and to trace a network takes longer than to run it.
+
+The files are pickles. Loading one can run anything, as can the machine code that JAX
+itself stores beside it: whoever may write to the folder is trusted.
 """
 
 import contextlib
