@@ -313,7 +313,8 @@ def test_the_command_repeats_what_was_said(served, page, tmp_path):
     page.locator(".things li button").nth(4).press("Enter")
     for key in ["Shift+ArrowRight", "Enter"]:
         page.locator("#pair .cross:focus").press(key)
-    wait(lambda: unsure.count() == 0)
+    settled(page)
+    assert unsure.count() == 0
     colored = page.locator("#pair .colored")
     before = colored.get_attribute("src")
     page.get_by_role("button", name="Remove blorp").click()
