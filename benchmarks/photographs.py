@@ -83,7 +83,7 @@ def main() -> None:
                 name = f"an image on one core, {way}"
                 times.setdefault(name, []).append(took / args.pictures)
         for way, cache in {"cache": str(here / "cache"), "no cache": ""}.items():
-            lines = train(folder, here / way, cache, steps)
+            lines = train(folder, here / f"run, {way}", cache, steps)
             spent = times[f"a step, {way}"] = [line["step_seconds"] for line in lines]
             waited = sum(line["waiting_seconds"] for line in lines)
             settings[f"share that waits, {way}"] = round(waited / sum(spent), 4)
