@@ -40,7 +40,8 @@ print(json.dumps([time.perf_counter() - begun]))
 
 
 def train(folder: Path, workdir: Path, cache: str, steps: int) -> list[dict]:
-    """The lines of the log of a run, without that of the first step, which compiles."""
+    """The lines of the log of a run whose steps were timed; the first one was not,
+    because it compiles."""
     options = {
         "workdir": workdir,
         "config": "configs/folder.py",
@@ -54,8 +55,9 @@ def train(folder: Path, workdir: Path, cache: str, steps: int) -> list[dict]:
     flags = [f"--{key}={value}" for key, value in options.items()]
     command = [sys.executable, "train.py", *flags]
     subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
-    lines = (workdir / "log.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines[1:]]
+    text = (workdir / "log.jsonl").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    return [line for line in lines if line["step_seconds"]]
 
 
 def main() -> None:
@@ -81,7 +83,7 @@ def main() -> None:
                 name = f"an image on one core, {way}"
                 times.setdefault(name, []).append(took / args.pictures)
         for way, cache in {"cache": str(here / "cache"), "no cache": ""}.items():
-            lines = train(folder, here / way, cache, steps)
+            lines = train(folder, here / f"run, {way}", cache, steps)
             spent = times[f"a step, {way}"] = [line["step_seconds"] for line in lines]
             waited = sum(line["waiting_seconds"] for line in lines)
             settings[f"share that waits, {way}"] = round(waited / sum(spent), 4)

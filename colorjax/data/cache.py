@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 import struct
 import tempfile
 import time
@@ -18,6 +19,7 @@ from colorjax.progress import report
 
 HEADER = struct.Struct("<4sIII")  # magic, height, width, checksum of the samples
 MAGIC = b"CJI1"
+ENTRY = re.compile(r"[0-9a-f]{62}(\..+)?")  # its name; a temporary one has an end
 UNUSED = 24 * 3600  # seconds after which an entry may be removed
 PROCESSES = 64  # so many may write at once without exceeding the limit
 Pixels = UInt8[np.ndarray, "h w 3"]
@@ -96,10 +98,12 @@ class ImageCache:
         return removed
 
     def _entries(self) -> Iterator[tuple[Path, os.stat_result]]:
-        """The files of the folder, temporary ones included, with their stats."""
+        """The entries, temporary ones included, with their stats; no other files, even
+        if a user names a folder that has some."""
         for path in self.folder.glob("??/*"):
-            with contextlib.suppress(OSError):  # another process removed it
-                yield path, path.stat()
+            if ENTRY.fullmatch(path.name):
+                with contextlib.suppress(OSError):  # another process removed it
+                    yield path, path.stat()
 
     def _stop(self, reason: str) -> None:
         """Store nothing more. One of the processes that make examples reports why."""
@@ -117,7 +121,7 @@ def _write(path: Path, *parts: bytes | memoryview) -> None:
     Two processes may write the same file, so each has a temporary one of its own.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    number, temporary = tempfile.mkstemp(dir=path.parent)
+    number, temporary = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
     try:
         with open(number, "wb") as file:
             file.writelines(parts)

@@ -135,6 +135,17 @@ def test_it_stays_within_its_limit(tmp_path, monkeypatch, capsys):
     assert later.get("20") is not None and later.get("0") is None
 
 
+def test_files_of_others_are_left_alone(tmp_path):
+    """A user may name a folder of photographs."""
+    photograph = tmp_path / "01/0001.jpg"
+    photograph.parent.mkdir()
+    photograph.write_bytes(bytes(1000))
+    os.utime(photograph, (0, 0))
+    cache, picture = ImageCache(tmp_path, 10), scene(0, 16)
+    cache.put("a", picture)
+    assert photograph.exists() and cache.size() == 0
+
+
 def test_use_keeps_an_entry(tmp_path):
     cache = ImageCache(tmp_path / "cache", 10**9)
     cache.put("a", scene(0, 16))
