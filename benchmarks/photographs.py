@@ -57,7 +57,10 @@ def train(folder: Path, workdir: Path, cache: str, steps: int) -> list[dict]:
     subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
     text = (workdir / "log.jsonl").read_text()
     lines = [json.loads(line) for line in text.splitlines()]
-    return [line for line in lines if line["step_seconds"]]
+    timed = [line for line in lines if line["step_seconds"]]
+    if not timed:
+        raise SystemExit("no step was timed; give more --pictures or --passes")
+    return timed
 
 
 def main() -> None:
