@@ -72,8 +72,8 @@ DATA = {
 BASELINES = flags.DEFINE_list("baselines", list(NAMES), "Baselines to compare with.")
 METRICS = flags.DEFINE_list("metrics", ["standard"], "Families of metrics.")
 CLASSIFIER = flags.DEFINE_string("classifier", None, "The file of VGG-16's weights.")
-INCEPTION = flags.DEFINE_string("inception", None, "That of Inception-v3's weights.")
-CLIP = flags.DEFINE_string("clip", None, "That of CLIP's weights, ViT-B/32 or so.")
+INCEPTION = flags.DEFINE_string("inception", None, "The file of Inception's weights.")
+CLIP = flags.DEFINE_string("clip", None, "The file of CLIP's weights.")
 ADD = flags.DEFINE_string("add", None, "An evaluation.json whose models to add.")
 OUT = flags.DEFINE_string("out", None, "The directory for the results.")
 

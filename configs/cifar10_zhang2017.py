@@ -5,7 +5,7 @@
 DIR (or $TFDS_DATA_DIR) holds TFDS' `cifar10` in ArrayRecord form. The net is that of
 Zhang et al. 2017, a quarter as wide. It learns from scratch, with hints from the first
 step. Hints are at most 3 pixels wide, because the images have 32. Training takes about
-four minutes on 2 cores; docs/guide.md shows what to expect.
+five minutes on 2 cores; docs/guide.md shows what to expect.
 """
 
 from ml_collections import ConfigDict

@@ -23,6 +23,7 @@ from colorjax.pretrained.bytepairs import load_bytepairs
 from colorjax.pretrained.torch_layers import Keys, load_layers, unwrapped
 from colorjax.pretrained.weights import Reader, Weights, read
 
+CAPTION = "a photo of a {}"  # of a noun
 WIDEST = 1024  # channels; the heads of wider nets do not have `HEAD` channels
 SIZES = ("input_resolution", "context_length", "vocab_size")  # in OpenAI's archive
 ACTIVATIONS = {  # by the value in a config

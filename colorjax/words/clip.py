@@ -15,7 +15,7 @@ from etils import epath
 from colorjax.color import lab_to_rgb, rgb_to_lab
 from colorjax.errors import UserError
 from colorjax.images import Picture
-from colorjax.pretrained.clip import load_clip, unit
+from colorjax.pretrained.clip import CAPTION, load_clip, unit
 from colorjax.words.classes import (
     STRIDE,
     Find,
@@ -26,7 +26,6 @@ from colorjax.words.classes import (
     on_sides,
 )
 
-CAPTION = "a photo of a {}"
 OTHERS = "a photo", "a photo of a thing", "a photo of a background"
 # Which certainty needs no question has not been measured: the weights were not at hand.
 LIMIT = math.inf

@@ -260,6 +260,27 @@ def obeyed_table(rows) -> str:
     return table(cells)
 
 
+def metrics_table(words) -> str:
+    columns = {"PSNR": ("psnr", 2), "AuC": ("auc", 4), "AuC bal.": ("auc_balanced", 4)}
+    columns |= {"colourf.": ("colourfulness", 2), "word right": ("word", 3)}
+    return table(
+        {
+            name: {t: f"{x[key].value:.{n}f}" for t, (key, n) in columns.items()}
+            for name, x in words.items()
+        }
+    )
+
+
+def hints_table(hints) -> str:
+    titles = "red around", "blue around", "hint"
+    return table(
+        {
+            name: {t: f"{x:.2f}" for t, x in zip(titles, shares, strict=True)}
+            for name, shares in hints.items()
+        }
+    )
+
+
 def report(runs: Runs, obeyed, words, hints, exemplars, same, count, limit) -> str:
     """The text of the page."""
     means = {
@@ -272,24 +293,6 @@ def report(runs: Runs, obeyed, words, hints, exemplars, same, count, limit) -> s
     sides = [
         np.mean([x[i] for key, x in obeyed.items() if key[0] == 3]) for i in (1, 2)
     ]
-    columns = {"PSNR": ("psnr", 2), "AuC": ("auc", 4), "AuC bal.": ("auc_balanced", 4)}
-    columns |= {"colourf.": ("colourfulness", 2), "word right": ("word", 3)}
-    metrics = table(
-        {
-            name: {t: f"{x[key].value:.{n}f}" for t, (key, n) in columns.items()}
-            for name, x in words.items()
-        }
-    )
-    mixed_table = table(
-        {
-            name: {
-                "red around": f"{a:.2f}",
-                "blue around": f"{b:.2f}",
-                "hint": f"{c:.2f}",
-            }
-            for name, (a, b, c) in hints.items()
-        }
-    )
     plain, own, wrong = exemplars
     return f"""# Words, hints and exemplars on CIFAR-10
 
@@ -320,7 +323,7 @@ second bird change, too.
 
 With the true class and the true word for the middle's color as text, on {limit} images:
 
-{metrics}
+{metrics_table(words)}
 
 ## Hints with words
 
@@ -328,7 +331,7 @@ A hint of 4x4 pixels in the middle of cars, in the color of the word with half o
 chroma, at guidance 3: the share of the middles around the hint that are red and blue,
 and the share of the hints that have their hue (without a hint, of these pixels).
 
-{mixed_table}
+{hints_table(hints)}
 
 ## An exemplar
 

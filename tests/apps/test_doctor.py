@@ -177,9 +177,13 @@ def test_training_uses_the_list(folder, examined):
         assert [chosen.name(i) for i in range(len(chosen))] == [
             every.name(i) for i in good
         ]
-        assert [chosen[i].data for i in range(len(chosen))] == [
-            every[i].data for i in good
-        ]
+        chosen = [chosen[i] for i in range(len(chosen))]
+        expected = [every[i] for i in good]
+        assert [x.data for x in chosen] == [x.data for x in expected]
+        for key in ("label", "version", "captions"):
+            assert [getattr(x, key) for x in chosen] == [
+                getattr(x, key) for x in expected
+            ]
 
 
 def test_a_healthy_folder(tmp_path, capsys):

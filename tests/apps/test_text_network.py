@@ -68,6 +68,9 @@ def test_the_network_gets_the_words_and_the_plan_has_them(command, tmp_path):
     assert "the network reads 'red house' and finds the place" in error
     assert plan == {"points": [], "only_here": False, "text": "red house"}
     assert (picture[..., 0] - picture[..., 2]).mean() > 20
+    assert "without effect" not in error
+    _, error, *_ = command("--text", "make the house crimson", "--places")
+    assert "--places: without effect on that place" in error
     (tmp_path / "plan.json").write_text(json.dumps(plan))
     again = command("--hints", tmp_path / "plan.json")
     assert again[0] == 0 and again[3] == plan

@@ -11,6 +11,7 @@ from colorjax.errors import UserError
 from colorjax.hints import Guide
 from colorjax.method import TextInput
 from colorjax.text import reading
+from colorjax.words.classes import find_classes
 
 
 def place(
@@ -60,5 +61,8 @@ def _read(
             notes.append("hints win over the text")
         sentence = reading.sentence_of(pairs)
         notes.append(f"the network reads '{sentence}' and finds the place")
+        options = {"--places": text.drawn, "--clip": text.finder is not find_classes}
+        if unused := [name for name, is_given in options.items() if is_given]:
+            notes.append(f"{' and '.join(unused)}: without effect on that place")
         hints = dataclasses.replace(hints or Guide(text=sentence), text=sentence)
     return Photograph(job, page._replace(notes=[*page.notes, *notes]), hints)

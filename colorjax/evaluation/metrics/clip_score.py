@@ -17,9 +17,8 @@ from colorjax.errors import UserError
 from colorjax.evaluation.engine import Metric
 from colorjax.evaluation.metrics.family import Column, Context, Family
 from colorjax.evaluation.metrics.image import recolor
-from colorjax.pretrained.clip import CLIP, load_clip, unit
+from colorjax.pretrained.clip import CAPTION, CLIP, load_clip, unit
 
-CAPTION = "a photo of a {}"
 WORD = re.compile(r"[^\W\d_]{2}")
 CODE = re.compile(r"n\d{8}")  # of WordNet, as TFDS names the classes of ImageNet
 
