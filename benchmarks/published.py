@@ -4,8 +4,12 @@
 
 PyTorch runs the networks that the tests compare with, on the same seeded weights, with
 normalizations applied beforehand; `--compile` adds torch.compile. The benchmark checks
-that both give the same colors. Needs torch and the tests' golden files.
+that both give the same colors. `--write FILE` writes the seeded weights in the layout
+of the published file instead, for `colorjax convert`. Needs torch and the tests' golden
+files.
 """
+
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -21,25 +25,35 @@ from colorjax.pretrained.weights import Weights
 from colorjax.train.experiment import make_method
 
 FORMS = {"deoldify_artistic": "deep", "deoldify_stable": "wide"}
+ENCODERS = {  # the blocks and channels of the four stages of ConvNeXt-T and -L
+    "ddcolor": ((3, 3, 9, 3), (96, 192, 384, 768)),
+    "ddcolor_large": ((3, 3, 27, 3), (192, 384, 768, 1536)),
+}
+
+
+def make_tensors(net: str) -> dict[str, np.ndarray]:
+    """Seeded weights of full width, by their names in the published file."""
+    if net in FORMS:
+        deoldify_tensors.WIDTH = 1.0
+        return deoldify_tensors.deoldify_tensors(FORMS[net])
+    depths, channels = ENCODERS[net]
+    ddcolor_tensors.WIDTH, ddcolor_tensors.QUERIES = 1.0, 100
+    ddcolor_tensors.CHANNELS = channels
+    for module in (ddcolor_tensors, torch_ddcolor):
+        module.DEPTHS, module.LAYERS = depths, 9
+    return ddcolor_tensors.ddcolor_tensors()
 
 
 def make(net: str):
     """The published net of ours, and a function from grey sRGB [b 3 h w] to its output
     in PyTorch, which is ab for DDColor and sRGB for DeOldify."""
-    if net == "ddcolor":
-        for name, value in dict(WIDTH=1.0, QUERIES=100, LAYERS=9).items():
-            setattr(ddcolor_tensors, name, value)
-        torch_ddcolor.LAYERS = 9
-        tensors = ddcolor_tensors.ddcolor_tensors()
-        published, forward = load_ddcolor(Weights(net, tensors, "")), None
-    else:
-        deoldify_tensors.WIDTH = 1.0
-        tensors = deoldify_tensors.deoldify_tensors(FORMS[net])
-        published, forward = load_deoldify(Weights(net, tensors, "")), FORMS[net]
+    tensors, forward = make_tensors(net), FORMS.get(net)
+    load = load_deoldify if forward else load_ddcolor
+    published = load(Weights(net, tensors, ""))
     folded = fold({key: torch.tensor(x) for key, x in tensors.items()})
 
     def predict(rgb):
-        with torch.inference_mode():
+        with torch.no_grad():  # torch.compile refuses inference tensors
             if forward is None:
                 return torch_ddcolor.ddcolor(folded, rgb)
             return deoldify(folded, rgb, forward)
@@ -60,10 +74,15 @@ def fold(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def main() -> None:
     flags = parser(__doc__, repeats=5)
-    flags.add_argument("--net", choices=("ddcolor", *FORMS), default="ddcolor")
+    flags.add_argument("--net", choices=(*ENCODERS, *FORMS), default="ddcolor")
     flags.add_argument("--side", type=int, default=512)
     flags.add_argument("--compile", action="store_true")
+    flags.add_argument("--write", type=Path, metavar="FILE")
     args = parse(flags)
+    if args.write:
+        tensors = make_tensors(args.net)
+        torch.save({key: torch.tensor(x) for key, x in tensors.items()}, args.write)
+        return
     published, theirs = make(args.net)
     method = make_method({**published.method, "square": False})
     nets = jax.device_put({"G": published.variables})
@@ -79,10 +98,10 @@ def main() -> None:
         "PyTorch": lambda: theirs(rgb),
     }
     if args.compile:
-        compiled = torch.compile(theirs)
+        compiled = torch.compile(theirs, dynamic=False)
         ways["PyTorch, compiled"] = lambda: compiled(rgb)
     expected = theirs(rgb).permute(0, 2, 3, 1).numpy()
-    if args.net != "ddcolor":
+    if args.net in FORMS:
         expected = np.asarray(rgb_to_lab(expected))[..., 1:]
     np.testing.assert_allclose(ways["colorjax"]().ab, expected, atol=0.05)
     ratios = {f"{name} / colorjax": (name, "colorjax") for name in list(ways)[1:]}

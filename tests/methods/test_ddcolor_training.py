@@ -48,7 +48,7 @@ def golden_nets(method, examples):
 
 @pytest.mark.slow
 def test_losses_and_gradients_are_those_of_pytorch(tmp_path):
-    """On one batch, in training mode, in float64 there."""
+    """On one batch, in training mode, in float64."""
     safetensors.numpy.save_file(vgg_tensors(), tmp_path / "vgg.safetensors")
     file = str(tmp_path / "vgg.safetensors")
     method = small(vgg=file)
@@ -57,9 +57,11 @@ def test_losses_and_gradients_are_those_of_pytorch(tmp_path):
     theirs = np.load(GOLDEN / "ddcolor_losses.npz")
     for name, loss in method.losses.items():
         step = jax.jit(jax.value_and_grad(loss, has_aux=True))
-        (value, _), gradient = step(
-            nets[name]["params"], nets, examples, jax.random.key(0)
-        )
+        with jax.enable_x64():
+            wide = jax.tree.map(lambda x: np.asarray(x, np.float64), nets)
+            (value, _), gradient = jax.device_get(
+                step(wide[name]["params"], wide, examples, jax.random.key(0))
+            )
         np.testing.assert_allclose(value, theirs[name], rtol=1e-4)
         if name == "G":
             found = summaries(gradient)
@@ -72,7 +74,7 @@ def test_losses_and_gradients_are_those_of_pytorch(tmp_path):
             if name == "D":
                 tolerance = 1e-4 * np.linalg.norm(golden)
             else:  # some have none but for rounding: an offset before BatchNorm
-                tolerance = 2e-4 * golden[0] + 1e-5
+                tolerance = 1e-4 * golden[0] + 1e-5
             assert np.abs(ours - golden).max() < tolerance, path
 
 
