@@ -30,7 +30,7 @@ def cost(function, *args):
     return counts["flops"], counts["bytes accessed"]
 
 
-@pytest.mark.parametrize(("neighbors", "most"), [(5, (205, 580)), (10, (325, 870))])
+@pytest.mark.parametrize(("neighbors", "most"), [(5, (316, 370)), (10, (486, 568))])
 def test_soft_encoding(neighbors, most):
     encode = functools.partial(soft_encode, neighbors=neighbors, sigma=5.0)
     flops, size = cost(encode, floats(PIXELS, 2))
