@@ -78,7 +78,7 @@ THINGS = (
 def things_scene(seed: int) -> np.ndarray:
     """A scene of 48x64 pixels with a red, blue, green or yellow car."""
     image = scene(2 * seed, 64)[:48]
-    colors = (220, 30, 30), (30, 60, 220), (30, 160, 40), (230, 210, 20)
+    colors = (220, 30, 30), (30, 60, 220), (10, 220, 30), (230, 210, 20)
     image[12:36, 16:40] = colors[seed % 4]
     return image
 
