@@ -94,8 +94,11 @@ SMALL = (
     *("--config.steps=2", "--config.batch=4", "--config.evaluation.batch=4"),
     *("--config.data.resize=32", "--config.data.crop=16", "--config.data.workers=0"),
     *("--config.method.width=0.03125", "--config.method.steps=2"),
-    *("--config.method.net_options.multipliers=(1, 1)",),
-    *("--config.method.net_options.attention=(2,)", "--config.method.dtype=float32"),
+    *("--config.method.net_options.multipliers=(1,)", "--config.method.dtype=float32"),
+    *(
+        "--config.method.net_options.attention=()",
+        "--config.method.net_options.blocks=1",
+    ),
     f"--config.data.data_dir={FIXTURES}",
 )
 
@@ -110,7 +113,8 @@ def test_the_config_of_coco_trains_and_its_run_reads_text(
     file.write_bytes(encode(things_scene(1)))
     paths = {"PYTHONPATH": f"{ROOT}{os.pathsep}{minilm_package}"}
     flags = "--config=configs/control_color.py", f"--config.data.captions={captions}"
-    result = run_train(*flags, *SMALL, f"--workdir={run}", env=paths, cwd=ROOT)
+    flags += *SMALL, f"--workdir={run}"
+    result = run_train(*flags, env=paths, cwd=ROOT, timeout=900)
     assert result.code == 0, result.err
     assert (run / "metrics.json").exists()
     pictures = []
