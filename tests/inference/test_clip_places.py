@@ -28,5 +28,5 @@ def test_each_place_has_the_vector_of_its_patch(tmp_path):
     vectors = np.asarray(
         apply(clip.image_variables, lab_to_rgb(jnp.asarray(lab)), places=True)
     )
-    vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
+    vectors = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
     np.testing.assert_allclose(places[:, ::2, ::2], vectors, atol=1e-5)
