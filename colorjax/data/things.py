@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from colorjax.text.color_words import WHOLE
-
 Box = tuple[float, float, float, float]
+WHOLE: Box = 0.0, 0.0, 1.0, 1.0  # of an image
 SMALLEST = 0.02  # of a window: what covers less of it has no color that one would name
 
 

@@ -13,10 +13,9 @@ import numpy as np
 from colorjax import images
 from colorjax.data.reduced import Reduced
 from colorjax.data.sources import EncodedImage, Source
-from colorjax.data.things import Box
+from colorjax.data.things import WHOLE, Box
 from colorjax.data.words import Words
 from colorjax.errors import UserError
-from colorjax.text.color_words import WHOLE
 
 Example = dict[str, Any]
 

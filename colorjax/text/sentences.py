@@ -1,9 +1,9 @@
 """Sentences by the encoder "minilm", which gives each token a state in its sentence.
 
-So "a red car and a blue sky" says which of the two is red. A worker that reads a
-caption makes its tokens (`read`), which is cheap. The net that makes their states runs
-in the step of training (`encode`), where it costs little beside the denoiser; workers
-have no accelerator. The functions are those of `encoders.TextEncoder`.
+A worker that reads a caption makes its tokens (`read`), which is cheap. The net that
+makes their states runs in the step of training (`encode`), where it costs little beside
+the denoiser; workers have no accelerator. The functions are those of
+`encoders.TextEncoder`.
 """
 
 from collections.abc import Callable, Sequence
