@@ -66,7 +66,7 @@ class Prediction(NamedTuple):
 
 class TextInput(NamedTuple):
     """The texts that a method was trained with: the `encoder` of their words, a name of
-    `colorjax.text.encoder`, and how many `pairs` of a noun and a color they have."""
+    `colorjax.text.encoders`, and how many `pairs` of a noun and a color they have."""
 
     encoder: str
     pairs: int
@@ -149,19 +149,19 @@ def abstract_batch(
     size: int,
     side: int,
     unpaired: bool = False,
-    text: tuple[int, int] | None = None,
+    further: Mapping[str, jax.ShapeDtypeStruct] | None = None,
 ) -> dict[str, jax.ShapeDtypeStruct]:
     """The shapes and types of a batch of `size` square images of `side` pixels, for
-    tracing. An `unpaired` batch has a second set. `text` is the shape of the words of
-    a caption, if there are captions."""
+    tracing. An `unpaired` batch has a second set. `further` are entries of an example
+    besides those of all batches."""
     batch = {
         "image": jax.ShapeDtypeStruct((size, side, side, 3), jnp.uint8),
         "mask": jax.ShapeDtypeStruct((size,), jnp.float32),
         "index": jax.ShapeDtypeStruct((size,), jnp.int32),
         "label": jax.ShapeDtypeStruct((size,), jnp.int32),
     }
-    if text is not None:
-        batch["text"] = jax.ShapeDtypeStruct((size, *text), jnp.float32)
+    for key, entry in (further or {}).items():
+        batch[key] = jax.ShapeDtypeStruct((size, *entry.shape), entry.dtype)
     if unpaired:
         batch |= {f"other_{key}": batch[key] for key in ("mask", "index")}
         batch["other"] = batch["image"]

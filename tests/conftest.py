@@ -76,3 +76,25 @@ def tiny_run(tmp_path_factory, scenes):
         return runs[key]
 
     return train
+
+
+@pytest.fixture(scope="session")
+def minilm_package(tmp_path_factory) -> Path:
+    """A folder with a small MiniLM as the package that has the published one."""
+    from golden.clip_tensors import install_minilm  # imports colorjax
+
+    return install_minilm(tmp_path_factory.mktemp("minilm"))
+
+
+@pytest.fixture
+def minilm(minilm_package, monkeypatch):
+    """A small MiniLM is installed in this process."""
+    from colorjax.text import sentences
+
+    monkeypatch.syspath_prepend(minilm_package)
+    caches = sentences._wordpiece, sentences._variables
+    for cache in caches:
+        cache.cache_clear()
+    yield
+    for cache in caches:
+        cache.cache_clear()

@@ -23,7 +23,7 @@ NAMES = sorted(p.stem for p in (ROOT / "configs").glob("[a-z]*.py"))
     "name",
     [pytest.param(x, marks=[pytest.mark.slow] * (x in SLOW)) for x in NAMES],
 )
-def test_builds(name):
+def test_builds(name, minilm):
     module = importlib.import_module(f"configs.{name}")
     assert f"--config=configs/{name}.py" in inspect.getdoc(module)  # says how to run it
     config = configs.to_dict(module.get_config())

@@ -12,7 +12,8 @@ A batch is a dict of NumPy arrays:
 - "mask" float32 [b]: 0 for padding and for unreadable images, whose pixels are 0;
 - "index" int32 [b]: the place of the image in its source, -1 for padding;
 - "label" int32 [b]: the class of the image, -1 where it is unknown;
-- with captions, in training "text" float32 [b 16 t]: their words (`text.encoder`);
+- with captions, in training "text" [b k t]: their tokens (`text.encoders`);
+- with things, in training "box" float32 [b 4]: that of the largest (`data.things`);
 - with a second source "other" uint8 [b h w 3], and in training its "other_mask" and
   "other_index".
 """
@@ -40,9 +41,9 @@ from colorjax.data.reduced import Reduced
 from colorjax.data.sources import Source, Split, halves
 from colorjax.data.tfds import TFDS
 from colorjax.data.transforms import evaluation_example, join_example, training_example
+from colorjax.data.words import Words
 from colorjax.errors import UserError
 from colorjax.progress import tracked
-from colorjax.text.encoder import DIMENSIONS, LONGEST
 
 LARGEST = 8192  # pixels: the largest allowed data.resize
 
@@ -73,8 +74,8 @@ class ImageDataset:
     folder `other_root`. With `halves` it is one half of the training split, and the
     other half gives the colors.
 
-    `captions` is the feature of a TFDS data set with captions, whose words
-    `text_encoder` encodes for methods that learn from them.
+    `captions` and `things` are the features of a TFDS data set with captions, which
+    `text_encoder` encodes for methods that learn from them, and with boxes.
 
     Raises `UserError` where values contradict each other or are out of range.
     """
@@ -99,14 +100,15 @@ class ImageDataset:
     other_name: str | None = None
     other_root: str | None = None
     captions: str = ""
-    text_encoder: Literal["use"] = "use"
+    things: str = ""
+    text_encoder: Literal["use", "minilm"] = "use"
 
     def __post_init__(self):
         one = "data: give either data.name (a TFDS data set) or data.root (a folder)"
         others = "data: give one of data.halves, data.other_name and data.other_root"
         crop, resize = f"data.crop {self.crop}", f"data.resize {self.resize}"
         multiple = "must be a positive multiple of 8, the stride of the networks"
-        captions = "data.captions: only TFDS data sets have captions"
+        captions = "data.captions and data.things: only TFDS data sets have them"
         local = f"data.cache {self.cache}: give a folder on a local disk"
         checks = (
             (bool(self.name) == bool(self.root), one),
@@ -115,7 +117,7 @@ class ImageDataset:
             (self.crop < 8 or self.crop % 8, f"{crop} {multiple}"),
             (self.resize < 8 or self.resize % 8, f"{resize} {multiple}"),
             (self.resize > LARGEST, f"{resize} is more than {LARGEST}"),
-            (self.captions and not self.name, captions),
+            ((self.captions or self.things) and not self.name, captions),
             (self.zoom < 1, f"data.zoom {self.zoom} is less than 1"),
             ("://" in self.cache, local),
         )
@@ -127,15 +129,14 @@ class ImageDataset:
         """Open a split. Raises `UserError` where there is none, or it has no image."""
         if self.name:
             data_dir = self.data_dir or os.environ.get("TFDS_DATA_DIR")
-            source = TFDS(self.name, split, data_dir, self.captions)
+            source = TFDS(self.name, split, data_dir, self.captions, self.things)
         else:
             assert self.root  # one of name and root is given
             source = Folder(resolve(self.root), split, self.holdout)
         if not len(source):
             raise UserError(f"split '{split}' of {self.name or self.root} is empty")
-        if not self.list:
-            return source
-        return listed(source, self.list, self.max_unmatched)
+        most = self.max_unmatched
+        return listed(source, self.list, most) if self.list else source
 
     @property
     def image_cache(self) -> ImageCache | None:
@@ -155,17 +156,17 @@ class ImageDataset:
         return bool(self.halves or self.other_name or self.other_root)
 
     @property
-    def text_shape(self) -> tuple[int, int] | None:
-        """The shape of the words of a caption, or None without captions."""
-        return (LONGEST, DIMENSIONS[self.text_encoder] + 1) if self.captions else None
+    def words(self) -> Words:
+        """What training examples have for methods that learn from text."""
+        return Words(self.text_encoder if self.captions else "", bool(self.things))
 
     def other_source(self) -> Split | None:
         """Open the other data set, or return None where the config names none."""
         if not (self.other_name or self.other_root):
             return None
-        unset = dict(other_name=None, other_root=None, captions="", list=None)
+        none = dict(other_name=None, other_root=None, list=None, captions="", things="")
         names = dict(name=self.other_name, root=self.other_root)
-        return dataclasses.replace(self, **names, **unset).source("train")
+        return dataclasses.replace(self, **names, **none).source("train")
 
     def training_sources(
         self, source: Source, other: Source | None
@@ -195,8 +196,7 @@ class ImageDataset:
 
         def shuffled(source, seed):
             options = self.reduced, self.resize, self.crop, self.zoom, self.mirror
-            encoder = self.text_encoder if self.captions else ""
-            example = functools.partial(training_example, source, *options, encoder)
+            example = functools.partial(training_example, source, *options, self.words)
             examples = (
                 grain.MapDataset.range(len(source))
                 .seed(seed)

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from colorjax.data.things import Thing
 from colorjax.errors import UserError
 
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """An image file, its class, its version, and its captions.
+    """An image file, its class, its version, its captions, and the things in it.
 
     `read` returns the bytes, which are `data`. The class is -1 where it is unknown.
     The `version` changes whenever the bytes change, and no other file has it; it is ""
@@ -24,6 +25,7 @@ class EncodedImage:
     label: int = -1
     version: str = ""
     captions: tuple[str, ...] = ()
+    things: tuple[Thing, ...] = ()
 
     @property
     def data(self) -> bytes:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from etils import epath
 
 from colorjax import files
 from colorjax.data.sources import EncodedImage
+from colorjax.data.things import Thing, largest
 from colorjax.errors import UserError, install_hint, reason
 
 
@@ -18,20 +19,31 @@ class TFDS:
 
     The data set has the feature "image". Its feature "label", if there is one, is the
     class. `captions` names the feature with the captions of an image, a text or a
-    sequence with the key "text"; "" is none. The key of an image is the split, as the
-    config spells it, and the place in it: "train #17". Raises `UserError` where the
-    data set is not prepared, has no images, no such split or no such feature.
+    sequence with the key "text"; "" is none. `things` names a sequence with the keys
+    "bbox" and "label"; then the class is that of the largest thing. The key of an image
+    is the split, as the config spells it, and the place in it: "train #17". Raises
+    `UserError` where the data set is not prepared, has no images, no such split or no
+    such feature.
     """
 
-    def __init__(self, name: str, split: str, data_dir: str | None, captions: str = ""):
+    def __init__(
+        self,
+        name: str,
+        split: str,
+        data_dir: str | None,
+        captions: str = "",
+        things: str = "",
+    ):
         import tensorflow_datasets as tfds  # slow to import, and a folder needs none
 
         builder = _open(name, data_dir)
         self.data, self.split, self.version = name, split, builder.info.full_name
-        self.captions = captions
-        if captions and captions not in builder.info.features:
-            names = ", ".join(builder.info.features)
-            raise UserError(f"data.captions '{captions}': '{name}' has only {names}")
+        self.captions, self.things = captions, things
+        features = dict(builder.info.features)
+        for key, feature in (("captions", captions), ("things", things)):
+            if feature and feature not in features:
+                names = ", ".join(features)
+                raise UserError(f"data.{key} '{feature}': '{name}' has only {names}")
         skip: Any = {"image": tfds.decode.SkipDecoding()}
         try:
             self.rows: Sequence[Any] = ()
@@ -42,7 +54,9 @@ class TFDS:
             raise UserError(
                 f"data.name '{name}', split '{split}': {message}"
             ) from error
-        feature = dict(builder.info.features).get("label")
+        feature = (
+            _label_of(features[things], things) if things else features.get("label")
+        )
         named = isinstance(feature, tfds.features.ClassLabel)
         self.classes: Sequence[str] = feature.names if named else ()
 
@@ -54,7 +68,9 @@ class TFDS:
             row = self.rows[index]
             data, label = bytes(row["image"]), int(row.get("label", -1))
             captions = texts(row[self.captions]) if self.captions else ()
-            return EncodedImage(lambda: data, label, captions=captions)
+            things = single_things(row[self.things]) if self.things else ()
+            label = largest(things).label if self.things else label
+            return EncodedImage(lambda: data, label, captions=captions, things=things)
         except Exception as error:  # array_record, protobuf and TFDS raise many types
             raise UserError(
                 f"{self.name(index)}: corrupt record ({reason(error)})"
@@ -104,12 +120,37 @@ def texts(value: Any) -> tuple[str, ...]:
     return tuple(x.decode() if isinstance(x, bytes) else str(x) for x in several)
 
 
+def single_things(value: Mapping[str, Any]) -> tuple[Thing, ...]:
+    """The things of a feature, but no crowds, whose box is that of many things."""
+    crowds = value.get("is_crowd", np.zeros(len(value["label"]), bool))
+    return tuple(
+        Thing(int(label), (float(y0), float(x0), float(y1), float(x1)))
+        for label, (y0, x0, y1, x1), is_crowd in zip(
+            value["label"], value["bbox"], crowds, strict=True
+        )
+        if not is_crowd
+    )
+
+
+def _label_of(feature: Any, name: str) -> Any:
+    """The feature "label" of a sequence of things.
+
+    Raises `UserError` where it is no such sequence.
+    """
+    try:
+        return feature["bbox"] and feature["label"]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UserError(
+            f"data.things '{name}': not a sequence with 'bbox' and 'label'"
+        ) from error
+
+
 def _open(name: str, data_dir: str | None) -> Any:
     """The builder of a prepared data set with images in ArrayRecord files.
 
     Raises `UserError` where there is none, with the command that prepares it.
     """
-    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core import DatasetNotFoundError, read_only_builder
 
     prepare = (
         f"{install_hint('prepare')}, then tfds build {name} --file_format=array_record"
@@ -118,11 +159,11 @@ def _open(name: str, data_dir: str | None) -> Any:
     if data_dir:
         prepare += f" --data_dir={data_dir}"
     _check_features(name, data_dir)
-    # TFDS asserts that the version which is asked for exists.
-    missing = (tfds.core.DatasetNotFoundError, ImportError, ValueError, AssertionError)
+    # The code that prepared a data set may need TensorFlow; its files do not.
+    load = read_only_builder.builder_from_files
     try:
-        builder: Any = tfds.builder(name, data_dir=data_dir)
-    except missing:
+        builder: Any = load(name, data_dir=data_dir)
+    except (DatasetNotFoundError, ValueError):
         builder = None
     except Exception as error:  # broken metadata raises many types
         raise UserError(

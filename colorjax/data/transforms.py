@@ -13,8 +13,9 @@ import numpy as np
 from colorjax import images
 from colorjax.data.reduced import Reduced
 from colorjax.data.sources import EncodedImage, Source
+from colorjax.data.things import WHOLE, Box
+from colorjax.data.words import Words
 from colorjax.errors import UserError
-from colorjax.text.encoder import states
 
 Example = dict[str, Any]
 
@@ -26,25 +27,22 @@ def training_example(
     crop: int,
     zoom: float,
     mirror: bool,
-    encoder: str,
+    words: Words,
     index: int,
     rng: np.random.Generator,
 ) -> Example:
     """A random square crop of side `crop`, mirrored half of the time if `mirror`.
 
     The image's short side is `resize` times a random factor from 1 to `zoom`, whose
-    logarithm is uniform. With an `encoder` of words, "text" has those of one of the
-    image's captions.
+    logarithm is uniform. `words` makes further entries.
     """
-
-    def text(encoded: EncodedImage) -> Example:
-        captions = encoded.captions or ("",)
-        return {"text": states(encoder, captions[rng.integers(len(captions))])}
-
     top, left, flip, amount = rng.random(4)
-    short = round(resize * zoom**amount)
     mirrored = mirror and bool(flip < 0.5)
-    place, more = (top, left), (text if encoder else None)
+
+    def more(encoded: EncodedImage, window: Box) -> Example:
+        return words.read(encoded, window, mirrored, rng)
+
+    short, place = round(resize * zoom**amount), (top, left)
     return _example(source, index, short, crop, place, mirrored, reduced, more)
 
 
@@ -92,14 +90,13 @@ def _example(
     corner: tuple[float, float],
     mirror: bool,
     reduced: Reduced | None,
-    more: Callable[[EncodedImage], Example] | None = None,
+    more: Callable[[EncodedImage, Box], Example] = lambda encoded, window: {},
 ) -> Example:
     """A square of `side` pixels from the image with a short side of `short` pixels.
 
     `corner` is (top, left) as fractions, 0 to 1, of the largest possible offsets.
-    `more` makes further entries.
+    `more` makes further entries from the image and the box of the square in it.
     """
-    others = (lambda encoded: {}) if more is None else more
     try:
         encoded = source[index]
         name = source.name(index)
@@ -108,9 +105,11 @@ def _example(
         else:
             image = reduced.read(encoded, name)
     except (UserError, OSError):
-        return _blank(side, index) | others(EncodedImage(bytes))
+        return _blank(side, index) | more(EncodedImage(bytes), WHOLE)
     size = images.short_size(image, short)
     top, left = (int(c * (n - side + 1)) for c, n in zip(corner, size, strict=True))
+    height, width = size
+    window = top / height, left / width, (top + side) / height, (left + side) / width
     image = images.resize(image, size, (top, left, side, side))
     if mirror:
         image = image[:, ::-1]
@@ -119,7 +118,7 @@ def _example(
         "mask": np.float32(1),
         "index": np.int32(index),
         "label": np.int32(encoded.label),
-    } | others(encoded)
+    } | more(encoded, window)
 
 
 def _blank(side: int, index: int) -> Example:

@@ -18,7 +18,7 @@ from colorjax.inference import decode, network
 from colorjax.inference.batching import STRIDE
 from colorjax.inference.decode import Options
 from colorjax.inference.distribution import Distribution
-from colorjax.inference.likeness import liken
+from colorjax.inference.likeness import Features, liken
 from colorjax.inference.pictures import Source, read_picture, sequence
 from colorjax.inference.scales import average
 from colorjax.method import HINTS, Method, Nets
@@ -112,7 +112,8 @@ class Colorizer:
     def use(self, nets: Nets) -> None:
         """Predict with these nets from now on."""
         self.nets, self._prepared = nets, winograd.prepare(nets)
-        self.features = self._features and partial(self._features, nets)
+        own = self._features
+        self.features: Features | None = own and partial(own, nets)
 
     @cached_property
     def has_logits(self) -> bool:

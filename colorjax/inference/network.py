@@ -103,7 +103,7 @@ def view(
         inputs = {name: getattr(hints, name) for name in names}
         seen = dict.fromkeys(names, guide.to_json())
     if guide is not None and guide.text:
-        inputs["text"] = reading.tokens_of(guide.text, takes.text)
+        inputs["text"] = reading.states_of(guide.text, takes.text)
         seen["text"] = guide.text
     return View(size, image, noise, inputs, seen)
 

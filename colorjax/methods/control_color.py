@@ -4,10 +4,11 @@ The function is that of Control Color (Liang, Li, Zhou, Li, Loy, IJCV 2025): one
 is unconditional or takes any of these conditions. The parts are those of
 `methods/palette.py`, on ab given L. In training each condition is left out at random.
 
-A noun and a color of a text are two tokens, to which each place of the net attends. For
-class data, the noun is the name of the class, and the color is the word for the middle
-of the image. In a share of the images the middle is turned to another hue first,
-because photographs hardly have some pairs, such as green cars.
+Each place of the net attends to the words of a text. These are a caption of the image,
+or the name of its class and the word for the color of its middle; if the data have
+boxes, of the largest thing and of the middle of its box. In a share of the images the
+thing is turned to another hue first, because photographs hardly have some pairs, such
+as green cars.
 
 When the net is used, guidance makes what the text changes stronger (Ho and Salimans,
 "Classifier-Free Diffusion Guidance", 2022). Hints are exact, because every step of the
@@ -31,18 +32,19 @@ from colorjax.methods._encoder import make_encoder
 from colorjax.methods._samplers import guided, pinned
 from colorjax.methods.zhang2016 import colorful_mask
 from colorjax.nets.cross_attention import Conditions
-from colorjax.text.color_words import WORDS, middle_word
-from colorjax.text.encoder import DIMENSIONS, word_vectors
+from colorjax.text.color_words import middle_word
+from colorjax.text.encoders import ENCODERS, TextEncoder
 from colorjax.text.turning import turn
 
 ALONE = 0.1  # of the texts have no noun, and as many have no color
+TEXT_NET = "text"  # the name of the net of a text encoder, which is not trained
 
 
 class Model(NamedTuple):
     """What the functions of the method share; see `build` for the options."""
 
     denoising: Denoising
-    text_encoder: str
+    text_encoder: TextEncoder
     nouns: tuple[str, ...]
     turned: float
     local: float
@@ -65,7 +67,7 @@ def build(
     frozen: bool = False,
     stride: Literal[1, 2, 4] = 1,
     noise: Sequence[float] = (1.0, 1.6),
-    text_encoder: Literal["use"] = "use",
+    text_encoder: Literal["use", "minilm"] = "use",
     nouns: Sequence[str] = (),
     pairs: int = 1,
     turned: float = 0.6,
@@ -82,12 +84,13 @@ def build(
 ) -> Method:
     """The method; `prior` is not used.
 
-    Options that are not explained here are those of Palette. `text_encoder` makes
-    vectors of words (`text.encoder`). `nouns` are the names of the classes, in the
-    order of the labels; without them the texts of training have colors only. The share
-    `turned` of the images whose color is said is turned to the hue of another word. If
-    the images have captions, these are the texts, and `nouns` and `turned` are not
-    used. In use, a text has at most so many `pairs` of a noun and a color.
+    Options that are not explained here are those of Palette. `text_encoder` is "use",
+    which encodes words alone, or "minilm", which encodes them in their sentence
+    (`text.encoders`). `nouns` are the names of the classes, in the order of the labels;
+    without them the texts of training have colors only. The share `turned` of the
+    images whose color is said is turned to the hue of another word. An image with a
+    caption has this as its text, unless it is turned, and is turned only if `nouns` has
+    its class. In use, a text has at most so many `pairs` of a noun and a color.
 
     `local`, `globe` and `text` are the shares of the images with each condition.
     `hint_count` and `hint_side` are those of `simulate`. `guidance` multiplies what the
@@ -100,7 +103,8 @@ def build(
     shared = net, width, net_options or {}, own, kind, stride, noise, sampler, steps
     shares, hints = (turned, local, globe, text), (hint_count, hint_side)
     denoising = _denoising.make_denoising(*shared)
-    model = Model(denoising, text_encoder, tuple(nouns), *shares, *hints, guidance)
+    own_text = ENCODERS[text_encoder]
+    model = Model(denoising, own_text, tuple(nouns), *shares, *hints, guidance)
     return Method(
         partial(_init, model),
         {"G": partial(_loss, model)},
@@ -117,12 +121,15 @@ def _init(model: Model, key, examples):
     lightness = examples["lightness"]
     inputs = {"lightness": lightness, **no_hints(lightness)}
     seen = Seen(lightness, inputs["local"], _conditions(model, inputs))
-    return _denoising.init(model.denoising, key, examples, seen)
+    nets = _denoising.init(model.denoising, key, examples, seen)
+    if variables := model.text_encoder.load():
+        nets[TEXT_NET] = jax.tree.map(jnp.asarray, variables)
+    return nets
 
 
 def _loss(model: Model, params, nets, examples, key):
     simulation_key, key = jax.random.split(key)
-    examples, seen = _simulated(model, simulation_key, examples)
+    examples, seen = _simulated(model, nets, simulation_key, examples)
     return _denoising.loss(model.denoising, params, nets, examples, seen, key)
 
 
@@ -142,12 +149,12 @@ def _infer(model: Model, nets, inputs, keys):
 
 def _conditions(model: Model, inputs) -> Conditions:
     """The histogram and the text of the inputs; without one, a text of no words."""
-    shape = inputs["lightness"].shape[0], 0, DIMENSIONS[model.text_encoder] + 1
+    shape = inputs["lightness"].shape[0], 0, model.text_encoder.dimensions + 1
     text = inputs.get("text", jnp.zeros(shape))
     return Conditions(inputs["globe"], text)
 
 
-def _simulated(model: Model, key, examples) -> tuple[dict[str, Any], Seen]:
+def _simulated(model: Model, nets, key, examples) -> tuple[dict[str, Any], Seen]:
     """The examples of training, some of them turned, and what the net sees of them.
 
     An image whose color no word says is not turned, so without a text the colors are
@@ -162,33 +169,44 @@ def _simulated(model: Model, key, examples) -> tuple[dict[str, Any], Seen]:
         return jax.random.bernoulli(key, share, counted.shape) * 1.0
 
     keys = partial(jax.random.split, num=len(counted))
-    text_key, alone_key = jax.random.split(word_key)
+    text_key, alone_key, share_key = jax.random.split(word_key, 3)
     spoken = drawn(text_key, model.text) * examples["mask"]
     colors, nouns = (spoken * drawn(k, 1 - ALONE) for k in (alone_key, noun_key))
-    captioned = "text" in examples
-    share = jnp.zeros_like(colors) if captioned else model.turned * colors
-    ab = turn(keys(turn_key), examples["ab"], share)
+    turned = colors * drawn(share_key, model.turned)
+    if "text" in examples:
+        turned *= ~_has_caption(examples) | _has_noun(model, examples)
+    ab = turn(keys(turn_key), examples["ab"], turned, examples.get("box"))
     examples = {**examples, "ab": ab}
     local = simulate(keys(hint_key), ab, model.hint_count, model.hint_side)
     local *= (counted * drawn(local_key, model.local))[:, None, None, None]
     globe = counted[:, None] * simulate_globe(keys(globe_key), ab, model.globe)
-    if captioned:
-        text = examples["text"].at[..., -1].multiply(spoken[:, None])
-    else:
-        text = _words(model, examples, colors, nouns)
-    conditions = Conditions(globe, text)
-    return examples, Seen(examples["lightness"], local, conditions)
+    tokens = _phrases(model, examples, colors, nouns)
+    if "text" in examples:
+        captions = examples["text"]
+        missing = captions.shape[1] - tokens.shape[1]
+        tokens = jnp.pad(tokens, ((0, 0), (0, missing), (0, 0)))
+        captioned = _has_caption(examples) & (turned == 0)
+        tokens = jnp.where(captioned[:, None, None], captions, tokens)
+    text = model.text_encoder.encode(nets.get(TEXT_NET, {}), tokens)
+    text = text.at[..., -1].multiply(spoken[:, None])
+    return examples, Seen(examples["lightness"], local, Conditions(globe, text))
 
 
-def _words(model: Model, examples, colors, nouns):
-    """A text for each image, the tokens of its color and of its class, with these
-    weights; a class that is not known has the weight 0."""
-    vectors = partial(word_vectors, model.text_encoder)
-    word = middle_word(examples["lightness"], examples["ab"])
-    tokens, weights = [jnp.asarray(vectors(WORDS))[word]], [colors]
-    if model.nouns:
-        label = examples["label"]
-        tokens.append(jnp.asarray(vectors(model.nouns))[label])
-        weights.append(nouns * (label >= 0))
-    text = jnp.stack(tokens, axis=1), jnp.stack(weights, axis=1)[..., None]
-    return jnp.concatenate(text, axis=-1)
+def _has_caption(examples):
+    return (examples["text"][..., -1] > 0).any(axis=-1)
+
+
+def _has_noun(model: Model, examples):
+    label = examples["label"]
+    return (label >= 0) & (label < len(model.nouns))
+
+
+def _phrases(model: Model, examples, colors, nouns):
+    """The tokens of the color of each image where `colors` is not 0, and of its class
+    where `nouns` is not 0."""
+    word = middle_word(examples["lightness"], examples["ab"], examples.get("box"))
+    said = (nouns > 0) & _has_noun(model, examples)
+    phrases = model.text_encoder.phrases(model.nouns)
+    return phrases(
+        jnp.where(colors > 0, word, -1), jnp.where(said, examples["label"], -1)
+    )

@@ -1,4 +1,4 @@
-"""A small encoder of sentences: `MiniLM`.
+"""A small encoder of sentences: `MiniLM`, `net_of`.
 
 The layers are those of BERT (Devlin et al., NAACL 2019). Source: Wang et al., "MiniLM:
 Deep Self-Attention Distillation for Task-Agnostic Compression of Pre-Trained
@@ -6,7 +6,9 @@ Transformers", NeurIPS 2020; the weights that we know were trained on pairs of s
 (Reimers and Gurevych, "Sentence-BERT", EMNLP 2019).
 """
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -50,3 +52,10 @@ class MiniLM(nn.Module):
             block = Block(HEADS, gelu, False, EPSILON, name=f"block{number}")
             x = block(x, mask[:, None, None])
         return x
+
+
+def net_of(params: Mapping[str, Any]) -> MiniLM:
+    """The net that has these params."""
+    vocabulary, width = params["tokens"].shape
+    layers = sum(name.startswith("block") for name in params)
+    return MiniLM(width, layers, vocabulary, len(params["positions"]))

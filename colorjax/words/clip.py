@@ -12,10 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
-from colorjax.color import lab_to_rgb, rgb_to_lab
+from colorjax.color import rgb_to_lab
 from colorjax.errors import UserError
 from colorjax.images import Picture
-from colorjax.pretrained.clip import CAPTION, load_clip, unit
+from colorjax.inference.clip_places import place_vectors
+from colorjax.pretrained.clip import CAPTION, load_clip
 from colorjax.words.classes import (
     STRIDE,
     Find,
@@ -48,9 +49,8 @@ def clip_finder(path: epath.PathLike) -> Finder:
 
     @jax.jit
     def encode(variables, rgb):
-        grey = rgb_to_lab(rgb[None].astype(jnp.float32) / 255) * jnp.array([1, 0, 0])
-        vectors = clip.image.apply(variables, lab_to_rgb(grey), places=True)
-        return unit(jnp.asarray(vectors))[0]
+        lightness = rgb_to_lab(rgb[None].astype(jnp.float32) / 255)[..., :1]
+        return place_vectors(clip.image, variables, lightness)[0]
 
     def finder(picture: Picture) -> Find:
         rgb = at_working_size(picture)

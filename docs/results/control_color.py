@@ -46,15 +46,11 @@ class Runs(NamedTuple):
     run: Run
     predict: dict[float, Any]
 
-    @property
-    def encoder(self) -> str:
-        return self.run.method.text.encoder
-
     def ab(self, guidance, lightness, words=(), **inputs):
         """ab in the gamut for the same words, or a text [b k t], for all images."""
         text = inputs.pop("text", None)
         if text is None:
-            text = jnp.asarray(tokens(self.encoder, list(words)))
+            text = jnp.asarray(tokens(list(words)))
             text = jnp.broadcast_to(text, (len(lightness), *text.shape))
         keys = image_keys(0, jnp.arange(len(lightness)))
         given = {"lightness": lightness, "text": text, **inputs}
@@ -130,8 +126,8 @@ def obey(runs: Runs, count: int):
 def true_words(runs: Runs, limit: int):
     """The metrics with the true color and class as text, and without text."""
     names = list(runs.run.config["method"]["nouns"])
-    nouns = jnp.asarray(tokens(runs.encoder, names))
-    colors = jnp.asarray(tokens(runs.encoder, color_words.WORDS))
+    nouns = jnp.asarray(tokens(names))
+    colors = jnp.asarray(tokens(color_words.WORDS))
 
     def predict(nets, examples, keys, guidance, with_text):
         inputs = {"lightness": examples["lightness"]}

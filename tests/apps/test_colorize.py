@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tifffile
 from colorizers import random_colorizer
+from golden.clip_tensors import COARSE, clip_tensors, write_clip
 from helpers import ROOT, encode, environment, scene, write_folder
 from skimage.color import rgb2lab
 
@@ -379,6 +380,10 @@ def test_hints_and_saved_distributions(picture, command, tmp_path):
         (["--hints", "missing.json"], "No such file"),
         (["--only-here"], "--only-here needs --hint or --hints"),
         (["--exemplar", "missing.jpg"], "missing.jpg: No such file"),
+        (
+            ["--clip", "missing.pt"],
+            "--clip needs --text, --exemplar or --hints with an",
+        ),
     ],
 )
 def test_wrong_hints(arguments, message, picture, command, tmp_path):
@@ -434,6 +439,30 @@ def test_a_folder_of_hints_for_other_pictures(picture, command, tmp_path):
     arguments = "--out", tmp_path / "x", "--hints", tmp_path / "hints"
     code, _, err = command("colorize", picture, *arguments)
     assert code and "hints: no hints for any of the pictures" in err
+
+
+def test_clip_compares_the_places_of_an_exemplar(
+    picture, command, colorizer, monkeypatch, tmp_path
+):
+    """For a run without an encoder, and for its saved distribution."""
+    monkeypatch.setattr(colorizer, "features", None)  # restores it after the test
+    images.write(tmp_path / "blue.png", scene(1, 64)[..., ::-1].copy())
+    exemplar = "--exemplar", tmp_path / "blue.png"
+    clip = *exemplar, "--clip", write_clip(tmp_path, clip_tensors(COARSE))
+    saved = "--from-distribution", tmp_path / "a.png.colors.npz"
+    results = {}
+    for name, arguments in {
+        "a": (*exemplar, "--save-distribution"),
+        "b": clip,
+        "c": (*saved, *exemplar),
+        "d": (*saved, *clip),
+    }.items():
+        out = tmp_path / f"{name}.png"
+        code, _, err = command("colorize", picture, "--out", out, *arguments)
+        assert code == 0, err
+        assert ("are not compared with those of the picture" in err) == (name in "ac")
+        results[name] = out.read_bytes()
+    assert results["b"] != results["a"] and results["d"] != results["c"]
 
 
 def test_an_exemplar_is_kept_beside_the_result(picture, command, tmp_path):

@@ -88,7 +88,7 @@ def test_clip_searches_the_text(picture, command, tmp_path):
     ("arguments", "message"),
     [
         (["--text", "house"], "--text: 'house': no word in it is a color"),
-        (["--box", BOX], "--box, --at, --places and --clip need --text"),
+        (["--box", BOX], "--box, --at and --places need --text"),
         (["--text", "red house", "--box", "house=1,2,3"], "'house=1,2,3' is no box"),
         (["--text", "red house", "--at", "house=1.2.3,1"], "is no point like"),
         (["--text", "red house", "--clip", "/no/clip.pt"], "/no/clip.pt: No such file"),

@@ -57,7 +57,7 @@ def test_training_sees_the_words_of_one_caption():
     batches = dataset.training(Captioned(), seed=0, batch=3, start=0, steps=12)
     seen = set()
     for batch in batches:
-        assert batch["text"].shape == (3, *dataset.text_shape)
+        assert batch["text"].shape == (3, 16, 513)
         for index, text in zip(batch["index"], batch["text"], strict=True):
             lengths = text[text[:, -1] == 1, 0]
             assert not text[text[:, -1] == 0].any()
@@ -88,5 +88,5 @@ def test_captions_are_for_methods_with_text(method, message):
     else:
         batch = Experiment.from_config(config, small_mesh()).abstract_batch
         assert batch["text"].shape == (4, 16, 513)
-    with pytest.raises(UserError, match="only TFDS data sets have captions"):
+    with pytest.raises(UserError, match="only TFDS data sets have them"):
         ImageDataset(root="pictures", captions="captions")

@@ -260,7 +260,7 @@ def test_clip_score(values, constant, prior, clip_file):
     ("classes", "message"),
     [
         ([], "clip: left out; the data have no names of classes"),
-        (["cat", "n01440764"], "clip: left out; the name of a class, 'n01440764', is"),
+        (["cat", "n00000001"], "clip: left out; the name of a class, 'n00000001', is"),
         (["0", "1"], "clip: left out; the name of a class, '0', is no word"),
     ],
 )
@@ -268,6 +268,15 @@ def test_clip_score_needs_names(prior, clip_file, classes, message):
     context = Context(prior, SIDE, classes, clip=clip_file)
     metrics, (problem,) = make_metrics(context, ["clip"])
     assert not metrics and problem.startswith(message)
+
+
+def test_clip_score_has_words_for_codes_of_imagenet(prior, clip_file):
+    def captions(*classes):
+        context = Context(prior, SIDE, classes, clip=clip_file)
+        return make_metrics(context, ["clip"])[0]["clip"].stats.args[0][1]
+
+    expected = captions("cat", "hen")
+    np.testing.assert_array_equal(captions("cat", "n01514859"), expected)
 
 
 def test_lpips_is_a_distance(mesh_of, prior):

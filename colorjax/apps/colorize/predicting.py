@@ -18,18 +18,21 @@ def stage(args: argparse.Namespace, batch: int) -> "tuple[Predict, TextInput | N
     """Predict from saved distributions, or with the network of the run; and
     the text that this network reads."""
     from colorjax.apps.colorize import pipeline
+    from colorjax.inference.clip_places import clip_features
     from colorjax.inference.colorizer import Colorizer
     from colorjax.inference.distribution import no_logits_error, no_samples_error
     from colorjax.train.workdir import STARTER
 
+    features = clip_features(args.clip) if args.clip else None
     if args.from_distribution:
-        path, out = Path(args.from_distribution), Path(args.out)
-        return partial(pipeline.load_saved, path=path, out=out), None
+        saved = {"path": Path(args.from_distribution), "out": Path(args.out)}
+        return partial(pipeline.load_saved, **saved, features=features), None
     workdir = args.workdir or STARTER
     settings = dict(args.settings)
     if args.guidance is not None:
         settings["guidance"] = args.guidance
     colorizer = Colorizer.load(workdir, args.step, settings, args.size)
+    colorizer.features = features or colorizer.features
     decoding = (args.temperature, args.palette) != (None, None)
     files = args.uncertainty or args.save_distribution
     if (files or decoding) and not colorizer.has_logits:

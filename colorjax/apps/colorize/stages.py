@@ -9,8 +9,8 @@ from colorjax.hints import Guide
 from colorjax.inference.distribution import Distribution
 
 EVERYWHERE = (
-    "no encoder tells which places are like those of the exemplar; its colors count "
-    "for the whole picture"
+    "the places of the exemplar are not compared with those of the picture; its colors "
+    "count for the whole picture"
 )
 
 

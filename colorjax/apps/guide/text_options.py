@@ -98,7 +98,8 @@ def add_arguments(
         "--clip",
         type=options.path,
         metavar="FILE",
-        help="find the things of the text by CLIP, with weights from this file",
+        help="CLIP's weights, which find the things of the text; for pictures, they "
+        "also find the places that are like those of an exemplar",
     )
 
 
@@ -125,8 +126,8 @@ def pairs(args: argparse.Namespace) -> "tuple[Pair, ...]":
     Raises `UserError` if the text is not understood, or if a package is missing.
     """
     if args.text is None:
-        if args.text_marks or args.places or args.clip:
-            raise UserError("--box, --at, --places and --clip need --text")
+        if args.text_marks or args.places:
+            raise UserError("--box, --at and --places need --text")
         return ()
     options.need_extra("text", *NEEDED)
     from colorjax import words

@@ -26,6 +26,8 @@ def text_hints(args: argparse.Namespace, video: Video) -> list[Timed]:
     before the time of a place.
     """
     pairs = text_options.pairs(args)
+    if args.clip and not pairs:
+        raise UserError("--clip needs --text")
     if not pairs:
         return []
     finder = text_options.finder(args)

@@ -65,7 +65,21 @@ def _build(context: Context) -> Metric:
         raise UserError("clip: left out; name CLIP's file: --clip=FILE")
     if not context.classes:
         raise UserError("clip: left out; the data have no names of classes")
-    return clip_score(load_clip(context.clip), context.classes)
+    return clip_score(load_clip(context.clip), _names(context.classes))
+
+
+def _names(classes: Sequence[str]) -> Sequence[str]:
+    """The names of classes, with words for codes of ImageNet."""
+    if not any(map(CODE.fullmatch, classes)):
+        return classes
+    from colorjax.words.classes import names_of_codes  # slow to import
+
+    try:
+        return names_of_codes(classes)
+    except UserError as error:
+        raise UserError(
+            f"clip: left out; names for ImageNet's codes: {error}"
+        ) from error
 
 
 FAMILY = Family(
