@@ -38,8 +38,8 @@ class Guide:
     `exemplar` is a picture whose colors the result resembles; it is reduced to a short
     side of `EXEMPLAR_SIDE` pixels and 8 bits.
     `text` is for a network that reads words. The order of points and of boxes has no
-    effect. Raises `UserError` if nothing is asked for, if a color is not valid, or if `strokes`
-    has no alpha or no opaque pixel.
+    effect. Raises `UserError` if nothing is asked for, if a color is not valid, or if
+    `strokes` has no alpha or no opaque pixel.
     """
 
     points: Sequence[Point] = ()

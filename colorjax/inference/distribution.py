@@ -12,8 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from colorjax.errors import UserError
-from colorjax.hints import Guide, Hints, histogram, locate
-from colorjax.inference import steering
+from colorjax.hints import Guide, Hints, histogram, locate, steering
 from colorjax.inference.interpolation import interpolate
 from colorjax.inference.reference import Likeness, preference, snapped
 from colorjax.inference.sampling import sample
@@ -99,7 +98,7 @@ class Distribution:
         if asked is None:
             return ab
         if not hints.only_here:
-            rest = steering.correction(asked, ab, self.lightness, self.stride)
+            rest = steering.correction(asked.spots, ab, self.lightness, self.stride)
             ab = ab + self._spread(rest)
         return steering.pin(ab, asked.local)
 
@@ -111,10 +110,6 @@ class Distribution:
     def locate(self, hints: Guide) -> Hints:
         """The hints that have places, on the working pixels."""
         return locate(hints, self.size, self.lightness)
-
-    def _are_settled(self, hints: Guide) -> bool:
-        """Whether the logits need no `evidence` of the hints."""
-        return hints.only_here or self._saw(hints, "local")
 
     def _steered(
         self, hints: Guide, asked: Hints | None, temperature: float | None
@@ -131,9 +126,9 @@ class Distribution:
             if self.likeness and self.likeness.is_to(hints.exemplar):
                 added = added + self.likeness.on(logits.shape[:2], self.stride)
             logits = logits + scale * added
-        if logits is not None and asked is not None and not self._are_settled(hints):
+        if logits is not None and asked is not None and not hints.only_here:
             grid = self.lightness, self.stride, logits.shape[:2]
-            logits = logits + scale * steering.evidence(asked, *grid)
+            logits = logits + scale * steering.evidence(asked.spots, *grid)
         return self if logits is self.logits else replace(self, logits=logits)
 
     def _decode(

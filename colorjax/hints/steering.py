@@ -10,12 +10,17 @@ All hints together have the weight min(1, sum_k A_k). Each hint has a share of i
 proportion to A_k^CONTRAST, so the nearest hint has most of it. Lengths are in units of
 the short side. `REACH` is multiplied by sqrt(FEW / number of hints), at most by
 `FURTHEST`. So each of many hints reaches less far, and each of few further.
+
+Decoding uses NumPy, so that nothing is compiled for an image size. Training uses the
+same functions with `xp=jax.numpy`, for one image.
 """
 
-import numpy as np
-from jaxtyping import Float
+from types import ModuleType
+from typing import NamedTuple
 
-from colorjax.hints import Hints
+import numpy as np
+from jaxtyping import Array, Float
+
 from colorjax.quantize import ab_bins
 
 REACH = 0.4
@@ -28,38 +33,55 @@ SPREAD = 10.0  # ab units: bins as near as this to a hint are alike
 TINY = 1e-30  # of a share, where no hint reaches
 LEAST = 1e-8  # the likelihood of bins far from a hint, so that others may raise it
 
+AnyArray = np.ndarray | Array
+
+
+class Spots(NamedTuple):
+    """The hints of an image as spots.
+
+    `places` are their rows and columns, in pixels, which may be fractions. `lightness`
+    is the L there, `ab` the color. `used` is 1 for a hint and 0 for padding.
+    """
+
+    places: Float[AnyArray, "k 2"]
+    lightness: Float[AnyArray, "k"]
+    ab: Float[AnyArray, "k 2"]
+    used: Float[AnyArray, "k"]
+
 
 def evidence(
-    hints: Hints,
-    lightness: Float[np.ndarray, "h w"],
+    spots: Spots,
+    lightness: Float[AnyArray, "h w"],
     stride: int,
     size: tuple[int, ...],
-) -> Float[np.ndarray, "h2 w2 313"]:
+    xp: ModuleType = np,
+) -> Float[AnyArray, "h2 w2 313"]:
     """What the hints add to logits that lie at every `stride`-th pixel.
 
     `size` is that of the grid of the logits. The result is the logarithm of a
     likelihood of each bin c: STRENGTH sum_k w_k log(exp(-|c - h_k|^2 / 2 SPREAD^2)
     + LEAST), with the weight w_k and the ab h_k of hint k.
     """
-    distance = ((hints.ab[:, None] - ab_bins()) ** 2).sum(-1)
-    likelihood = np.log(np.exp(-distance / (2 * SPREAD**2)) + LEAST)
-    return STRENGTH * (_weights(hints, lightness, stride, size) @ likelihood)
+    distance = ((spots.ab[:, None] - ab_bins()) ** 2).sum(-1)
+    likelihood = xp.log(xp.exp(-distance / (2 * SPREAD**2)) + LEAST)
+    return STRENGTH * (_weights(spots, lightness, stride, size, xp) @ likelihood)
 
 
 def correction(
-    hints: Hints,
-    ab: Float[np.ndarray, "h w 2"],
-    lightness: Float[np.ndarray, "h w"],
+    spots: Spots,
+    ab: Float[AnyArray, "h w 2"],
+    lightness: Float[AnyArray, "h w"],
     stride: int,
-) -> Float[np.ndarray, "h2 w2 2"]:
+    xp: ModuleType = np,
+) -> Float[AnyArray, "h2 w2 2"]:
     """What `ab` lacks at the hints, spread by their weights: sum_k w_k (h_k - ab(x_k)).
 
     It is at every `stride`-th pixel.
     """
-    rows, columns = np.rint(hints.places).astype(int).T
+    rows, columns = xp.rint(spots.places).astype(int).T
     size = tuple(-(-count // stride) for count in lightness.shape)
-    weights = _weights(hints, lightness, stride, size)
-    return weights @ (hints.ab - ab[rows, columns])
+    weights = _weights(spots, lightness, stride, size, xp)
+    return weights @ (spots.ab - ab[rows, columns])
 
 
 def pin(
@@ -69,22 +91,22 @@ def pin(
     return ab + local[..., 2:] * (local[..., :2] - ab)
 
 
-def _weights(hints, lightness, stride, size) -> Float[np.ndarray, "h2 w2 k"]:
+def _weights(spots, lightness, stride, size, xp) -> Float[AnyArray, "h2 w2 k"]:
     """The weight of each hint at each place of a grid."""
-    short, number = min(lightness.shape), len(hints.ab)
-    reach = REACH * short * min(FURTHEST, (FEW / number) ** 0.5)
+    short, number = min(lightness.shape), xp.maximum(spots.used.sum(), 1)
+    reach = REACH * short * xp.minimum(FURTHEST, (FEW / number) ** 0.5)
     places = [np.arange(count) * stride for count in size]
     rows, columns = (
-        np.exp(-((place[:, None] - at) ** 2) / (2 * reach**2)).astype(np.float32)
-        for place, at in zip(places, hints.places.T, strict=True)
+        xp.exp(-((place[:, None] - at) ** 2) / (2 * reach**2)).astype(np.float32)
+        for place, at in zip(places, spots.places.T, strict=True)
     )
     inside = (
         np.minimum(place, count - 1)
         for place, count in zip(places, lightness.shape, strict=True)
     )
-    light = lightness[np.ix_(*inside)][..., None] - hints.lightness
-    affinity = np.exp(light**2 / np.float32(-2 * TONE**2))
+    light = lightness[np.ix_(*inside)][..., None] - spots.lightness
+    affinity = xp.exp(light**2 / np.float32(-2 * TONE**2)) * spots.used
     affinity *= rows[:, None] * columns
-    total = np.minimum(1, affinity.sum(-1, keepdims=True))
+    total = xp.minimum(1, affinity.sum(-1, keepdims=True))
     shares = affinity**CONTRAST + np.float32(TINY)
     return total * shares / shares.sum(-1, keepdims=True)
