@@ -98,6 +98,8 @@ def build(
         )
     if not (jitter >= 0 and 0 <= dropout < 1):
         raise UserError("config.method: jitter is 0 or more, dropout lies in [0, 1)")
+    if steered and not hint_count:
+        raise UserError("config.method.steered is for a net that sees hints at places")
     weights = None
     if prior is not None:
         weights = rebalancing_weights(jnp.asarray(prior, jnp.float32), mix)
@@ -134,14 +136,15 @@ def _loss(model: Model, params, nets, examples, key):
     jitter_key, dropout_key = jax.random.split(key)
     variables = {**nets["G"], "params": params}
     lightness = jitter_lightness(jitter_key, examples["lightness"], model.jitter)
-    hints, own = {}, (model.hint_count, model.hint_side)
+    drawn = model.hint_count, model.hint_side
+    keys = jax.random.split(jax.random.fold_in(key, 2), len(lightness))
+    hints = {}
     if model.hint_count:
-        keys = jax.random.split(jax.random.fold_in(key, 2), len(lightness))
-        hints["local"] = simulate(keys, examples["ab"], *own)
+        hints["local"] = simulate(keys, examples["ab"], *drawn)
     planes = _planes(model, lightness, hints)
     logits, updates = apply_train(model.net, variables, planes, dropout_key)
-    if model.hint_count and model.steered:
-        spots = simulate_spots(keys, lightness, examples["ab"], *own)
+    if model.steered:
+        spots = simulate_spots(keys, lightness, examples["ab"], *drawn)
         logits += _evidence(model, spots, lightness, logits.shape[1:3])
     own = model.weights, model.neighbors, model.sigma
     value, mean = rebalanced_loss(logits, examples, *own)

@@ -80,8 +80,8 @@ def build(
     `output` names the head that predicts; "classes" gives a distribution, which
     `temperature` decodes. `head`, `mask_center` and `unit` are those of `Siggraph17`.
 
-    Raises `UserError` if the distribution is asked for and there is no head for it, or
-    if `hint_count` is 0.
+    Raises `UserError` if the distribution is asked for and there is no head for it, if
+    `hint_count` is 0, or if `steered` has no hints at places.
     """
     del prior
     if not hint_count:
@@ -93,6 +93,8 @@ def build(
             "config.method: output 'classes' and stage 'automatic' need a "
             "distribution, for which head 'none' has no layers"
         )
+    if steered and (stage == "automatic" or hints == "globe"):
+        raise UserError("config.method.steered is for a net that sees hints at places")
     names = HINTS if hints == "both" else frozenset({hints})
     guided = stage == "guided"
     trunk = "regression" if guided else "classes"
