@@ -36,8 +36,8 @@ class Distribution:
     - `saturation`: the factor by which the run multiplies the chroma of `ab`;
     - `number`: a hash of the picture, so that samples of one seed differ by picture;
     - `network_hints`: what the network saw as its inputs "local" and "globe", the guide
-      of each, as JSON, and "text". Decoding with these hints leaves the logits as they
-      are;
+      of each, as JSON, and "text". Decoding steers the prediction by hints at places,
+      whether the network saw them or not, but not by an exemplar that it saw;
     - `likeness`: the likeness to the exemplar with which the picture was predicted.
     """
 
