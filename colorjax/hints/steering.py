@@ -11,8 +11,8 @@ proportion to A_k^CONTRAST, so the nearest hint has most of it. Lengths are in u
 the short side. `REACH` is multiplied by sqrt(FEW / number of hints), at most by
 `FURTHEST`. So each of many hints reaches less far, and each of few further.
 
-Decoding uses NumPy, so that nothing is compiled for an image size. Training uses the
-same functions with `xp=jax.numpy`, for one image.
+Decoding uses NumPy, so that nothing is compiled for an image size. Training uses
+`correction` of single images with `xp=jax.numpy`.
 """
 
 from types import ModuleType
@@ -51,11 +51,10 @@ class Spots(NamedTuple):
 
 def evidence(
     spots: Spots,
-    lightness: Float[AnyArray, "h w"],
+    lightness: Float[np.ndarray, "h w"],
     stride: int,
     size: tuple[int, ...],
-    xp: ModuleType = np,
-) -> Float[AnyArray, "h2 w2 313"]:
+) -> Float[np.ndarray, "h2 w2 313"]:
     """What the hints add to logits that lie at every `stride`-th pixel.
 
     `size` is that of the grid of the logits. The result is the logarithm of a
@@ -63,8 +62,8 @@ def evidence(
     + LEAST), with the weight w_k and the ab h_k of hint k.
     """
     distance = ((spots.ab[:, None] - ab_bins()) ** 2).sum(-1)
-    likelihood = xp.log(xp.exp(-distance / (2 * SPREAD**2)) + LEAST)
-    return STRENGTH * (_weights(spots, lightness, stride, size, xp) @ likelihood)
+    likelihood = np.log(np.exp(-distance / (2 * SPREAD**2)) + LEAST)
+    return STRENGTH * (_weights(spots, lightness, stride, size, np) @ likelihood)
 
 
 def correction(

@@ -16,8 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from colorjax.errors import UserError
-from colorjax.hints import steering
-from colorjax.hints.simulate import SIDE, simulate, simulate_spots
+from colorjax.hints.simulate import SIDE, simulate
 from colorjax.method import Examples, Method, Prediction, no_hints
 from colorjax.nets.efficientnet_lite import (
     CHANNELS,
@@ -50,7 +49,6 @@ class Model(NamedTuple):
     jitter: float
     hint_count: float
     hint_side: int
-    steered: bool
 
 
 def build(
@@ -69,7 +67,6 @@ def build(
     frozen: int = 0,
     hint_count: float = 0.0,
     hint_side: int = SIDE,
-    steered: bool = False,
     dtype: Literal["float32", "bfloat16"] = "float32",
 ) -> Method:
     """The method for a data set whose bins have the frequencies `prior`.
@@ -85,9 +82,7 @@ def build(
 
     With a `hint_count` above 0, "efficientnet_lite0" takes hints at places, too. The
     hints of training are those of `simulate`, with this count on average and at most
-    `hint_side` pixels wide. In use, decoding adds to the logits what the hints say of
-    each bin. With `steered`, the net learns with that sum as its result, so it learns
-    only what the sum lacks.
+    `hint_side` pixels wide.
 
     Raises `UserError` where a value is out of range or belongs to the other net.
     """
@@ -98,13 +93,11 @@ def build(
         )
     if not (jitter >= 0 and 0 <= dropout < 1):
         raise UserError("config.method: jitter is 0 or more, dropout lies in [0, 1)")
-    if steered and not hint_count:
-        raise UserError("config.method.steered is for a net that sees hints at places")
     weights = None
     if prior is not None:
         weights = rebalancing_weights(jnp.asarray(prior, jnp.float32), mix)
     own = width, affine, remat, frozen, dropout, hint_count, jnp.dtype(dtype)
-    options = neighbors, sigma, temperature, jitter, hint_count, hint_side, steered
+    options = neighbors, sigma, temperature, jitter, hint_count, hint_side
     model = Model(_make_net(net, *own), weights, *options)
     return Method(
         partial(_init, model),
@@ -136,16 +129,13 @@ def _loss(model: Model, params, nets, examples, key):
     jitter_key, dropout_key = jax.random.split(key)
     variables = {**nets["G"], "params": params}
     lightness = jitter_lightness(jitter_key, examples["lightness"], model.jitter)
-    drawn = model.hint_count, model.hint_side
-    keys = jax.random.split(jax.random.fold_in(key, 2), len(lightness))
     hints = {}
     if model.hint_count:
-        hints["local"] = simulate(keys, examples["ab"], *drawn)
+        keys = jax.random.split(jax.random.fold_in(key, 2), len(lightness))
+        own = model.hint_count, model.hint_side
+        hints["local"] = simulate(keys, examples["ab"], *own)
     planes = _planes(model, lightness, hints)
     logits, updates = apply_train(model.net, variables, planes, dropout_key)
-    if model.steered:
-        spots = simulate_spots(keys, lightness, examples["ab"], *drawn)
-        logits += _evidence(model, spots, lightness, logits.shape[1:3])
     own = model.weights, model.neighbors, model.sigma
     value, mean = rebalanced_loss(logits, examples, *own)
     return value, ({"G": updates}, {"loss": mean})
@@ -156,12 +146,6 @@ def _infer(model: Model, nets, inputs, keys):
     logits = apply_eval(model.net, nets["G"], planes)
     ab = upsample(annealed_mean(logits, model.temperature), SCALE)
     return Prediction(ab, logits)
-
-
-def _evidence(model: Model, spots, lightness, size):
-    """What decoding adds to the logits for these hints."""
-    of_image = partial(steering.evidence, stride=SCALE, size=size, xp=jnp)
-    return model.temperature * jax.vmap(of_image)(spots, lightness[..., 0])
 
 
 def _planes(model: Model, lightness, hints):

@@ -33,8 +33,6 @@ def test_planes_hold_the_mean_hint_of_each_square():
 def test_hints_belong_to_the_other_net():
     with pytest.raises(UserError, match="hint_count go with net 'efficientnet_lite0'"):
         zhang2016.build(hint_count=7.0)
-    with pytest.raises(UserError, match="steered is for a net that sees hints"):
-        zhang2016.build(net="efficientnet_lite0", steered=True)
 
 
 @pytest.mark.slow
