@@ -4,9 +4,8 @@
 
 DIR (or $TFDS_DATA_DIR) holds TFDS' `cifar10` in ArrayRecord form. The net is that of
 Zhang et al. 2017, a quarter as wide. It learns from scratch, with hints from the first
-step, and with the correction that decoding adds. Hints are at most 3 pixels wide,
-because the images have 32. Training takes about five minutes on 2 cores; docs/guide.md
-shows what to expect.
+step. Hints are at most 3 pixels wide, because the images have 32. Training takes about
+five minutes on 2 cores; docs/guide.md shows what to expect.
 """
 
 from ml_collections import ConfigDict
@@ -18,13 +17,6 @@ def get_config() -> ConfigDict:
     config = cifar10.get_config()
     config.steps, config.batch = 600, 64
     config.method = ConfigDict(
-        dict(
-            name="zhang2017",
-            width=0.25,
-            hints="local",
-            hint_side=3,
-            steered=True,
-            dtype="float32",
-        )
+        dict(name="zhang2017", width=0.25, hints="local", hint_side=3, dtype="float32")
     )
     return config

@@ -11,7 +11,6 @@ from colorjax.color import into_gamut, rgb_to_lab
 from colorjax.hints.exemplar import globe
 from colorjax.hints.guide import Guide
 from colorjax.hints.places import RADIUS, Point
-from colorjax.hints.steering import Spots
 
 BLOCK = 1 / 16  # of the short side: strokes of one color in such a square are one hint
 SHADE = 20  # ab units: colors of strokes that differ by less may be one hint
@@ -35,12 +34,6 @@ class Hints(NamedTuple):
     ab: Float[np.ndarray, "k 2"]
     local: Float[np.ndarray, "h w 3"]
     globe: Float[np.ndarray, "314"]
-
-    @property
-    def spots(self) -> Spots:
-        """The hints as `steering` takes them."""
-        used = np.ones(len(self.ab), np.float32)
-        return Spots(self.places, self.lightness, self.ab, used)
 
     def before(self, saturation: float) -> "Hints":
         """The hints with the chroma that is theirs once `saturation` multiplies it."""

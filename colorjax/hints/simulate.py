@@ -1,5 +1,4 @@
-"""Hints for training, drawn from the true colors: `simulate`, `simulate_spots` and
-`simulate_globe`.
+"""Hints for training, drawn from the true colors: `simulate` and `simulate_globe`.
 
 Source: Zhang, Zhu, Isola, Geng, Lin, Yu, Efros, "Real-Time User-Guided Image
 Colorization with Learned Deep Priors", SIGGRAPH 2017, section 3.2. All randomness of an
@@ -8,13 +7,11 @@ image comes from its own key, so its hints do not depend on the rest of the batc
 
 import math
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key, PRNGKeyArray
 
-from colorjax.hints.steering import Spots
 from colorjax.method import GLOBE
 from colorjax.quantize import soft_encode
 
@@ -44,59 +41,12 @@ def simulate(
     return jax.vmap(partial(_local, count=count, side=side, reveal=reveal))(keys, ab)
 
 
-def simulate_spots(
-    keys: Key[Array, "b"],
-    lightness: Float[Array, "b h w 1"],
-    ab: Float[Array, "b h w 2"],
-    count: float = COUNT,
-    side: int = SIDE,
-) -> Spots:
-    """The hints that `simulate` draws with the same arguments, as spots.
-
-    Each image has the same number of spots, of which as many are used as it has hints.
-    """
-
-    def spots(key, lightness, ab):
-        squares = _squares(key, ab, count, side)
-        at = tuple(jnp.rint(squares.places).astype(int).T)
-        used = squares.used.astype(jnp.float32)
-        return Spots(squares.places, lightness[at], squares.colors, used)
-
-    return jax.vmap(spots)(keys, lightness[..., 0], ab)
-
-
-class Squares(NamedTuple):
-    """The hints of an image: the pixels of both axes that each covers, whether it is
-    used, its middle and its color."""
-
-    rows: Bool[Array, "k h"]
-    columns: Bool[Array, "k w"]
-    used: Bool[Array, "k"]
-    places: Float[Array, "k 2"]
-    colors: Float[Array, "k 2"]
-
-
 def _local(
     key: PRNGKeyArray, ab: Float[Array, "h w 2"], count: float, side: int, reveal: float
 ) -> Float[Array, "h w 3"]:
     """`simulate` for one image. Later hints lie on top of earlier ones."""
-    squares = _squares(key, ab, count, side)
-    order = jnp.arange(1, len(squares.used) + 1)[:, None, None]
-    rows = squares.rows & squares.used[:, None]
-    top = jnp.where(rows[:, :, None] & squares.columns[:, None], order, 0).max(0)
-    hints = jnp.concatenate([jnp.zeros((1, 2)), squares.colors])[top]
-    local = jnp.concatenate([hints, (top > 0)[..., None]], axis=-1)
-    whole = jnp.concatenate([ab, jnp.ones_like(ab[..., :1])], axis=-1)
-    reveal_key = jax.random.split(key, 4)[3]
-    return jnp.where(jax.random.bernoulli(reveal_key, reveal), whole, local)
-
-
-def _squares(
-    key: PRNGKeyArray, ab: Float[Array, "h w 2"], count: float, side: int
-) -> Squares:
-    """The hints of one image, those that are not used among them."""
     height, width, _ = ab.shape
-    number_key, size_key, place_key, _ = jax.random.split(key, 4)
+    number_key, size_key, place_key, reveal_key = jax.random.split(key, 4)
     shrinking = math.log(count / (count + 1))  # of the odds of each further hint
     most = max(1, math.ceil(math.log(BEYOND) / shrinking))
     uniform = jax.random.uniform(number_key, minval=jnp.finfo(jnp.float32).tiny)
@@ -107,12 +57,17 @@ def _squares(
         _covered(length, sizes, own)
         for length, own in zip((height, width), normal, strict=True)
     )
+    rows &= used[:, None]
     colors = jnp.einsum(
         "kh,kw,hwc->kc", rows, columns, ab, precision=jax.lax.Precision.HIGHEST
     )
-    places = [covered @ jnp.arange(covered.shape[1]) for covered in (rows, columns)]
-    places = jnp.stack(places, axis=-1) / sizes[:, None]
-    return Squares(rows, columns, used, places, colors / (sizes**2)[:, None])
+    colors /= (sizes**2)[:, None]
+    order = jnp.arange(1, most + 1)[:, None, None]
+    top = jnp.where(rows[:, :, None] & columns[:, None], order, 0).max(0)
+    hints = jnp.concatenate([jnp.zeros((1, 2)), colors])[top]
+    local = jnp.concatenate([hints, (top > 0)[..., None]], axis=-1)
+    whole = jnp.concatenate([ab, jnp.ones((height, width, 1))], axis=-1)
+    return jnp.where(jax.random.bernoulli(reveal_key, reveal), whole, local)
 
 
 def _covered(

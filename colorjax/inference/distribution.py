@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from colorjax.errors import UserError
-from colorjax.hints import Guide, Hints, histogram, locate, steering
+from colorjax.hints import Guide, Hints, histogram, locate
+from colorjax.inference import steering
 from colorjax.inference.interpolation import interpolate
 from colorjax.inference.reference import Likeness, preference, snapped
 from colorjax.inference.sampling import sample
@@ -98,7 +99,7 @@ class Distribution:
         if asked is None:
             return ab
         if not hints.only_here:
-            rest = steering.correction(asked.spots, ab, self.lightness, self.stride)
+            rest = steering.correction(asked, ab, self.lightness, self.stride)
             ab = ab + self._spread(rest)
         return steering.pin(ab, asked.local)
 
@@ -128,7 +129,7 @@ class Distribution:
             logits = logits + scale * added
         if logits is not None and asked is not None and not hints.only_here:
             grid = self.lightness, self.stride, logits.shape[:2]
-            logits = logits + scale * steering.evidence(asked.spots, *grid)
+            logits = logits + scale * steering.evidence(asked, *grid)
         return self if logits is self.logits else replace(self, logits=logits)
 
     def _decode(

@@ -21,14 +21,7 @@ import optax
 from jaxtyping import Float
 
 from colorjax.errors import UserError
-from colorjax.hints import steering
-from colorjax.hints.simulate import (
-    COUNT,
-    SIDE,
-    simulate,
-    simulate_globe,
-    simulate_spots,
-)
+from colorjax.hints.simulate import COUNT, SIDE, simulate, simulate_globe
 from colorjax.method import HINTS, Method, Prediction, no_hints
 from colorjax.methods._gan import loss_and_mean, per_image
 from colorjax.methods.zhang2016 import colorful_mask
@@ -47,7 +40,6 @@ class Model(NamedTuple):
     hints: frozenset[str]
     hint_count: float
     hint_side: int
-    steered: bool
     classes: bool
     temperature: float
 
@@ -60,7 +52,6 @@ def build(
     stage: Literal["automatic", "guided"] = "guided",
     hint_count: float = COUNT,
     hint_side: int = SIDE,
-    steered: bool = False,
     head: Literal["plain", "column", "none"] = "plain",
     output: Literal["regression", "classes"] = "regression",
     temperature: float = 0.38,
@@ -73,15 +64,13 @@ def build(
     `width` scales the channels. The net takes hints at places ("local"), a histogram of
     the whole image ("globe"), or "both". `stage` is that of the training; see the
     docstring of the module. A run of the stage "automatic" takes no hints. `hint_count`
-    and `hint_side` are those of `simulate`. In use, decoding adds to the ab of the net
-    what it lacks at the hints, spread around them. With `steered`, the net learns with
-    that sum as its result, so it learns only what the sum lacks.
+    and `hint_side` are those of `simulate`.
 
     `output` names the head that predicts; "classes" gives a distribution, which
     `temperature` decodes. `head`, `mask_center` and `unit` are those of `Siggraph17`.
 
-    Raises `UserError` if the distribution is asked for and there is no head for it, if
-    `hint_count` is 0, or if `steered` has no hints at places.
+    Raises `UserError` if the distribution is asked for and there is no head for it, or
+    if `hint_count` is 0.
     """
     del prior
     if not hint_count:
@@ -93,8 +82,6 @@ def build(
             "config.method: output 'classes' and stage 'automatic' need a "
             "distribution, for which head 'none' has no layers"
         )
-    if steered and (stage == "automatic" or hints == "globe"):
-        raise UserError("config.method.steered is for a net that sees hints at places")
     names = HINTS if hints == "both" else frozenset({hints})
     guided = stage == "guided"
     trunk = "regression" if guided else "classes"
@@ -104,7 +91,6 @@ def build(
         hints=names if guided else frozenset(),
         hint_count=hint_count,
         hint_side=hint_side,
-        steered=steered,
         classes=output == "classes",
         temperature=temperature,
     )
@@ -130,8 +116,6 @@ def _loss(model: Model, params, nets, examples, key):
     result: Any = model.net.apply(variables, *inputs, train=True, mutable="batch_stats")
     (ab, logits), updates = result
     target = examples["ab"]
-    if model.steered:
-        ab += _correction(model, key, examples, ab)
     huber = optax.huber_loss(ab, target, delta=DELTA).sum(-1)
     terms = {"regression": per_image(huber)}
     if logits is not None:
@@ -171,16 +155,6 @@ def _simulated(model: Model, key, examples):
     if "globe" in model.hints:
         inputs["globe"] = counted[:, None] * simulate_globe(keys, ab)
     return _ordered(inputs)
-
-
-def _correction(model: Model, key, examples, ab):
-    """What decoding adds to ab for the hints of `_simulated`."""
-    light, true = examples["lightness"], examples["ab"]
-    keys = jax.random.split(key, len(ab))
-    spots = simulate_spots(keys, light, true, model.hint_count, model.hint_side)
-    spots = spots._replace(used=colorful_mask(examples)[:, None] * spots.used)
-    correct = partial(steering.correction, stride=1, xp=jnp)
-    return jax.vmap(correct)(spots, ab, light[..., 0])
 
 
 def _ordered(inputs):

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from colorjax.distributed import batch_sharding, make_mesh
-from colorjax.hints import steering
-from colorjax.hints.simulate import simulate, simulate_globe, simulate_spots
+from colorjax.hints.simulate import simulate, simulate_globe
 from colorjax.quantize import Q, nearest_bin
 
 NUMBER, SIZE = 2000, (24, 32)
@@ -65,44 +64,6 @@ def test_hints_of_an_image_depend_on_its_key_alone(colors, drawn):
     keys = jax.random.split(jax.random.key(1), NUMBER)
     alone = jax.jit(simulate)(keys[5:6], colors[5:6])
     np.testing.assert_allclose(drawn[5], alone[0], atol=1e-4)
-
-
-def test_spots_are_the_same_hints():
-    """Each used spot has the color that the input has at its place, unless a later one
-    lies on it."""
-    keys = jax.random.split(jax.random.key(2), 100)
-    lightness, a, b = jax.random.uniform(jax.random.key(3), (3, 100, *SIZE, 1))
-    ab = jnp.concatenate([a, b], axis=-1)
-    local = np.asarray(simulate(keys, ab, 0.5, 3, 0.0))
-    spots = jax.tree.map(np.asarray, simulate_spots(keys, lightness, ab, 0.5, 3))
-    right = []
-    for image, (places, light, colors, used) in enumerate(zip(*spots, strict=True)):
-        assert used.any() == local[image, ..., 2].any()
-        at = tuple(np.rint(places[used == 1]).astype(int).T)
-        right += np.isclose(
-            local[image][at][:, :2], colors[used == 1], atol=1e-5
-        ).tolist()
-        np.testing.assert_array_equal(light[used == 1], lightness[image, ..., 0][at])
-    assert len(right) > 20 and np.mean(right) > 0.9
-
-
-def test_training_steers_as_decoding_does():
-    """In JAX, and with spots that are not used, as in NumPy without these."""
-    random = np.random.default_rng(0)
-    lightness = random.uniform(0, 100, SIZE).astype(np.float32)
-    ab = random.normal(0, 30, (*SIZE, 2)).astype(np.float32)
-    rows, columns = (random.uniform(0, count - 1, 5) for count in SIZE)
-    places = np.float32(np.stack([rows, columns], axis=-1))
-    colors = random.normal(0, 30, (5, 2)).astype(np.float32)
-    used = np.float32([1, 1, 0, 1, 0])
-    light = random.uniform(0, 100, 5).astype(np.float32)
-    spots = steering.Spots(places, light, colors, used)
-    ours = steering.Spots(*(x[used == 1] for x in spots))
-    both = jax.tree.map(jnp.asarray, (spots, ab, lightness))
-    own = steering.correction(ours, ab, lightness, 2)
-    again = steering.correction(*both, 2, jnp)
-    assert np.abs(own).max() > 10
-    np.testing.assert_allclose(again, own, atol=1e-3)
 
 
 def test_hints_are_the_same_on_four_devices(colors, drawn):

@@ -12,7 +12,6 @@ from golden.weights import examples, variables
 from helpers import GOLDEN
 
 from colorjax.errors import UserError
-from colorjax.hints.simulate import simulate_spots
 from colorjax.methods import zhang2017
 from colorjax.nets.siggraph17 import Siggraph17
 
@@ -85,31 +84,6 @@ def test_inputs_and_outputs_are_those_of_the_options():
     for section in (dict(output="classes"), dict(stage="automatic")):
         with pytest.raises(UserError, match="need a distribution"):
             zhang2017.build(head="none", **section)
-
-
-def test_steered_training_adds_what_decoding_adds():
-    """With the correction, ab is that of the hints at their places."""
-    method = zhang2017.build(width=TRAINED, hint_count=1.0, steered=True)
-    (model,) = method.losses["G"].args
-    pictures = {key: jnp.asarray(x) for key, x in examples().items()}
-    light, true = pictures["lightness"], pictures["ab"]
-    key = jax.random.key(3)
-    ab = jnp.ones_like(true)
-    ab += zhang2017._correction(model, key, pictures, ab)
-    keys = jax.random.split(key, len(ab))
-    spots = simulate_spots(keys, light, true, 1.0, model.hint_side)
-    single = np.flatnonzero(spots.used.sum(1) == 1)
-    assert len(single)
-    for image in single:
-        (hint,) = np.flatnonzero(spots.used[image])
-        row, column = np.rint(spots.places[image, hint]).astype(int)
-        expected = spots.ab[image, hint]
-        np.testing.assert_allclose(ab[image, row, column], expected, atol=1e-2)
-    for image in np.flatnonzero(spots.used.sum(1) == 0):
-        np.testing.assert_array_equal(ab[image], 1)
-    for section in (dict(hints="globe"), dict(stage="automatic")):
-        with pytest.raises(UserError, match="steered is for a net that sees hints"):
-            zhang2017.build(steered=True, **section)
 
 
 def test_size():

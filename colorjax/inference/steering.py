@@ -10,17 +10,12 @@ All hints together have the weight min(1, sum_k A_k). Each hint has a share of i
 proportion to A_k^CONTRAST, so the nearest hint has most of it. Lengths are in units of
 the short side. `REACH` is multiplied by sqrt(FEW / number of hints), at most by
 `FURTHEST`. So each of many hints reaches less far, and each of few further.
-
-Decoding uses NumPy, so that nothing is compiled for an image size. Training uses
-`correction` of single images with `xp=jax.numpy`.
 """
 
-from types import ModuleType
-from typing import NamedTuple
-
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from colorjax.hints import Hints
 from colorjax.quantize import ab_bins
 
 REACH = 0.4
@@ -30,27 +25,13 @@ FEW = 10
 FURTHEST = 2.0
 STRENGTH = 6.0  # of a hint against the network
 SPREAD = 10.0  # ab units: bins as near as this to a hint are alike
+FADE = 0.4  # how much less the network's colors count where a hint counts fully
 TINY = 1e-30  # of a share, where no hint reaches
 LEAST = 1e-8  # the likelihood of bins far from a hint, so that others may raise it
 
-AnyArray = np.ndarray | Array
-
-
-class Spots(NamedTuple):
-    """The hints of an image as spots.
-
-    `places` are their rows and columns, in pixels, which may be fractions. `lightness`
-    is the L there, `ab` the color. `used` is 1 for a hint and 0 for padding.
-    """
-
-    places: Float[AnyArray, "k 2"]
-    lightness: Float[AnyArray, "k"]
-    ab: Float[AnyArray, "k 2"]
-    used: Float[AnyArray, "k"]
-
 
 def evidence(
-    spots: Spots,
+    hints: Hints,
     lightness: Float[np.ndarray, "h w"],
     stride: int,
     size: tuple[int, ...],
@@ -61,26 +42,29 @@ def evidence(
     likelihood of each bin c: STRENGTH sum_k w_k log(exp(-|c - h_k|^2 / 2 SPREAD^2)
     + LEAST), with the weight w_k and the ab h_k of hint k.
     """
-    distance = ((spots.ab[:, None] - ab_bins()) ** 2).sum(-1)
+    distance = ((hints.ab[:, None] - ab_bins()) ** 2).sum(-1)
     likelihood = np.log(np.exp(-distance / (2 * SPREAD**2)) + LEAST)
-    return STRENGTH * (_weights(spots, lightness, stride, size, np) @ likelihood)
+    return STRENGTH * (_weights(hints, lightness, stride, size) @ likelihood)
 
 
 def correction(
-    spots: Spots,
-    ab: Float[AnyArray, "h w 2"],
-    lightness: Float[AnyArray, "h w"],
+    hints: Hints,
+    ab: Float[np.ndarray, "h w 2"],
+    lightness: Float[np.ndarray, "h w"],
     stride: int,
-    xp: ModuleType = np,
-) -> Float[AnyArray, "h2 w2 2"]:
-    """What `ab` lacks at the hints, spread by their weights: sum_k w_k (h_k - ab(x_k)).
+) -> Float[np.ndarray, "h2 w2 2"]:
+    """What to add to `ab`, so that it has the colors of the hints at their places.
 
-    It is at every `stride`-th pixel.
+    Near hints, first `ab` counts less, ab'(x) = (1 - FADE sum_k w_k(x)) ab(x). Then
+    what it lacks at the hints is spread by their weights: sum_k w_k (h_k - ab'(x_k)).
+    The result is at every `stride`-th pixel.
     """
-    rows, columns = xp.rint(spots.places).astype(int).T
+    rows, columns = np.rint(hints.places).astype(int).T
     size = tuple(-(-count // stride) for count in lightness.shape)
-    weights = _weights(spots, lightness, stride, size, xp)
-    return weights @ (spots.ab - ab[rows, columns])
+    weights = _weights(hints, lightness, stride, size)
+    lacking = hints.ab - (1 - FADE) * ab[rows, columns]
+    total = weights.sum(-1, keepdims=True)
+    return weights @ lacking - FADE * total * ab[::stride, ::stride]
 
 
 def pin(
@@ -90,22 +74,22 @@ def pin(
     return ab + local[..., 2:] * (local[..., :2] - ab)
 
 
-def _weights(spots, lightness, stride, size, xp) -> Float[AnyArray, "h2 w2 k"]:
+def _weights(hints, lightness, stride, size) -> Float[np.ndarray, "h2 w2 k"]:
     """The weight of each hint at each place of a grid."""
-    short, number = min(lightness.shape), xp.maximum(spots.used.sum(), 1)
-    reach = REACH * short * xp.minimum(FURTHEST, (FEW / number) ** 0.5)
+    short, number = min(lightness.shape), len(hints.ab)
+    reach = REACH * short * min(FURTHEST, (FEW / number) ** 0.5)
     places = [np.arange(count) * stride for count in size]
     rows, columns = (
-        xp.exp(-((place[:, None] - at) ** 2) / (2 * reach**2)).astype(np.float32)
-        for place, at in zip(places, spots.places.T, strict=True)
+        np.exp(-((place[:, None] - at) ** 2) / (2 * reach**2)).astype(np.float32)
+        for place, at in zip(places, hints.places.T, strict=True)
     )
     inside = (
         np.minimum(place, count - 1)
         for place, count in zip(places, lightness.shape, strict=True)
     )
-    light = lightness[np.ix_(*inside)][..., None] - spots.lightness
-    affinity = xp.exp(light**2 / np.float32(-2 * TONE**2)) * spots.used
+    light = lightness[np.ix_(*inside)][..., None] - hints.lightness
+    affinity = np.exp(light**2 / np.float32(-2 * TONE**2))
     affinity *= rows[:, None] * columns
-    total = xp.minimum(1, affinity.sum(-1, keepdims=True))
+    total = np.minimum(1, affinity.sum(-1, keepdims=True))
     shares = affinity**CONTRAST + np.float32(TINY)
     return total * shares / shares.sum(-1, keepdims=True)
