@@ -8,6 +8,7 @@ its protocol and the provenance of each model to evaluation.json, .md and .html 
 
 By default only metrics that need no network are computed. Name others with their files:
 --metrics=standard,classification,lpips,fid --classifier=FILE --inception=FILE.
+Several hosts share the work as in train.py: start one process on each.
 """
 
 import dataclasses
@@ -19,12 +20,13 @@ from typing import Any
 from colorjax.loading import loading
 
 with loading("evaluate.py"):
+    import jax
     from absl import flags
     from etils import epath
     from jax.sharding import Mesh
 
-    from colorjax import files, runtime
-    from colorjax.command_line import parse_setting
+    from colorjax import distributed, files, runtime
+    from colorjax.command_line import define_process_flags, parse_setting
     from colorjax.data.pipeline import ImageDataset
     from colorjax.data.sources import Source
     from colorjax.data.statistics import estimate_prior, mean_colors
@@ -41,6 +43,7 @@ with loading("evaluate.py"):
     from colorjax.evaluation.results import Results, merge, write_results
     from colorjax.evaluation.tables import markdown_table, text_table
     from colorjax.evaluation.timing import time_prediction
+    from colorjax.progress import report
     from colorjax.train.storage import Step
     from colorjax.train.workdir import Run, load_run, name_runs
 
@@ -75,6 +78,7 @@ CLASSIFIER = flags.DEFINE_string("classifier", None, "The file of VGG-16's weigh
 INCEPTION = flags.DEFINE_string("inception", None, "The file of Inception's weights.")
 CLIP = flags.DEFINE_string("clip", None, "The file of CLIP's weights.")
 ADD = flags.DEFINE_string("add", None, "An evaluation.json whose models to add.")
+PROCESSES = define_process_flags()
 OUT = flags.DEFINE_string("out", None, "The directory for the results.")
 
 
@@ -85,6 +89,7 @@ def main() -> int:
     """
     runtime.configure_malloc()
     runtime.enable_compilation_cache()
+    distributed.initialize(*PROCESSES())
     # ---- The runs, and the data set to compare them on.
     check_flags()
     paths = name_runs(WORKDIR.value)
@@ -106,7 +111,8 @@ def main() -> int:
 
     # ---- The metrics. One that cannot be computed does not stop the others.
     moments = functools.partial(fid_moments, dataset, split, batch, mesh)
-    context = Context(prior, dataset.resize, source.classes, *weights(), moments)
+    weights = CLASSIFIER.value, INCEPTION.value, CLIP.value
+    context = Context(prior, dataset.resize, source.classes, *weights, moments)
     metrics, problems = make_metrics(context, METRICS.value)
     warn(problems)
 
@@ -125,6 +131,9 @@ def main() -> int:
     if counts := hint_counts():
         data = evaluation, dataset, split, batch, SEED.value
         conditions, evaluated = add_hints(conditions, evaluated, runs, counts, *data)
+
+    if jax.process_index():  # the first process writes the results
+        return 0
 
     # ---- The results.
     overlap = overlap_of(runs, paths, dataset, evaluation.chosen(source))
@@ -149,11 +158,6 @@ def check_flags() -> None:
     hint_counts()
 
 
-def weights() -> tuple[str | None, str | None, str | None]:
-    """The files of weights that the flags name, in the order of `Context`."""
-    return CLASSIFIER.value, INCEPTION.value, CLIP.value
-
-
 def load_runs(paths: Mapping[str, str]) -> dict[str, Run]:
     """The runs by name, at the step and with the settings that the flags give."""
     step, settings = parse_step(STEP.value), dict(map(parse_setting, SET.value))
@@ -175,12 +179,7 @@ def parse_step(text: str | None) -> Step:
 
 
 def fid_moments(
-    dataset: ImageDataset,
-    split: str,
-    batch: int,
-    mesh: Mesh,
-    net: Any,
-    variables: Any,
+    dataset: ImageDataset, split: str, batch: int, mesh: Mesh, net: Any, variables: Any
 ) -> tuple[Moments, Moments, dict[str, Any]]:
     """Moments of a network's features on the evaluated images, the same on as many
     images of the training split, and the settings that describe the latter."""
@@ -241,9 +240,9 @@ def overlap_of(
 
 
 def warn(messages: list[str]) -> None:
-    """Print messages to the error stream."""
+    """Print messages to the error stream, of several processes once."""
     for message in messages:
-        print(f"evaluate.py: {message}", file=sys.stderr)
+        report(f"evaluate.py: {message}")
 
 
 if __name__ == "__main__":

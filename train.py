@@ -22,6 +22,7 @@ with loading("train.py"):
 
     from colorjax import config as configs
     from colorjax import distributed, images, runtime
+    from colorjax.command_line import define_process_flags
     from colorjax.distributed import gather, make_mesh, shard_batch
     from colorjax.errors import UserError, counted
     from colorjax.evaluation import protocol
@@ -60,10 +61,7 @@ CONFIG = config_flags.DEFINE_config_file(  # our own checks know which keys ther
 WORKDIR = flags.DEFINE_string(
     "workdir", None, "The directory of the run, or else runs/NAME."
 )
-DISTRIBUTED = flags.DEFINE_bool("distributed", False, "This is one process of several.")
-COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.")
-PROCESSES = flags.DEFINE_integer("processes", None, "How many, with --coordinator.")
-PROCESS = flags.DEFINE_integer("process", None, "Which one this is, from 0.")
+PROCESSES = define_process_flags()
 
 
 def main() -> int:
@@ -72,9 +70,7 @@ def main() -> int:
     # ---- Devices; nothing may use them before the processes are connected.
     runtime.configure_malloc()
     runtime.enable_compilation_cache()
-    distributed.initialize(
-        DISTRIBUTED.value, COORDINATOR.value, PROCESSES.value, PROCESS.value
-    )
+    distributed.initialize(*PROCESSES())
     mesh = make_mesh()
 
     # ---- The experiment; mistakes in the config are found here.

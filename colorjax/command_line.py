@@ -1,11 +1,12 @@
-"""The command line of train.py and evaluate.py: `parse_flags`; and `parse_setting`, a
-value of a config that may change whenever a run is used.
+"""The command line of train.py and evaluate.py: `parse_flags` and
+`define_process_flags`; and `parse_setting`, a value of a config that may change
+whenever a run is used.
 """
 
 import itertools
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,21 @@ def parse_flags(argv: Sequence[str]) -> None:
         raise UserError(f"--config: {one_line(error)}") from error
     if rest[1:]:
         raise UserError(f"unexpected argument '{rest[1]}'; flags start with --")
+
+
+def define_process_flags() -> Callable[[], list[Any]]:
+    """Define the flags of a command that may be one of several processes.
+
+    The result gives their values, once they are parsed, in the order of the arguments
+    of `distributed.initialize`.
+    """
+    own = (
+        flags.DEFINE_bool("distributed", False, "This is one process of several."),
+        flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0."),
+        flags.DEFINE_integer("processes", None, "How many, with --coordinator."),
+        flags.DEFINE_integer("process", None, "Which one this is, from 0."),
+    )
+    return lambda: [flag.value for flag in own]
 
 
 def expand_flags(argv: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
@@ -101,3 +102,18 @@ def shard_batch(batch: dict[str, np.ndarray], mesh: Mesh) -> dict[str, Array]:
         key: jax.make_array_from_process_local_data(batch_sharding(mesh), value)
         for key, value in batch.items()
     }
+
+
+def gather_rows(array: np.ndarray) -> np.ndarray:
+    """The rows of the arrays of all processes, process by process.
+
+    The arrays differ at most in their number of rows. Every process must call this.
+    """
+    if jax.process_count() == 1:
+        return array
+    counts = multihost_utils.process_allgather(np.array([len(array)], np.int32))
+    padded = np.zeros((counts.max(), *array.shape[1:]), array.dtype)
+    padded[: len(array)] = array
+    parts = multihost_utils.process_allgather(padded)
+    own = zip(parts, counts.ravel(), strict=True)
+    return np.concatenate([part[:count] for part, count in own])

@@ -6,17 +6,16 @@ image.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from colorjax.data.batches import Batch
 from colorjax.data.pipeline import ImageDataset
-from colorjax.errors import UserError
+from colorjax.distributed import gather_rows
 from colorjax.evaluation.baselines import GREY
 from colorjax.evaluation.engine import (
     Evaluated,
@@ -24,25 +23,12 @@ from colorjax.evaluation.engine import (
     bootstrap_weights,
     method_predictor,
 )
-from colorjax.evaluation.metrics.image import psnr, recolor
+from colorjax.evaluation.hint_scores import Model, draw_hints, scores_of
 from colorjax.evaluation.protocol import Evaluation, Evenly
 from colorjax.evaluation.results import Protocol
-from colorjax.evaluation.simulation import SETTINGS, draw_cells, simulate
-from colorjax.hints import Guide, locate
-from colorjax.inference.distribution import Distribution
-from colorjax.method import HINTS, Examples, Keys, Prediction, image_keys, to_examples
+from colorjax.evaluation.simulation import SETTINGS
+from colorjax.method import HINTS, to_examples
 from colorjax.train.workdir import Run
-
-CHANGED = 2.3  # Lab units: a difference that is just seen
-
-
-class Model(NamedTuple):
-    """A network that predicts, and what is known of it."""
-
-    predict: Callable[[Any, Examples, Keys], Prediction]
-    nets: Any
-    temperature: float = 1.0
-    takes: frozenset[str] = frozenset()
 
 
 def add_hints(
@@ -84,26 +70,35 @@ def hint_values(
     - `hint_range`: the mean distance in pixels, from one hint, of the pixels that it
       changes by more than `CHANGED`.
 
-    Raises `UserError` for more hints than cells, and if there are several processes.
+    Of several processes, each predicts its own part of the batches, and all return the
+    values of all images. Raises `UserError` for more hints than cells.
     """
-    if jax.process_count() > 1:
-        raise UserError("--hints needs a single process")
     models = {name: _model(run) for name, run in runs.items()}
     models["grey"] = Model(jax.jit(GREY.predict), GREY.nets)
-    scores: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in models}
-    indices = []
+    names = [*(f"psnr@{count}" for count in counts), "hint_error", "hint_range"]
+    scores = {name: [np.zeros((0, len(names)), np.float32)] for name in models}
+    indices = [np.zeros(0, np.int32)]
     for batch in batches:
         valid = np.flatnonzero(batch["mask"])
         if not len(valid):
             continue
         batch = {name: np.asarray(x)[valid] for name, x in batch.items()}
         indices.append(batch["index"])
-        hinted = _hinted(batch, {0, 1, *counts}, seed)
+        hinted = draw_hints(batch, {0, 1, *counts}, seed)
         examples = jax.jit(to_examples)(batch)
         for name, model in models.items():
-            scores[name].append(_scores(model, examples, hinted, counts, seed))
-    weights = np.asarray(bootstrap_weights(jnp.concatenate(indices), replicates))
-    return {name: _means(parts, weights) for name, parts in scores.items()}
+            own = scores_of(model, examples, hinted, counts, seed)
+            columns = [own[column] for column in names]
+            scores[name].append(np.stack(columns, axis=-1).astype(np.float32))
+    index = gather_rows(np.concatenate(indices))
+    order = np.argsort(index)
+    weights = np.asarray(bootstrap_weights(jnp.asarray(index[order]), replicates))
+    values = {}
+    for name, parts in scores.items():
+        columns = gather_rows(np.concatenate(parts))[order].T
+        pairs = zip(names, columns, strict=True)
+        values[name] = {column: _mean(own, weights) for column, own in pairs}
+    return values
 
 
 def _model(run: Run) -> Model:
@@ -113,137 +108,15 @@ def _model(run: Run) -> Model:
     return Model(predict, predictor.nets, run.method.temperature, takes)
 
 
-def _hinted(batch: Batch, counts: set[int], seed: int) -> dict[int, list[Guide | None]]:
-    """The hints of each image of a batch, by their number."""
-    images, side = batch["image"], batch["image"].shape[1]
-    cells = [draw_cells(side, seed, int(i)) for i in batch["index"]]
-    if max(counts) > len(cells[0]):
-        raise UserError(
-            f"--hints={max(counts)} is more than the {len(cells[0])} cells of an image "
-            f"of {side} pixels"
-        )
-    return {
-        count: [simulate(x, own[:count]) for x, own in zip(images, cells, strict=True)]
-        for count in counts
-    }
-
-
-def _scores(
-    model: Model,
-    examples: Examples,
-    hinted: Mapping[int, Sequence[Guide | None]],
-    counts: Sequence[int],
-    seed: int,
-) -> dict[str, Float[np.ndarray, "b"]]:
-    """The values of each image of a batch."""
-    lightness = np.asarray(examples["lightness"])[..., 0]
-    plain = _predict(model, examples, seed)
-    results: dict[int, tuple[Sequence[Guide | None], np.ndarray]] = {}
-    for count, guides in hinted.items():
-        prediction = plain
-        if model.takes and count:
-            shown = examples | _inputs(model, guides, lightness)
-            prediction = _predict(model, shown, seed)
-        results[count] = guides, _decode(model, prediction, guides, lightness)
-    return {
-        f"psnr@{count}": np.asarray(_psnr(results[count][1], examples))
-        for count in counts
-    } | {
-        "hint_error": _errors(*results[max(counts)], lightness),
-        "hint_range": _ranges(*results[1], results[0][1]),
-    }
-
-
-def _predict(model: Model, examples: Examples, seed: int) -> Prediction:
-    """What a network predicts for a batch, as NumPy arrays."""
-    keys = image_keys(seed, examples["index"])
-    return jax.device_get(model.predict(model.nets, examples, keys))
-
-
-def _inputs(
-    model: Model, guides: Sequence[Guide | None], lightness: Float[np.ndarray, "b h w"]
-) -> dict[str, Array]:
-    """The hints of each image as inputs of a network that takes them."""
-    pairs = zip(guides, lightness, strict=True)
-    located = [locate(guide, light.shape, light) for guide, light in pairs if guide]
-    return {
-        name: jnp.stack([getattr(own, name) for own in located]) for name in model.takes
-    }
-
-
-def _decode(
-    model: Model,
-    prediction: Prediction,
-    guides: Sequence[Guide | None],
-    lightness: Float[np.ndarray, "b h w"],
-) -> Float[np.ndarray, "b h w 2"]:
-    """The ab of the images of a batch with these hints."""
-    size, colors = lightness.shape[1:], []
-    for row, guide in enumerate(guides):
-        ab, logits = np.asarray(prediction.ab[row]), prediction.logits
-        logits = None if logits is None else np.asarray(logits[row])
-        stride = 1 if logits is None else len(ab) // len(logits)
-        own = lightness[row], ab, logits, stride, model.temperature
-        seen = {} if guide is None else dict.fromkeys(model.takes, guide.to_json())
-        distribution = Distribution(size, *own, network_hints=seen)
-        colors.append(distribution.decode(hints=guide))
-    return np.stack(colors)
-
-
-@jax.jit
-def _psnr(ab: Float[Array, "b h w 2"], examples: Examples) -> Float[Array, "b"]:
-    return psnr(recolor(examples, ab), examples["rgb"])
-
-
-def _errors(
-    guides: Sequence[Guide | None],
-    ab: Float[np.ndarray, "b h w 2"],
-    lightness: Float[np.ndarray, "b h w"],
-) -> Float[np.ndarray, "b"]:
-    """The mean distance of ab from the hints of each image; NaN without hints."""
-    errors = np.full(len(ab), np.nan)
-    for row, guide in enumerate(guides):
-        if guide is not None:
-            hints = locate(guide, ab.shape[1:3], lightness[row])
-            places = tuple(np.rint(hints.places).astype(int).T)
-            distance = np.linalg.norm(ab[row][places] - hints.ab, axis=-1)
-            errors[row] = distance.mean()
-    return errors
-
-
-def _ranges(
-    guides: Sequence[Guide | None],
-    hinted: Float[np.ndarray, "b h w 2"],
-    plain: Float[np.ndarray, "b h w 2"],
-) -> Float[np.ndarray, "b"]:
-    """The mean distance from the hint of each image to the pixels that it changes; NaN
-    where it changes none."""
-    ranges = np.full(len(plain), np.nan)
-    for row, guide in enumerate(guides):
-        assert guide is not None
-        side, (point,) = plain.shape[1], guide.points
-        change = np.linalg.norm(hinted[row] - plain[row], axis=-1)
-        y, x = np.nonzero(change > CHANGED)
-        if len(y):
-            distance = np.hypot(y + 0.5 - point.y * side, x + 0.5 - point.x * side)
-            ranges[row] = distance.mean()
-    return ranges
-
-
-def _means(
-    parts: Sequence[dict[str, Float[np.ndarray, "b"]]],
-    weights: Float[np.ndarray, "rows n"],
-) -> dict[str, Value]:
-    """The mean of each value over the images, with its interval over the rows but the
-    first, which has the weight 1 for all images. NaN does not count."""
-    values = {}
-    for name in parts[0]:
-        scores = np.concatenate([part[name] for part in parts])
-        known = np.isfinite(scores)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            own = weights[:, known]
-            means = (own @ scores[known]) / own.sum(1)
-        spread = means[1:][np.isfinite(means[1:])]
-        low, high = np.percentile(spread, [2.5, 97.5]) if spread.size else (np.nan,) * 2
-        values[name] = Value(float(means[0]), float(low), float(high))
-    return values
+def _mean(
+    scores: Float[np.ndarray, "n"], weights: Float[np.ndarray, "rows n"]
+) -> Value:
+    """The mean of the scores of images, with its interval over the rows but the first,
+    which has the weight 1 for all images. NaN does not count."""
+    known = np.isfinite(scores)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        own = weights[:, known]
+        means = (own @ scores[known]) / own.sum(1)
+    spread = means[1:][np.isfinite(means[1:])]
+    low, high = np.percentile(spread, [2.5, 97.5]) if spread.size else (np.nan,) * 2
+    return Value(float(means[0]), float(low), float(high))

@@ -2,19 +2,15 @@
 pixels that a network sees (`Hints`)."""
 
 from colorjax.hints.exemplar import histogram, soft_codes
-from colorjax.hints.guide import (
-    NEUTRAL,
-    RADIUS,
-    Guide,
-    Point,
-    check_color,
-)
+from colorjax.hints.guide import Guide
 from colorjax.hints.pixels import Hints, locate
+from colorjax.hints.places import NEUTRAL, RADIUS, Box, Point, check_color
 from colorjax.hints.reading import from_json, load
 
 __all__ = [
     "NEUTRAL",
     "RADIUS",
+    "Box",
     "Guide",
     "Hints",
     "Point",

@@ -9,7 +9,8 @@ from jaxtyping import Array, Bool, Float
 
 from colorjax.color import into_gamut, rgb_to_lab
 from colorjax.hints.exemplar import globe
-from colorjax.hints.guide import RADIUS, Guide, Point
+from colorjax.hints.guide import Guide
+from colorjax.hints.places import RADIUS, Point
 
 BLOCK = 1 / 16  # of the short side: strokes of one color in such a square are one hint
 SHADE = 20  # ab units: colors of strokes that differ by less may be one hint
@@ -47,9 +48,9 @@ def locate(
     """The hints on the pixels of `lightness`, the L of a picture of this `size`.
 
     A pixel in several discs gets the color of the one whose center is nearest, in units
-    of the radius. Strokes take precedence over points. Around a disc its weight falls
-    to 0 over `RADIUS`. Raises `UserError` if strokes have another size than the
-    picture.
+    of the radius. Around a disc its weight falls to 0 over `RADIUS`. Strokes are in
+    front of discs, and discs in front of boxes. Raises `UserError` if strokes have
+    another size than the picture.
     """
     guide.check_size(size)
     score = np.zeros(lightness.shape, np.float32)  # 2 at the center, 1 at the rim
@@ -57,8 +58,13 @@ def locate(
     places = [_place(point, lightness.shape) for point in guide.points]
     for point, place in zip(guide.points, places, strict=True):
         _draw_disc(score, levels, place, point)
-    painted, own = _painted(guide, lightness.shape)
-    score[own], levels[own] = 1, painted[own]
+    filled = guide.filled(lightness.shape)
+    boxes = (filled[..., 3] == 255) & (score < 1)
+    levels[boxes] = filled[boxes][:, :3]
+    painted, strokes = _painted(guide, lightness.shape)
+    levels[strokes] = painted[strokes]
+    own = boxes | strokes
+    score[own] = 1
     asked = score > 0
     local = np.zeros((*lightness.shape, 3), np.float32)
     local[asked, :2] = _colors(levels[asked], lightness[asked])

@@ -4,17 +4,19 @@ import base64
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from etils import epath
 
 from colorjax import files, images
 from colorjax.config import check_type
 from colorjax.errors import UserError, reason
-from colorjax.hints.guide import PICTURES, Guide, Point
+from colorjax.hints.guide import PICTURES, Guide
+from colorjax.hints.places import Box, Point
 from colorjax.images import Picture
 
 MAX_BYTES = 1 << 28  # of a file of hints
+Hint = TypeVar("Hint", Point, Box)
 
 
 def load(path: epath.PathLike) -> Guide:
@@ -43,20 +45,24 @@ def from_json(text: str | bytes, max_pixels: int = images.MAX_PIXELS) -> Guide:
         values = json.loads(text)
     except (RecursionError, ValueError) as error:  # too deeply nested; not JSON
         raise UserError(f"not JSON ({reason(error)})") from error
-    types = {"points": list, "palette": list} | dict.fromkeys(PICTURES, str)
-    _check_fields("hints", values, Guide, types)
-    for point in values.get("points", []):
-        _check_fields("hint", point, Point)
-        for key in point.keys() - {"color"}:
-            point[key] = float(point[key])
-    points = [Point(**point) for point in values.pop("points", [])]
+    lists = dict.fromkeys(("points", "boxes", "palette"), list)
+    _check_fields("hints", values, Guide, lists | dict.fromkeys(PICTURES, str))
+    points = [_read("hint", x, Point) for x in values.pop("points", [])]
+    boxes = [_read("box", x, Box) for x in values.pop("boxes", [])]
     palette = [str(color) for color in values.pop("palette", [])]
     pictures = {
         key: _read_png(key, values[key], max_pixels)
         for key in PICTURES
         if key in values
     }
-    return Guide(points, palette=palette, **(values | pictures))
+    return Guide(points, boxes=boxes, palette=palette, **(values | pictures))
+
+
+def _read(name: str, values: Any, kind: type[Hint]) -> Hint:
+    """A hint from JSON; whole numbers become fractions."""
+    _check_fields(name, values, kind)
+    sides = {key: float(x) for key, x in values.items() if key != "color"}
+    return kind(**values | sides)
 
 
 def _read_png(key: str, text: str, max_pixels: int) -> Picture:
@@ -71,7 +77,7 @@ def _read_png(key: str, text: str, max_pixels: int) -> Picture:
 def _check_fields(
     name: str,
     values: Any,
-    kind: type[Guide | Point],
+    kind: type[Guide | Point | Box],
     types: dict[str, type] | None = None,
 ) -> None:
     """Raise `UserError` unless `values`, from JSON, has the fields of a class.

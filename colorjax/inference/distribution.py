@@ -37,8 +37,8 @@ class Distribution:
     - `saturation`: the factor by which the run multiplies the chroma of `ab`;
     - `number`: a hash of the picture, so that samples of one seed differ by picture;
     - `network_hints`: what the network saw as its inputs "local" and "globe", the guide
-      of each, as JSON, and "text". Decoding with these hints leaves the logits as they
-      are;
+      of each, as JSON, and "text". Decoding steers the prediction by hints at places,
+      whether the network saw them or not, but not by an exemplar that it saw;
     - `likeness`: the likeness to the exemplar with which the picture was predicted.
     """
 
@@ -112,10 +112,6 @@ class Distribution:
         """The hints that have places, on the working pixels."""
         return locate(hints, self.size, self.lightness)
 
-    def _are_settled(self, hints: Guide) -> bool:
-        """Whether the logits need no `evidence` of the hints."""
-        return hints.only_here or self._saw(hints, "local")
-
     def _steered(
         self, hints: Guide, asked: Hints | None, temperature: float | None
     ) -> "Distribution":
@@ -131,7 +127,7 @@ class Distribution:
             if self.likeness and self.likeness.is_to(hints.exemplar):
                 added = added + self.likeness.on(logits.shape[:2], self.stride)
             logits = logits + scale * added
-        if logits is not None and asked is not None and not self._are_settled(hints):
+        if logits is not None and asked is not None and not hints.only_here:
             grid = self.lightness, self.stride, logits.shape[:2]
             logits = logits + scale * steering.evidence(asked, *grid)
         return self if logits is self.logits else replace(self, logits=logits)

@@ -25,6 +25,7 @@ FEW = 10
 FURTHEST = 2.0
 STRENGTH = 6.0  # of a hint against the network
 SPREAD = 10.0  # ab units: bins as near as this to a hint are alike
+FADE = 0.4  # how much less the network's colors count where a hint counts fully
 TINY = 1e-30  # of a share, where no hint reaches
 LEAST = 1e-8  # the likelihood of bins far from a hint, so that others may raise it
 
@@ -52,14 +53,18 @@ def correction(
     lightness: Float[np.ndarray, "h w"],
     stride: int,
 ) -> Float[np.ndarray, "h2 w2 2"]:
-    """What `ab` lacks at the hints, spread by their weights: sum_k w_k (h_k - ab(x_k)).
+    """What to add to `ab`, so that it has the colors of the hints at their places.
 
-    It is at every `stride`-th pixel.
+    Near hints, first `ab` counts less, ab'(x) = (1 - FADE sum_k w_k(x)) ab(x). Then
+    what it lacks at the hints is spread by their weights: sum_k w_k (h_k - ab'(x_k)).
+    The result is at every `stride`-th pixel.
     """
     rows, columns = np.rint(hints.places).astype(int).T
     size = tuple(-(-count // stride) for count in lightness.shape)
     weights = _weights(hints, lightness, stride, size)
-    return weights @ (hints.ab - ab[rows, columns])
+    lacking = hints.ab - (1 - FADE) * ab[rows, columns]
+    total = weights.sum(-1, keepdims=True)
+    return weights @ lacking - FADE * total * ab[::stride, ::stride]
 
 
 def pin(

@@ -9,7 +9,7 @@ from skimage import data
 
 from colorjax.apps.video.flow import optical_flow
 from colorjax.apps.video.following import Follower, Timed
-from colorjax.hints import Guide, Point
+from colorjax.hints import Box, Guide, Point
 
 BLUE = "#3355cc"
 SIZE = 256, 320
@@ -46,6 +46,16 @@ def test_strokes_follow_a_pan(flows):
     moved = np.argwhere(follower.guide.opaque())
     np.testing.assert_allclose(moved.mean(0), (119.5 - 16, 174.5 - 32), atol=2)
     assert abs(len(moved) - 40 * 50) < 300
+
+
+def test_a_box_follows_a_pan(flows):
+    box = Guide(boxes=[Box(150 / 320, 100 / 256, 200 / 320, 140 / 256, BLUE)])
+    follower = Follower([Timed(0.0, box.without_boxes(SIZE))])
+    follower.advance(0.0, None)
+    for flow in flows:
+        follower.advance(1.0, flow)
+    moved = np.argwhere(follower.guide.opaque())
+    np.testing.assert_allclose(moved.mean(0), (119.5 - 16, 174.5 - 32), atol=2)
 
 
 def test_a_point_that_leaves_the_frame_ends(flows):

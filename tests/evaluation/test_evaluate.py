@@ -6,13 +6,14 @@ import hashlib
 import json
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import noisy
 import numpy as np
 import pytest
 from golden.clip_tensors import COARSE, clip_tensors, write_clip
-from helpers import FIXTURES, ROOT, TINY, run_evaluate, write_folder
+from helpers import FIXTURES, ROOT, TINY, process_flags, run_evaluate, write_folder
 
 from colorjax.errors import UserError
 from colorjax.evaluation.engine import method_predictor
@@ -63,6 +64,27 @@ def test_protocol_and_provenance_are_written_down(compared, runs):
     assert first["sha256"] != l2["sha256"] and first["step"] == 2
     assert first["method"]["name"] == "zhang2016" and "jax" in first["versions"]
     assert results["provenance"]["grey"] == {"baseline": "grey"}
+
+
+@pytest.mark.slow
+def test_two_processes_measure_as_one(runs, tmp_path):
+    """Also with hints, and where one of them has fewer images in the last batch."""
+    values = []
+    for count in (1, 2):
+        out = tmp_path / str(count)
+        flags = f"--workdir={runs[0]}", "--hints=0,3", "--limit=11", f"--out={out}"
+        with ThreadPoolExecutor(count) as pool:
+            own = [pool.submit(run_evaluate, *flags, *x) for x in process_flags(count)]
+        assert [x.result().code for x in own] == [0] * count, own[-1].result().err
+        assert sum("psnr" in x.result().out.lower() for x in own) == 1
+        values.append(json.loads((out / "evaluation.json").read_text())["rows"])
+    one, two = values
+    assert one.keys() == two.keys() and "psnr@3" in two["grey"]
+    for name, row in one.items():
+        for key, value in row.items():
+            again = list(two[name][key].values())
+            expected = list(value.values())
+            np.testing.assert_allclose(again, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_page_is_self_contained_and_scores_every_image(compared):

@@ -12,7 +12,7 @@ from skimage.color import rgb2lab
 from colorjax import hints, images
 from colorjax.color import lab_to_rgb
 from colorjax.errors import UserError
-from colorjax.hints import Guide, Point, histogram, locate
+from colorjax.hints import Box, Guide, Point, histogram, locate
 from colorjax.inference.decode import decode, uncertainty
 from colorjax.inference.distribution import Distribution
 from colorjax.inference.likeness import liken
@@ -22,6 +22,7 @@ SIZE = (96, 160)
 WORKING = (48, 80)
 PICTURE = np.repeat(scene(1, 160)[: SIZE[0], :, 1:2], 3, axis=2)
 BLUE, RED = "#3355cc", "#cc4433"
+BOX = {"x0": 0.2, "y0": 0, "x1": 0.8, "y1": 1, "color": BLUE}
 
 
 def distribution(logits=True, lightness=None, **fields):
@@ -140,6 +141,25 @@ def test_strokes_are_their_opaque_pixels():
     np.testing.assert_allclose(ab[pinned], found.local[pinned][:, :2], atol=1e-3)
 
 
+@pytest.mark.parametrize("size", [(96, 160), (12, 20)])
+def test_a_box_is_the_pixels_inside_at_every_size(size):
+    box = Box(0.25, 0.5, 0.5, 1.0, BLUE)
+    located = locate(Guide(boxes=[box]), SIZE, np.full(size, 50, np.float32))
+    inside = np.zeros(size, bool)
+    inside[size[0] // 2 :, size[1] // 4 : size[1] // 2] = True
+    np.testing.assert_array_equal(located.local[..., 2], inside)
+    assert 1 <= len(located.ab) <= 100 and (located.local[inside][:, 1] < -20).all()
+    narrow = Guide(boxes=[Box(0.501, 0.5, 0.502, 0.501, BLUE)])
+    assert locate(narrow, SIZE, np.full(size, 50, np.float32)).local[..., 2].sum() == 1
+
+
+def test_a_box_has_its_color_and_spreads(halves):
+    guide = Guide(boxes=[Box(0.1, 0.4, 0.2, 0.6, BLUE)])
+    ab = distribution(False, halves).decode(hints=guide)
+    assert at(ab, 0.15, 0.5)[1] < -20 and at(ab, 0.3, 0.5)[1] < -15
+    assert at(ab, 0.9, 0.5)[1] > 0  # the other half is darker
+
+
 def test_strokes_of_noise_are_a_bounded_number_of_hints():
     levels = np.random.default_rng(0).integers(0, 256, (*SIZE, 4), np.uint8)
     levels[..., 3] = 255
@@ -159,15 +179,38 @@ def test_what_is_joined_later_wins():
     assert painted.joined(Guide([Point(0.5, 0.5, RED, 1.0)])).strokes is None
 
 
+def test_a_point_lies_on_a_box_and_a_small_box_on_a_large_one():
+    boxes = [Box(0.25, 0.25, 0.5, 0.5, RED), Box(0.0, 0.0, 1.0, 1.0, BLUE)]
+    both = Guide([Point(0.75, 0.75, RED, 0.1)], boxes=boxes)
+    light = np.full(WORKING, 60, np.float32)
+    for guide in (both, both.without_boxes(SIZE)):
+        ab = locate(guide, SIZE, light).local
+        assert (ab[..., 2] == 1).all()
+        for x, y, is_red in ((0.3, 0.3, True), (0.75, 0.75, True), (0.9, 0.1, False)):
+            assert (at(ab, x, y)[1] > 0) == is_red, (x, y)
+    assert not both.without_boxes(SIZE).boxes
+
+
+def test_a_box_that_is_joined_later_wins():
+    box = Guide(boxes=[Box(0.4, 0.4, 0.6, 0.6, RED)])
+    painted = Guide(strokes=np.full((*SIZE, 4), (51, 85, 204, 255), np.uint8))
+    for before in (painted, Guide([Point(0.5, 0.5, BLUE), Point(0.1, 0.1, BLUE)])):
+        ab = locate(before.joined(box), SIZE, distribution().lightness).local
+        assert at(ab, 0.5, 0.5)[0] > 20 and at(ab, 0.1, 0.1)[1] < -20
+
+
 def test_json_and_back(tmp_path):
     strokes = np.zeros((*SIZE, 4), np.uint8)
     strokes[3:9, 5:20] = 10, 200, 30, 255
     points = [Point(0.1, 0.2, BLUE), Point(0.3, 1 / 3, "neutral", 0.2)]
     exemplar = scene(2, 320)[:300]
-    guide = Guide(points, strokes, palette=[RED, " " + BLUE], exemplar=exemplar)
+    boxes = [Box(0.1, 0.2, 0.3, 1.0, "neutral")]
+    rest = dict(palette=[RED, " " + BLUE], exemplar=exemplar)
+    guide = Guide(points, strokes, boxes, **rest)
     (tmp_path / "guide.json").write_text(guide.to_json())
     again = hints.load(tmp_path / "guide.json")
     assert again.points == guide.points and again.only_here is False
+    assert again.boxes == guide.boxes == tuple(boxes)
     assert again.palette == (RED, BLUE) and again.exemplar.shape == (256, 273, 3)
     assert again.to_json() == guide.to_json()
     np.testing.assert_array_equal(again.strokes, strokes)
@@ -187,6 +230,12 @@ def test_json_and_back(tmp_path):
         ({"points": [{"x": 1.0, "y": 0.5, "color": "red"}]}, "'red' is no color"),
         ({"points": [{"x": 1, "y": 1, "color": BLUE, "radius": -1}]}, "radius"),
         ({"points": []}, "no hints"),
+        ({"boxes": {}}, "boxes is .* not of type list"),
+        ({"boxes": [BOX | {"x1": 1.5}]}, "the box 20%,0%,150%,100% is outside"),
+        ({"boxes": [BOX | {"x1": 0.2}]}, "from its upper left to its lower right"),
+        ({"boxes": [BOX | {"color": "red"}]}, "'red' is no color"),
+        ({"boxes": [BOX | {"radius": 1}]}, "no such key as 'radius'"),
+        ({"boxes": [{"x0": 0}]}, "y0 is missing"),
         ({"palette": BLUE}, "palette is .* not of type list"),
         ({"palette": ["red"]}, "palette: 'red' is no color; write colors as"),
         ({"palette": [3]}, "palette: '3' is no color"),

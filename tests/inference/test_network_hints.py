@@ -1,5 +1,7 @@
 """Hints as inputs of a network: who sees them, and what is left for decoding."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -23,12 +25,12 @@ FAR = (4, 40)  # a place that no disc reaches
 
 
 def infer(nets, inputs, keys):
-    """The mean ab of the hints, everywhere, and logits that know nothing."""
+    """The mean ab of the hints, everywhere."""
     local = inputs["local"]
     total, weight = local[..., :2] * local[..., 2:], local[..., 2:]
     ab = total.sum((1, 2)) / jnp.maximum(weight.sum((1, 2)), 1)
     ab = jnp.broadcast_to(ab[:, None, None], (*local.shape[:3], 2))
-    return Prediction(ab, jnp.zeros((*local[:, ::4, ::4].shape[:3], Q)))
+    return Prediction(ab)
 
 
 METHOD = Method(
@@ -49,11 +51,22 @@ def test_the_network_sees_hints_and_decoding_adds_what_is_left_of_them(colorizer
     np.testing.assert_allclose(ab[FAR], blue, atol=0.01)
     np.testing.assert_allclose(ab[16, 12], blue, atol=0.1)  # both before saturation
     again = prediction.decode(hints=RED)  # hints that it did not see change it
-    assert np.linalg.norm(again[FAR] - blue) > 10
+    assert np.linalg.norm(again[FAR] - blue) > 5
+
+
+def test_decoding_steers_the_distribution_of_a_network_that_saw_the_hints(colorizer):
+    logits = np.zeros((8, 12, Q), np.float32)
+    seen = replace(colorizer.predict(PICTURE, hints=BLUE), logits=logits, stride=4)
+    hidden = replace(seen, network_hints={})
+    ab = seen.decode(hints=BLUE)
+    np.testing.assert_array_equal(ab, hidden.decode(hints=BLUE))
+    assert np.linalg.norm(ab[FAR] - seen.decode(1.0)[FAR]) > 5
 
 
 def test_hints_that_a_saved_distribution_saw_are_saved_with_it(colorizer, tmp_path):
+    logits = np.zeros((8, 12, Q), np.float32)
     prediction = colorizer.predict(PICTURE, hints=BLUE)
+    prediction = replace(prediction, logits=logits, stride=4)
     archive.save(tmp_path / "a.npz", prediction)
     loaded = archive.load(tmp_path / "a.npz")
     assert loaded.network_hints == prediction.network_hints

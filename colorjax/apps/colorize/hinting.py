@@ -62,7 +62,12 @@ class Asked(NamedTuple):
         guide = self.files and self.files.load(picture, size)
         points = [mark.on(size) for mark in self.marks]
         if points or self.palette or self.exemplar is not None:
-            own = Guide(points, None, self.only_here, self.palette, self.exemplar)
+            own = Guide(
+                points,
+                only_here=self.only_here,
+                palette=self.palette,
+                exemplar=self.exemplar,
+            )
             return own if guide is None else guide.joined(own)
         if guide is None:
             return None

@@ -38,7 +38,7 @@ NO_DISTRIBUTION = (
     "a palette and the colors of another picture need a model that predicts a "
     "distribution; this one predicts one color for each place"
 )
-MAX_HINTS = 1000  # points of a picture, or colors of its palette
+MAX_HINTS = 1000  # points or boxes of a picture, or colors of its palette
 
 
 class HintEvents:
@@ -123,7 +123,8 @@ class HintEvents:
             raise UserError(NO_DISTRIBUTION)
         if hints is not None:
             hints.check_size(picture.preview.shape[:2])
-            if max(len(hints.points), len(hints.palette)) > MAX_HINTS:
+            counts = map(len, (hints.points, hints.boxes, hints.palette))
+            if max(counts) > MAX_HINTS:
                 raise UserError(f"these are more than {MAX_HINTS} hints")
         picture.settings = picture.settings._replace(hints=hints, text=text)
 

@@ -90,7 +90,7 @@ def follower(args: argparse.Namespace, video: "Video") -> "Follower":
         raise UserError("--only-here needs --hint or --hints")
     timed = text_hints(args, video)  # first, so that hints of the same time win
     timed += [
-        Timed(time, Guide([place.on(size)], None, args.only_here))
+        Timed(time, Guide([place.on(size)], only_here=args.only_here))
         for time, place in args.marks
     ]
     for time, path in args.hints:
@@ -100,7 +100,8 @@ def follower(args: argparse.Namespace, video: "Video") -> "Follower":
         if guide.text:
             raise UserError(f"--hints {path}: its text is for pictures, not for a film")
         only_here = args.only_here or guide.only_here
-        timed.append(Timed(time, dataclasses.replace(guide, only_here=only_here)))
+        guide = dataclasses.replace(guide.without_boxes(size), only_here=only_here)
+        timed.append(Timed(time, guide))
     if args.palette is None and args.exemplar is None:
         return Follower(timed)
     exemplar = hint_options.read_exemplar(args.exemplar)

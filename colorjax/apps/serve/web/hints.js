@@ -7,6 +7,7 @@
 const NONE = { points: [], only_here: false, text: [] };
 const WITHOUT_PLACE = { // what else hints may hold, and its name in the list
   strokes: "Strokes",
+  boxes: "Boxes",
   palette: "Palette",
   exemplar: "Colors of another picture",
 };
