@@ -1,8 +1,11 @@
-"""A small method whose network reads text, `colorjax.methods.reader` in tests that
-register it."""
+"""Runs whose network reads text: a small method, `colorjax.methods.reader` in tests
+that register it, and a random net of `control_color`."""
 
 import sys
+from pathlib import Path
 
+import colorizers
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -10,7 +13,10 @@ from colorjax import methods
 from colorjax.inference.colorizer import Colorizer
 from colorjax.method import HINTS, Method, Prediction, TextInput
 from colorjax.text import encoder
+from colorjax.train.checkpoint import save_nets
+from colorjax.train.workdir import load_run
 
+TINY_NET = dict(net="transformer", width=1 / 96, net_options=dict(depth=1), stride=2)
 AB = {"red": (60, 40), "blue": (10, -60)}  # what the network makes of a word
 
 
@@ -53,3 +59,13 @@ def colorizer(monkeypatch) -> Colorizer:
     monkeypatch.setitem(sys.modules, "colorjax.methods.reader", sys.modules[__name__])
     section = {"name": "reader"}
     return Colorizer(build(), {}, [32], "runs/x", section)
+
+
+def write_run(workdir: Path) -> Path:
+    """Write a run of `control_color` whose weights are all random, so that words change
+    the colors; return its workdir."""
+    colorizers.write_run(workdir, "control_color", **TINY_NET, steps=2, guidance=3.0)
+    random, nets = np.random.default_rng(0), load_run(workdir).nets
+    nets = jax.tree.map(lambda x: random.normal(0, 0.2, x.shape).astype("f4"), nets)
+    save_nets(workdir, nets, 1)
+    return workdir

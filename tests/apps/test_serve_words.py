@@ -29,6 +29,7 @@ POINT = Guide([Point(0.5, 0.25, "#00ad20", 0.1)])
 @pytest.fixture
 def page(tmp_path, monkeypatch):
     """A page with a picture and two runs: one reads text, the other predicts grey."""
+    monkeypatch.setattr(GreyColorizer, "temperature", 1.0, raising=False)
     runs = {"reads": readers.colorizer(monkeypatch), "grey": GreyColorizer()}
     sessions = Sessions(runs, tmp_path / "files", 1_000_000)
     session = sessions.enter("me")
