@@ -66,10 +66,14 @@ class Prediction(NamedTuple):
 
 class TextInput(NamedTuple):
     """The texts that a method was trained with: the `encoder` of their words, a name of
-    `colorjax.text.encoders`, and how many `pairs` of a noun and a color they have."""
+    `colorjax.text.encoders`, and how many `pairs` of a noun and a color they have.
+
+    What a text changes is multiplied by `guidance`, an option of the method.
+    """
 
     encoder: str
     pairs: int
+    guidance: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)  # so that it can be hashed, by identity

@@ -6,7 +6,7 @@ run's short sides), upsampled to the picture's size, and combined with the origi
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
-from typing import Any, TypedDict, Unpack, overload
+from typing import Any, Unpack, overload
 
 import jax
 import jax.numpy as jnp
@@ -19,24 +19,16 @@ from colorjax.inference.batching import STRIDE
 from colorjax.inference.decode import Options
 from colorjax.inference.distribution import Distribution
 from colorjax.inference.likeness import Features, liken
+from colorjax.inference.network import PredictOptions
 from colorjax.inference.pictures import Source, read_picture, sequence
 from colorjax.inference.scales import average
 from colorjax.method import HINTS, Method, Nets
 from colorjax.nets import winograd
-from colorjax.train.experiment import make_method
+from colorjax.train.experiment import make_method, set_options
 from colorjax.train.storage import Step
 from colorjax.train.workdir import STARTER, check_trained, load_run
 
 BATCH = 8  # images of a sequence that go through the network together
-
-
-class PredictOptions(TypedDict, total=False):
-    """The keyword arguments of `Colorizer.predict`; the seed None is 0."""
-
-    batch: int
-    seed: int | None
-    same_noise: bool
-    hints: Guide | Sequence[Guide | None] | None
 
 
 class Colorizer:
@@ -106,8 +98,16 @@ class Colorizer:
     def __reduce__(self) -> tuple[Any, ...]:
         if self._section is None:
             raise TypeError("only a colorizer that Colorizer.load made can be copied")
-        rest = self.sizes, self.source, self._section, self.saturation
+        rest = self.sizes, self.source, self.saturation
         return _rebuild, (self._section, jax.device_get(self.nets), *rest)
+
+    def with_options(self, **options: Any) -> "Colorizer":
+        """The same run with other options of its method, such as `guidance=2.0`.
+
+        Raises `UserError` where the method does not let an option change.
+        """
+        section = set_options(self._section or {}, options)
+        return _rebuild(section, self.nets, self.sizes, self.source, self.saturation)
 
     def use(self, nets: Nets) -> None:
         """Predict with these nets from now on."""
@@ -245,6 +245,7 @@ class Colorizer:
         ]
 
 
-def _rebuild(section: dict[str, Any], nets: Nets, *rest: Any) -> Colorizer:
-    """The colorizer that was pickled."""
-    return Colorizer(make_method(section), nets, *rest)
+def _rebuild(section: dict[str, Any], nets: Nets, sizes, source, saturation):
+    """The colorizer of a run whose config has this `method` section."""
+    method = make_method(section)
+    return Colorizer(method, nets, sizes, source, section, saturation)

@@ -4,7 +4,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,15 @@ from colorjax.inference.batching import (
 from colorjax.inference.programs import StoredProgram
 from colorjax.method import GLOBE, HINTS, Method, Nets, TextInput, image_keys
 from colorjax.text import reading
+
+
+class PredictOptions(TypedDict, total=False):
+    """The keyword arguments of `Colorizer.predict`; the seed None is 0."""
+
+    batch: int
+    seed: int | None
+    same_noise: bool
+    hints: Guide | Sequence[Guide | None] | None
 
 
 class View(NamedTuple):

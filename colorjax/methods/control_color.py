@@ -112,7 +112,7 @@ def build(
         stochastic=True,
         ema={"G": ema} if ema else {},
         inputs=HINTS | {"lightness", "text"},
-        text=TextInput(text_encoder, pairs),
+        text=TextInput(text_encoder, pairs, guidance),
         options=frozenset({"sampler", "steps", "guidance"}),
     )
 

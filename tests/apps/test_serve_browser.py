@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import readers
 from colorizers import write_run
 from helpers import run_colorjax
 from serving import lightness, picture, serving, wait
@@ -334,6 +335,50 @@ def test_the_command_repeats_what_was_said(served, page, tmp_path):
         assert again.read_bytes() == result.read_bytes()
         beside = again.with_name(f"{source.name}.hints.json")
         assert beside.read_bytes() == hints.read_bytes()
+
+
+@pytest.mark.parametrize("page", ["wide"], indirect=True)
+def test_the_command_repeats_what_the_network_read(page, tmp_path):
+    """Words, a guidance and a point for a run whose network reads words. The page keeps
+    them when it is loaded again, and the command writes the same file."""
+    (source,) = write_pictures(tmp_path, 4)
+    run = readers.write_run(tmp_path / "words")
+    guidance, command = page.get_by_label("Guidance"), page.locator("#command textarea")
+    reads = page.get_by_text('The network reads "red car" and finds the place.')
+    with serving(tmp_path, f"--run={run}") as address:
+        open_hints(page, address, source)
+        assert not guidance.is_visible()
+        page.locator("#run label:has-text('words')").click()
+        guidance.wait_for()
+        assert guidance.input_value() == "3"
+        page.locator("#sentence").fill("blurple car")
+        page.locator("#sentence").press("Enter")
+        page.get_by_text("'blurple car': no word in it is a color").wait_for()
+        page.locator("#sentence").fill("crimson car")
+        page.locator("#sentence").press("Enter")
+        reads.wait_for()
+        for _ in range(2):
+            guidance.press("ArrowRight")
+        wait(lambda: "--guidance 4 --hints" in command.input_value())
+        stroke(page, (0.7, 0.3))  # a click
+        page.locator("#guide .likely button").first.click()
+        page.get_by_text("Hints win over it.").wait_for()
+        page.reload()
+        page.get_by_text("Say what color a place has (2)").click()
+        reads.wait_for()
+        assert guidance.input_value() == "4"
+        hints = saved(page, "Save hints", tmp_path)
+        result = saved(page, "Download at full size", tmp_path)
+        arguments = shlex.split(command.input_value())[1:]
+        assert run_colorjax(*arguments, cwd=tmp_path).code == 0
+        again = tmp_path / "colorized" / source.name
+        assert again.read_bytes() == result.read_bytes()
+        page.get_by_role("button", name="Delete all").click()
+        wait(lambda: "--hints" not in command.input_value())
+        page.set_input_files("#guide input[type=file]", hints)
+        reads.wait_for()
+        assert saved(page, "Save hints", tmp_path).read_bytes() == hints.read_bytes()
+        page.goto("about:blank")
 
 
 def axe():

@@ -2,45 +2,23 @@
 
 import json
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
+import readers
 from helpers import encode, scene
 
 from colorjax import cli, images
 from colorjax.errors import UserError
 from colorjax.hints import Guide, Point, from_json
 from colorjax.inference.colorizer import Colorizer
-from colorjax.method import HINTS, Method, Prediction, TextInput
-from colorjax.text import encoder, reading
+from colorjax.method import Method
+from colorjax.text import reading
 from colorjax.text.parse import parse
-
-AB = {"red": (60, 40), "blue": (10, -60)}  # what the network makes of a word
-
-
-def encode_words(words):
-    """The ab of colors in the first two numbers of their vectors."""
-    vectors = np.zeros((len(words), 512), np.float32)
-    for row, word in enumerate(words):
-        vectors[row, :2] = np.divide(AB.get(word, (0, 0)), 100)
-    return vectors
-
-
-def infer(nets, inputs, keys):
-    """The color of the words everywhere, plus the mean of the hints."""
-    local = inputs["local"]
-    ab = (local[..., 2:] * local[..., :2]).mean((1, 2))
-    if "text" in inputs:
-        ab += 100 * (inputs["text"][..., -1:] * inputs["text"][..., :2]).sum(1)
-    return Prediction(jnp.broadcast_to(ab[:, None, None], (*local.shape[:3], 2)))
 
 
 @pytest.fixture
 def colorizer(monkeypatch):
-    monkeypatch.setattr(encoder, "load_encoder", lambda: encode_words)
-    names, text = HINTS | {"lightness", "text"}, TextInput("use", 1)
-    method = Method(lambda *_: {}, {}, infer, serves=(), inputs=names, text=text)
-    return Colorizer(method, {}, [32], "runs/x")
+    return readers.colorizer(monkeypatch)
 
 
 @pytest.fixture
@@ -121,7 +99,7 @@ def test_a_network_without_text_refuses_one():
 def test_pictures_of_a_batch_have_their_own_texts(colorizer):
     guides = [Guide(text="red car"), None, Guide([Point(0.5, 0.5, "#2457d6")])]
     one, two, three = colorizer.predict([scene(1)] * 3, batch=4, hints=guides)
-    np.testing.assert_allclose(one.ab[0, 0], AB["red"], rtol=1e-4)
+    np.testing.assert_allclose(one.ab[0, 0], readers.AB["red"], rtol=1e-4)
     assert one.network_hints["text"] == "red car" and two.network_hints == {}
     with pytest.raises(UserError, match="the network has not read 'red car'; predict"):
         two.decode(hints=guides[0])

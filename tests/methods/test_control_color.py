@@ -10,7 +10,7 @@ from examples import batch
 
 from colorjax.method import TextInput, image_keys, to_examples
 from colorjax.methods import control_color
-from colorjax.methods._samplers import guided, pinned
+from colorjax.methods._samplers import emphasis, guided, pinned
 from colorjax.text import encoder, reading
 from colorjax.text.color_words import middle_word
 from colorjax.text.encoders import ENCODERS
@@ -116,6 +116,21 @@ def test_guidance_is_a_line_through_both_denoisers():
     pin = pinned(one, jnp.full((1, 2, 2, 2), 7.0), weight)(x, sigma)
     np.testing.assert_array_equal(pin[0, 0], 7)
     np.testing.assert_array_equal(pin[0, 1], 2)
+
+
+def test_guidance_beyond_1_counts_most_where_the_text_changes_most():
+    change = jnp.full((1, 16, 16, 2), 0.1).at[:, 4:12, 4:12].set(1.0)
+
+    def result(weight):
+        steered = guided(lambda *_: change, lambda *_: jnp.zeros(()), weight)
+        return steered(change, jnp.ones(()))[0, ..., 0]
+
+    assert emphasis(change)[0, 8, 8] == 1
+    np.testing.assert_allclose(emphasis(change)[0, 14, 14], 0.01, rtol=1e-5)
+    np.testing.assert_allclose(result(3.0)[8, 8], 3, rtol=1e-6)
+    np.testing.assert_allclose(result(3.0)[14, 14], 0.1 * 1.02, rtol=1e-5)
+    np.testing.assert_allclose(result(0.5), 0.5 * change[0, ..., 0], rtol=1e-6)
+    assert not emphasis(jnp.zeros((1, 4, 4, 2))).any()
 
 
 def test_the_words_of_training(monkeypatch, without_hints):

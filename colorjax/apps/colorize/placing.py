@@ -1,11 +1,9 @@
 """A page of a picture with its hints, those of a text among them: `place`."""
 
-import dataclasses
-
 from colorjax import images
 from colorjax.apps.colorize.jobs import Job
 from colorjax.apps.colorize.stages import Photograph
-from colorjax.apps.guide.placing import place_text
+from colorjax.apps.guide.placing import place_text, with_text
 from colorjax.apps.guide.text_options import PLACES, Text
 from colorjax.errors import UserError
 from colorjax.hints import Guide
@@ -64,5 +62,5 @@ def _read(
         options = {"--places": text.drawn, "--clip": text.finder is not find_classes}
         if unused := [name for name, is_given in options.items() if is_given]:
             notes.append(f"{' and '.join(unused)}: without effect on that place")
-        hints = dataclasses.replace(hints or Guide(text=sentence), text=sentence)
+        hints = with_text(hints, sentence)
     return Photograph(job, page._replace(notes=[*page.notes, *notes]), hints)

@@ -1,5 +1,7 @@
-"""The hints that a text becomes on a picture: `place_text`."""
+"""The hints that a text becomes on a picture, `place_text`, or the text that a network
+reads, `with_text`."""
 
+import dataclasses
 from pathlib import Path
 
 from colorjax import images, words
@@ -35,3 +37,8 @@ def place_text(
     overruled = words.overruled(regions, hints, size) if hints else []
     notes = [f"hints win over the text on parts of: {name}" for name in overruled]
     return guide, notes
+
+
+def with_text(hints: Guide | None, sentence: str) -> Guide:
+    """The hints with a text for a network that reads words."""
+    return dataclasses.replace(hints or Guide(text=sentence), text=sentence)

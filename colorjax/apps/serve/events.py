@@ -15,7 +15,6 @@ import gradio as gr
 
 from colorjax.apps.serve import uploads
 from colorjax.apps.serve.examples import EXAMPLES
-from colorjax.apps.serve.guides import usable
 from colorjax.apps.serve.pictures import PNG
 from colorjax.apps.serve.sessions import Session, Sessions
 from colorjax.apps.serve.settings import Settings
@@ -87,13 +86,13 @@ class Events:
         return [gr.update(visible=False), *[gr.skip()] * (VIEW - 1)]
 
     def switch(self, comparison: str, run: str, request: gr.Request):
-        """The visitor chose a run: use the settings of the run, keep the hints, show no
-        sample."""
+        """The visitor chose a run: use the settings of the run, keep hints and text,
+        show no sample."""
         session, picture = self.sessions.get(key_of(request))
-        before = picture.settings.hints
-        hints = usable(before, self.views.colorizers[run])
-        lost = hints is not before
-        picture.settings = Settings(run, hints=hints, text=picture.settings.text)
+        before, colorizer = picture.settings, self.views.colorizers[run]
+        read = functools.partial(picture.read, self.sessions.max_pixels)
+        picture.settings = before.switched(run, colorizer, read)
+        lost = picture.settings.hints is not before.hints
         *page, shown = self.views.page(session, comparison)
         if lost:
             gr.Warning(NOT_USABLE, ERROR_SECONDS)

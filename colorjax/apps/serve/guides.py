@@ -1,13 +1,17 @@
-"""The hints of a picture at another size, and for a run that cannot use all:
-`scaled`, `usable`."""
+"""The hints of a picture at another size, `scaled`, for a run that cannot use all,
+`usable`, and without their text, `without_text`; a run at another guidance,
+`guided`."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Int
 
 from colorjax.hints import Guide
 from colorjax.inference.colorizer import Colorizer
+
+GUIDED = 8  # runs with their programs, which compile for seconds
 
 
 def scaled(guide: Guide | None, size: tuple[int, int]) -> Guide | None:
@@ -48,3 +52,15 @@ def usable(guide: Guide | None, colorizer: Colorizer) -> Guide | None:
     if not guide.has_places and exemplar is None:
         return None
     return replace(guide, palette=(), exemplar=exemplar)
+
+
+def without_text(guide: Guide) -> Guide | None:
+    """The guide without its text; None if it has nothing else."""
+    has_colors = guide.palette or guide.exemplar is not None
+    return replace(guide, text="") if guide.has_places or has_colors else None
+
+
+@lru_cache(GUIDED)
+def guided(colorizer: Colorizer, guidance: float | None) -> Colorizer:
+    """A run whose network reads text, with another guidance; None is the run's own."""
+    return colorizer if guidance is None else colorizer.with_options(guidance=guidance)

@@ -14,13 +14,14 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from colorjax.apps.serve.events import key_of
-from colorjax.apps.serve.guides import scaled, usable
+from colorjax.apps.serve.guides import scaled, usable, without_text
 from colorjax.apps.serve.pictures import Picture, resized
 from colorjax.apps.serve.sessions import Session, Sessions
 from colorjax.apps.serve.texts import (
     PlacedText,
     Thing,
     place_text,
+    read_guidance,
     read_things,
     things_of,
 )
@@ -50,11 +51,13 @@ class HintEvents:
     def change_hints(self, value: Any, comparison: str, request: gr.Request):
         """The visitor changed the hints: update the pair of images and the command."""
         session, picture = self.sessions.get(key_of(request))
-        name, hints, text = _fields(value, "picture", "hints", "text")
+        fields = "picture", "hints", "text", "guidance"
+        name, hints, text, guidance = _fields(value, *fields)
         if name != picture.folder.name:  # another picture was chosen meanwhile
             return gr.skip(), gr.skip(), self.views.regions(picture)
         guide, things = self._read(hints) if hints else None, read_things(text)
-        self._use(picture, guide, self._place(picture, things))
+        placed = self._place(picture, things)
+        self._use(picture, guide, placed, read_guidance(guidance))
         shown = self.views.shown(session, picture, comparison)
         return *shown, self.views.regions(picture)
 
@@ -68,7 +71,10 @@ class HintEvents:
         session, picture = self.sessions.get(key_of(request))
         guide = self._read(*_fields(sent._data, "text"))
         guide.check_size(self._predict(session, picture).size)
-        self._use(picture, scaled(guide, picture.preview.shape[:2]))
+        hints = scaled(without_text(guide), picture.preview.shape[:2])
+        things = read_things(things_of(guide.text)) if guide.text else []
+        placed = self._place(picture, things)
+        self._use(picture, hints, placed, picture.settings.guidance)
         shown = self.views.shown(session, picture, comparison)
         return self.views.hints(picture) | {"loaded": True}, *shown
 
@@ -107,15 +113,17 @@ class HintEvents:
         return from_json(text, self.sessions.max_pixels)
 
     def _place(self, picture: Picture, things: list[Thing]) -> PlacedText | None:
-        """The regions of things on a picture."""
-        limit, before = self.sessions.max_pixels, picture.settings.text
-        return place_text(things, before, partial(picture.read, limit))
+        """The regions of things on a picture, and what the network of its run reads."""
+        own, read = picture.settings, partial(picture.read, self.sessions.max_pixels)
+        network = self.views.colorizers[own.run].text
+        return place_text(things, own.text, read, network)
 
     def _use(
         self,
         picture: Picture,
         hints: Guide | None,
-        text: PlacedText | None = None,
+        text: PlacedText | None,
+        guidance: float | None,
     ) -> None:
         """Give the picture other hints. Raises `UserError` if it cannot have them."""
         colorizer = self.views.colorizers[picture.settings.run]
@@ -126,7 +134,8 @@ class HintEvents:
             counts = map(len, (hints.points, hints.boxes, hints.palette))
             if max(counts) > MAX_HINTS:
                 raise UserError(f"these are more than {MAX_HINTS} hints")
-        picture.settings = picture.settings._replace(hints=hints, text=text)
+        own = picture.settings
+        picture.settings = own._replace(hints=hints, text=text, guidance=guidance)
 
 
 def _fields(value: Any, *keys: str) -> list[Any]:

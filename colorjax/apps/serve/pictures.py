@@ -34,7 +34,8 @@ PNG = ".png"
 FILES_PER_KIND = 3  # a browser may still be fetching the last but one
 
 Image = UInt8[np.ndarray, "h w 3"]
-Key = tuple[str, int | None, tuple[Guide | None, PlacedText | None] | None]
+Steering = tuple[Guide | None, PlacedText | None, float | None]
+Key = tuple[str, int | None, Steering | None]
 
 
 @dataclass(eq=False)
@@ -63,7 +64,7 @@ class Picture:
         if (hints := self.settings.hints) is not None:
             arrays += [x for x in (hints.strokes, hints.exemplar) if x is not None]
         if (text := self.settings.text) is not None:
-            arrays += [region.mask for region in text.regions]
+            arrays += [region.mask for region in text.regions if region]
         for prediction in tuple(self.predictions.values()):
             arrays += [prediction.lightness, prediction.ab]
             arrays += [] if prediction.logits is None else [prediction.logits]
@@ -88,7 +89,7 @@ class Picture:
         seed = settings.seed if colorizer.draws_noise else None
         steering = None
         if colorizer.takes_hints and settings.has_hints:
-            steering = settings.hints, settings.text
+            steering = settings.hints, settings.text, settings.used_guidance
         key = settings.run, seed, steering
         prediction = self.predictions.get(key)
         ran = prediction is None
@@ -229,8 +230,9 @@ def resized(
 ) -> Distribution:
     """The prediction for the picture at another size, with hints of these settings."""
     guide = settings.guide(size)
-    json = "" if guide is None else guide.to_json()
-    seen = dict.fromkeys(prediction.network_hints, json)
+    json, text = ("", "") if guide is None else (guide.to_json(), guide.text)
+    names = prediction.network_hints
+    seen = {name: text if name == "text" else json for name in names}
     return replace(prediction, size=size, network_hints=seen)
 
 

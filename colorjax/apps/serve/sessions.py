@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colorjax import files, images
+from colorjax.apps.serve.guides import guided
 from colorjax.apps.serve.pictures import PREVIEW, Picture, limited
 from colorjax.apps.serve.settings import Settings
 from colorjax.errors import UserError
@@ -146,7 +147,7 @@ class Sessions:
         network runs once for each seed. If the network takes hints, it runs again when
         they change.
         """
-        colorizer = self.colorizers[settings.run]
+        colorizer = guided(self.colorizers[settings.run], settings.used_guidance)
         prediction, ran = picture.predict(colorizer, settings, self.max_pixels)
         if ran:
             if session.nbytes > self.max_session_bytes:

@@ -15,10 +15,13 @@ from scipy import ndimage
 
 from colorjax import images, words
 from colorjax.apps import options
+from colorjax.apps.guide.placing import with_text
 from colorjax.apps.guide.text_options import NEEDED
 from colorjax.errors import UserError
 from colorjax.hints import Guide, check_color
 from colorjax.images import Picture
+from colorjax.method import TextInput
+from colorjax.text import reading
 from colorjax.text.vocabulary import SIDES, color_name
 from colorjax.words import Box, Pair, Place, Region, Spot
 
@@ -28,6 +31,7 @@ LINE = 1 / 250  # of the short side: half the width of an outline
 DASH = 1 / 40  # of the short side
 FILL = {True: 40, False: 120}  # alpha in a region that is sure, and in one that is not
 PLACES = {2: Spot, 4: Box}  # by their number of coordinates
+GUIDANCES = [i / 2 for i in range(21)]  # that the page offers
 
 
 class Thing(NamedTuple):
@@ -51,39 +55,43 @@ class Thing(NamedTuple):
 class PlacedText:
     """The things of a text and their regions, in the same order.
 
-    A thing whose region is not sure gets no color until the visitor gives its place.
+    A thing whose region is not sure gets no color until the visitor gives its place. A
+    thing that the network of the run finds has no region; `sentence` is what the
+    network reads.
     """
 
     things: tuple[Thing, ...]
-    regions: tuple[Region, ...]
+    regions: tuple[Region | None, ...]
+    sentence: str = ""
 
     @property
     def sure(self) -> list[Region]:
         """The regions that get their colors."""
-        return [region for region in self.regions if region.sure]
+        return [region for region in self.regions if region and region.sure]
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether the text colors anything yet."""
+        return bool(self.sure or self.sentence)
 
     def guide(self, size: tuple[int, int], hints: Guide | None) -> Guide | None:
         """The hints of the text on a picture of `size`, joined with others, which
-        win."""
-        return words.to_guide(self.sure, size, hints) if self.sure else hints
+        win; and the sentence for the network."""
+        if self.sure:
+            hints = words.to_guide(self.sure, size, hints)
+        return with_text(hints, self.sentence) if self.sentence else hints
 
     def to_json(self, size: tuple[int, int], hints: Guide | None) -> dict[str, Any]:
         """What the page shows of the text over a picture of `size`.
 
-        "regions" has for each name whether the region is sure, its center, and an
-        overlay, as PNG in base 64. "overruled" names the things that hints recolor.
+        "regions" has what `_shown` makes of each region, by the name of its thing.
+        "overruled" names the things that hints recolor. "reads" is the sentence.
         """
-        own = zip(self.things, self.regions, strict=True)
-        regions = {
-            thing.pair.name: {
-                "sure": region.sure,
-                "center": region.center,
-                "overlay": _encode(overlay(region, size)),
-            }
-            for thing, region in own
-        }
+        names = [thing.pair.name for thing in self.things]
+        shown = [_shown(region, size) for region in self.regions]
         overruled = words.overruled(self.sure, hints, size) if hints else []
-        return {"regions": regions, "overruled": overruled}
+        regions = dict(zip(names, shown, strict=True))
+        return {"regions": regions, "overruled": overruled, "reads": self.sentence}
 
 
 def things_of(sentence: Any) -> list[dict[str, Any]]:
@@ -105,25 +113,53 @@ def read_things(values: Any) -> list[Thing]:
         raise UserError("the page sent no text that can be read; reload it") from error
 
 
+def read_guidance(value: Any) -> float | None:
+    """The guidance that a page sends; None is the run's own.
+
+    Raises `UserError` if the page does not offer it.
+    """
+    if value is not None and value not in GUIDANCES:
+        raise UserError(f"guidance goes from 0 to {GUIDANCES[-1]:g} in steps of 0.5")
+    return None if value is None else float(value)
+
+
 def place_text(
-    things: Sequence[Thing], before: PlacedText | None, read: Callable[[], Picture]
+    things: Sequence[Thing],
+    before: PlacedText | None,
+    read: Callable[[], Picture],
+    network: TextInput | None = None,
 ) -> PlacedText | None:
     """The regions of things on the picture that `read` returns.
 
-    Things that were the same `before` keep their regions; if all were, the picture is
-    not read. Raises `UserError` as `words.locate` does.
+    The `network` finds those that it reads. Others that were the same `before` keep
+    their regions; if all were, the picture is not read. Raises `UserError` as
+    `words.locate` does.
     """
     if not things:
         return None
-    known: dict[Thing, Region] = {}
+    regions: dict[Thing, Region | None] = dict.fromkeys(_readable(things, network))
+    sentence = reading.sentence_of([thing.pair for thing in regions])
     if before is not None:
-        known |= zip(before.things, before.regions, strict=True)
-    new = [thing for thing in things if thing not in known]
+        old = zip(before.things, before.regions, strict=True)
+        regions = {thing: region for thing, region in old if region} | regions
+    new = [thing for thing in things if thing not in regions]
     if new:
         places = {x.pair.name: x.place for x in new if x.place is not None}
-        regions = words.locate([thing.pair for thing in new], read(), places)
-        known |= dict(zip(new, regions, strict=True))
-    return PlacedText(tuple(things), tuple(known[thing] for thing in things))
+        located = words.locate([thing.pair for thing in new], read(), places)
+        regions |= dict(zip(new, located, strict=True))
+    return PlacedText(tuple(things), tuple(regions[x] for x in things), sentence)
+
+
+def _readable(things: Sequence[Thing], network: TextInput | None) -> list[Thing]:
+    """The things that a network finds: the first ones without a place, at most as many
+    as it was trained with.
+
+    It knows neither sides nor a name for the whole picture.
+    """
+    if network is None:
+        return []
+    free = [x for x in things if x.place is None and x.pair.noun and not x.pair.sides]
+    return free[: network.pairs]
 
 
 def overlay(region: Region, size: tuple[int, int]) -> UInt8[np.ndarray, "h w 4"]:
@@ -143,6 +179,15 @@ def overlay(region: Region, size: tuple[int, int]) -> UInt8[np.ndarray, "h w 4"]
     drawing[rim & drawn] = *region.pair.levels(), 255
     drawing[outer & drawn] = 255
     return drawing
+
+
+def _shown(region: Region | None, size: tuple[int, int]) -> dict[str, Any]:
+    """What the page shows of a region: whether it is sure, its center, and an overlay
+    as PNG in base 64. Without a region, the network finds the thing."""
+    if region is None:
+        return {"sure": True, "center": (0.5, 0.5), "overlay": None}
+    drawing = _encode(overlay(region, size))
+    return {"sure": region.sure, "center": region.center, "overlay": drawing}
 
 
 def _encode(drawing: Picture) -> str:

@@ -101,6 +101,8 @@ class Views:
             "text": [] if text is None else [x.to_json() for x in text.things],
             "advice": colorizer.has_logits,
             "exemplar": colorizer.takes_exemplars,
+            "guidance": picture.settings.guidance,
+            "own_guidance": colorizer.text and colorizer.text.guidance,
             **self.regions(picture),
         }
 
@@ -108,7 +110,7 @@ class Views:
         """The regions of the text of a picture, as `words.js` shows them."""
         text, hints = picture.settings.text, picture.settings.hints
         if text is None:
-            return {"regions": {}, "overruled": []}
+            return {"regions": {}, "overruled": [], "reads": ""}
         return text.to_json(picture.preview.shape[:2], hints)
 
     def samples(
@@ -172,6 +174,7 @@ class Views:
             "temperature": settings.temperature,
             "saturation": None if own else settings.saturation,
             "seed": settings.seed,
+            "guidance": settings.used_guidance,
         }
         for key, value in options.items():
             if value is not None:

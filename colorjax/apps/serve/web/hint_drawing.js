@@ -126,6 +126,7 @@ function draw() {
   if (!stage(".layer")) return;
   drawLayer();
   drawChips();
+  drawGuidance(hints.guidance);
   const count = named().length + hints.text.length;
   const title = "Say what color a place has";
   one("summary").textContent = count ? `${title} (${count})` : title;

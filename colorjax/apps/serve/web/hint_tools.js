@@ -2,9 +2,11 @@
 // before.
 
 function show() { // the page has another picture, or the hints of a file
-  const { picture: name, hints: own, text, loaded } = props.value ?? {};
+  const { picture: name, hints: own, text, guidance, loaded } = props.value ?? {};
   if (!name) return;
-  const next = own || text.length ? { ...NONE, ...JSON.parse(own || "{}"), text } : NONE;
+  const next = own || text.length || guidance !== null ?
+    { ...NONE, ...JSON.parse(own || "{}"), text, guidance } : NONE;
+  ({ regions, overruled, reads } = props.value);
   deselect();
   advice = [];
   if (name !== picture) {
@@ -12,7 +14,6 @@ function show() { // the page has another picture, or the hints of a file
     [past, future] = histories.get(name);
     hints = saved = next;
     picture = name;
-    ({ regions, overruled } = props.value);
   } else if (loaded) {
     hints = next;
     finish();
@@ -55,7 +56,8 @@ function moved({ target, type }) { // a slider, on its way or released
       mixed = chosen;
     }
     useColor(chosen, final);
-  } else if (target.closest(".size") && selected >= 0) {
+  } else if (target.closest(".guidance")) useGuidance(Number(target.value), final);
+  else if (target.closest(".size") && selected >= 0) {
     const points = [...hints.points];
     points[selected] = { ...points[selected], radius: radius() };
     change({ ...hints, points }, final);

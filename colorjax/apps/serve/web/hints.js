@@ -1,10 +1,10 @@
 // The hints of the picture on the page: the tools beside it and the layer over it.
 // `props.value` is {picture, hints, text, advice, loaded, ...}: `hints` is JSON of
-// `Guide`, or empty; `text` and the rest are for `words.js`; `advice` says whether the
-// server knows where a hint would help, `exemplar` whether another picture can give its
-// colors, `loaded` whether the hints are those of a file.
+// `Guide`, or empty; `text`, `guidance` and the rest are for `words.js`; `advice` says
+// whether the server knows where a hint would help, `exemplar` whether another picture
+// can give its colors, `loaded` whether the hints are those of a file.
 // An event "answer" has what the server replies to other events.
-const NONE = { points: [], only_here: false, text: [] };
+const NONE = { points: [], only_here: false, text: [], guidance: null };
 const WITHOUT_PLACE = { // what else hints may hold, and its name in the list
   strokes: "Strokes",
   boxes: "Boxes",
@@ -54,9 +54,9 @@ const current = () => (selected >= 0 ? hints.points[selected] : place);
 // ---- Changes. A change that is not final is shown, but "Undo" skips it.
 
 function send() {
-  const { text, ...rest } = hints;
+  const { text, guidance, ...rest } = hints;
   const own = named().length ? JSON.stringify(rest) : "";
-  props.value = { ...props.value, hints: own, text };
+  props.value = { ...props.value, hints: own, text, guidance };
   trigger("input");
 }
 

@@ -6,10 +6,12 @@ let thing = -1; // index of the one that the next click or drag places
 let corner = null; // {x, y}, where a box begins
 let regions = {}; // by name: whether it is sure, its center, an overlay
 let overruled = []; // names of the things that hints recolor in part
+let reads = ""; // the text that the network reads; it finds its things itself
 let asking = false; // whether the answer chooses a thing whose place is not sure
 
 const regionOf = ({ name }) => regions[name];
 const isUnsure = (own) => regionOf(own)?.sure === false;
+const isRead = (own) => regionOf(own)?.overlay === null;
 
 // ---- Words become things.
 
@@ -42,7 +44,7 @@ function removeThing(index) {
 // ---- Regions and places.
 
 function showRegions(answer) {
-  ({ regions, overruled } = answer);
+  ({ regions, overruled, reads } = answer);
   if (asking) chooseThing(hints.text.findIndex(isUnsure));
   asking = false;
   draw();
@@ -107,7 +109,7 @@ function drawBox(box) {
 }
 
 function drawRegions() {
-  const known = hints.text.filter(regionOf);
+  const known = hints.text.filter((own) => regionOf(own)?.overlay);
   fill(stage(".regions"), known, () => new Image(), (node, own) => {
     const source = `data:image/png;base64,${regionOf(own).overlay}`;
     if (node.src !== source) node.src = source;
@@ -123,6 +125,8 @@ const HELP_WITH_THING = {
   looking: (names) => `Looking for ${names} ...`,
   unsure: (name) => `Where is the ${name}? Click it in the picture, or draw a box ` +
     "around it. It gets no color before.",
+  read: (name) => `The network finds the ${name} itself. To say where it is, click it ` +
+    "in the picture, or draw a box around it.",
   sure: (name) => `If the region of the ${name} is wrong, click the ${name} in the ` +
     "picture, or draw a box around it.",
 };
@@ -132,7 +136,8 @@ function helpWithThings() { // "" if there is no text, or a point is selected
   const lost = hints.text.filter((own) => !regionOf(own)).map(({ name }) => name);
   if (lost.length) return HELP_WITH_THING.looking(`the ${lost.join(" and the ")}`);
   const own = hints.text[thing];
-  if (own) return HELP_WITH_THING[isUnsure(own) ? "unsure" : "sure"](own.name);
+  const state = isUnsure(own ?? {}) ? "unsure" : isRead(own ?? {}) ? "read" : "sure";
+  if (own) return HELP_WITH_THING[state](own.name);
   return hints.text.length ? `${HELP[tool]} To move a region, press its thing.` : "";
 }
 
@@ -148,12 +153,31 @@ function drawChips() {
     row.firstChild.dataset.thing = row.lastChild.dataset.forget = i;
     row.firstChild.textContent = unsure ? `${own.name}?` : own.name;
     row.firstChild.style.setProperty("--color", own.look);
-    row.firstChild.setAttribute("aria-label", `${own.name}, ${own.label}, ` +
-      `${unsure ? "not sure where" : "found"}. Place it`);
+    const state = unsure ? "not sure where" : isRead(own) ? "read" : "found";
+    row.firstChild.setAttribute("aria-label", `${own.name}, ${own.label}, ${state}. ` +
+      "Place it");
     row.firstChild.setAttribute("aria-pressed", i === thing);
     row.lastChild.setAttribute("aria-label", `Remove ${own.name}`);
   });
   one(".overruled").hidden = !overruled.length;
   one(".overruled").textContent =
     `Hints win over the text on parts of: ${overruled.join(", ")}`;
+  one(".reads").hidden = !reads;
+  one(".reads").textContent = `The network reads "${reads}" and finds the place.` +
+    (hints.points.length || hints.strokes ? " Hints win over it." : "");
+}
+
+// ---- Guidance: how much the network heeds the words; null is that of the run.
+
+function useGuidance(guidance, final) { // the network runs again only at the end
+  if (final) change({ ...hints, guidance });
+  else drawGuidance(guidance);
+}
+
+function drawGuidance(guidance) {
+  const value = guidance ?? props.value?.own_guidance ?? null;
+  one(".guidance").hidden = (props.value?.own_guidance ?? null) === null;
+  if (value === null) return;
+  one(".guidance span").textContent = `Guidance ${value}`;
+  one(".guidance input").value = value;
 }
