@@ -92,8 +92,7 @@ class Colorizer:
         return cls(run.method, run.nets, sizes, source, section, inference.saturation)
 
     def __repr__(self) -> str:
-        sizes = "+".join(map(str, self.sizes))
-        return f"Colorizer({self.source!r}, sizes={sizes})"
+        return f"Colorizer({self.source!r}, sizes={'+'.join(map(str, self.sizes))})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._section is None:
