@@ -94,8 +94,9 @@ def build(
 
     `local`, `globe` and `text` are the shares of the images with each condition.
     `hint_count` and `hint_side` are those of `simulate`. `guidance` multiplies what the
-    text changes: 0 is without text, 1 as trained, more is bolder, at the price of a
-    second evaluation of the net. Raises `UserError` where a value is out of range.
+    text changes: 0 is without text, 1 as trained. More is bolder, most where the text
+    changes most, at the price of a second evaluation of the net. Raises `UserError`
+    where a value is out of range.
     """
     del prior
     kind = jnp.dtype(dtype)
