@@ -77,7 +77,7 @@ def test_near_a_hint_the_own_colors_of_the_network_count_less():
     """And they count as before where the hint does not reach."""
     lightness = np.full(WORKING, 50, np.float32)
     lightness[:, 60:] = 100
-    plain = distribution(False, lightness)
+    plain = replace(distribution(False, lightness), stride=1)
     ab = plain.ab.copy()
     ab[20:24, 30:34] += 20
     ab[20:24, 70:74] += 20
