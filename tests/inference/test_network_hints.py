@@ -64,7 +64,7 @@ def test_decoding_steers_what_saw_the_hints_as_much_as_it_does_not_obey(colorize
     for ab in (blue, 0.9 * blue, -blue):  # obeys, partly, not at all
         own = replace(seen, ab=np.broadcast_to(ab, seen.ab.shape))
         changes.append(np.linalg.norm(own.decode(hints=BLUE)[FAR] - plain) / full)
-    assert changes[0] < 0.05 < changes[1] < 0.95 * changes[2]
+    assert changes[0] < 0.2 < changes[1] < 0.95 * changes[2]
     assert changes[2] == pytest.approx(1, abs=0.02)
 
 
