@@ -2,7 +2,7 @@
 
 import argparse
 import itertools
-from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from skimage import data
 from colorjax.apps.video import hinting
 from colorjax.apps.video.flow import optical_flow
 from colorjax.apps.video.following import Follower, Timed
+from colorjax.apps.video.reader import Video
 from colorjax.hints import Box, Guide, Point
 
 BLUE = "#3355cc"
@@ -59,7 +60,7 @@ def test_a_box_of_a_file_follows_a_pan(flows, tmp_path):
     hinting.add_text_arguments(parser.add_argument)
     parser.set_defaults(palette=None)
     args = parser.parse_args(["--hints", f"0@{tmp_path / 'box.json'}"])
-    follower = hinting.follower(args, SimpleNamespace(size=SIZE))
+    follower = hinting.follower(args, Mock(spec=Video, size=SIZE))
     follower.advance(0.0, None)
     for flow in flows:
         follower.advance(1.0, flow)
