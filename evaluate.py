@@ -25,7 +25,7 @@ with loading("evaluate.py"):
     from etils import epath
     from jax.sharding import Mesh
 
-    from colorjax import distributed, files, runtime
+    from colorjax import files, runtime
     from colorjax.command_line import define_process_flags, parse_setting
     from colorjax.data.pipeline import ImageDataset
     from colorjax.data.sources import Source
@@ -87,9 +87,7 @@ def main() -> int:
 
     Returns 1 where a metric cannot be computed or a prediction is not finite, else 0.
     """
-    runtime.configure_malloc()
-    runtime.enable_compilation_cache()
-    distributed.initialize(*PROCESSES())
+    runtime.start(PROCESSES())
     # ---- The runs, and the data set to compare them on.
     check_flags()
     paths = name_runs(WORKDIR.value)
@@ -117,9 +115,7 @@ def main() -> int:
     warn(problems)
 
     # ---- One pass over the images, for all models and baselines.
-    predictors = {
-        name: method_predictor(run.method, run.nets) for name, run in runs.items()
-    }
+    predictors = {k: method_predictor(x.method, x.nets) for k, x in runs.items()}
     predictors |= baselines(
         BASELINES.value, lambda: mean_colors(training_pass("the mean image"), mesh)
     )
@@ -131,7 +127,6 @@ def main() -> int:
     if counts := hint_counts():
         data = evaluation, dataset, split, batch, SEED.value
         conditions, evaluated = add_hints(conditions, evaluated, runs, counts, *data)
-
     if jax.process_index():  # the first process writes the results
         return 0
 

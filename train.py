@@ -21,7 +21,7 @@ with loading("train.py"):
     from ml_collections import config_flags
 
     from colorjax import config as configs
-    from colorjax import distributed, images, runtime
+    from colorjax import images, runtime
     from colorjax.command_line import define_process_flags
     from colorjax.distributed import gather, make_mesh, shard_batch
     from colorjax.errors import UserError, counted
@@ -68,9 +68,7 @@ def main() -> int:
     started = time.monotonic()
 
     # ---- Devices; nothing may use them before the processes are connected.
-    runtime.configure_malloc()
-    runtime.enable_compilation_cache()
-    distributed.initialize(*PROCESSES())
+    runtime.start(PROCESSES())
     mesh = make_mesh()
 
     # ---- The experiment; mistakes in the config are found here.

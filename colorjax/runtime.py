@@ -1,4 +1,4 @@
-"""The process that a command runs in: `run_main`, `enable_compilation_cache`,
+"""The process that a command runs in: `run_main`, `start`, `enable_compilation_cache`,
 `configure_malloc`, `trim_malloc`.
 
 All commands share one folder of compiled programs, so a second start compiles nothing.
@@ -15,8 +15,9 @@ each checkpoint.
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -61,6 +62,16 @@ def run_main(
         if code:
             distributed.exit_together(code)
     return code
+
+
+def start(processes: Iterable[Any]) -> None:
+    """Set up a process of train.py or evaluate.py, before it uses a device.
+
+    `processes` are the arguments of `distributed.initialize`, whose errors it raises.
+    """
+    configure_malloc()
+    enable_compilation_cache()
+    distributed.initialize(*processes)
 
 
 def enable_compilation_cache() -> None:

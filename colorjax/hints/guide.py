@@ -32,14 +32,17 @@ class Guide:
 
     `strokes` is a picture of the same size with alpha, whose opaque pixels are hints.
     Where hints lie on each other, strokes are in front of points and points in front of
-    `boxes`, of which the smaller one is in front. With `only_here`, pixels away from
-    the hints keep the colors that they would have without hints. With a `palette` of
-    colors such as "#aa5533", all colors of the picture are mixtures of these.
-    `exemplar` is a picture whose colors the result resembles; it is reduced to a short
-    side of `EXEMPLAR_SIDE` pixels and 8 bits.
-    `text` is for a network that reads words. The order of points and of boxes has no
-    effect. Raises `UserError` if nothing is asked for, if a color is not valid, or if
-    `strokes` has no alpha or no opaque pixel.
+    `boxes`, of which the smaller one is in front. The order of points and of boxes has
+    no effect. With `only_here`, pixels away from the hints keep the colors that they
+    would have without hints.
+
+    With a `palette` of colors such as "#aa5533", all colors of the picture are mixtures
+    of these. `exemplar` is a picture whose colors the result resembles; it is reduced
+    to a short side of `EXEMPLAR_SIDE` pixels and 8 bits. `text` is for a network that
+    reads words.
+
+    Raises `UserError` if nothing is asked for, if a color is not valid, or if `strokes`
+    has no alpha or no opaque pixel.
     """
 
     points: Sequence[Point] = ()
@@ -69,9 +72,8 @@ class Guide:
             object.__setattr__(self, "strokes", images.to_8_bits(self.strokes))
             if not self.opaque().any():
                 raise UserError("the strokes have no opaque pixel")
-        elif not (self.has_places or self.palette or self.text) and (
-            self.exemplar is None
-        ):
+        asked = self.has_places or self.palette or self.text
+        if not asked and self.exemplar is None:
             raise UserError(
                 "there are no hints: points, strokes, boxes, palette, exemplar, text"
             )

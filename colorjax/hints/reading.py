@@ -45,8 +45,8 @@ def from_json(text: str | bytes, max_pixels: int = images.MAX_PIXELS) -> Guide:
         values = json.loads(text)
     except (RecursionError, ValueError) as error:  # too deeply nested; not JSON
         raise UserError(f"not JSON ({reason(error)})") from error
-    lists = dict.fromkeys(("points", "boxes", "palette"), list)
-    _check_fields("hints", values, Guide, lists | dict.fromkeys(PICTURES, str))
+    types: dict[str, type] = {"points": list, "boxes": list, "palette": list}
+    _check_fields("hints", values, Guide, types | dict.fromkeys(PICTURES, str))
     points = [_read("hint", x, Point) for x in values.pop("points", [])]
     boxes = [_read("box", x, Box) for x in values.pop("boxes", [])]
     palette = [str(color) for color in values.pop("palette", [])]

@@ -37,8 +37,8 @@ class Distribution:
     - `saturation`: the factor by which the run multiplies the chroma of `ab`;
     - `number`: a hash of the picture, so that samples of one seed differ by picture;
     - `network_hints`: what the network saw as its inputs "local" and "globe", the guide
-      of each, as JSON, and "text". Decoding steers the prediction by hints at places,
-      whether the network saw them or not, but not by an exemplar that it saw;
+      of each, as JSON, and "text". Decoding with these hints steers as much as the
+      network does not obey them, and not by an exemplar that it saw;
     - `likeness`: the likeness to the exemplar with which the picture was predicted.
     """
 
@@ -99,7 +99,8 @@ class Distribution:
         if asked is None:
             return ab
         if not hints.only_here:
-            rest = steering.correction(asked, ab, self.lightness, self.stride)
+            fade = self._need(hints, asked) * steering.FADE
+            rest = steering.correction(asked, ab, self.lightness, self.stride, fade)
             ab = ab + self._spread(rest)
         return steering.pin(ab, asked.local)
 
@@ -107,6 +108,10 @@ class Distribution:
         """Whether the network saw these hints as the input `name`."""
         guide = self.network_hints.get(name)
         return guide is not None and guide == hints.to_json()
+
+    def _need(self, hints: Guide, asked: Hints) -> float:
+        """How much the prediction has to be steered: 1 if no network saw the hints."""
+        return steering.need(asked, self.ab) if self._saw(hints, "local") else 1.0
 
     def locate(self, hints: Guide) -> Hints:
         """The hints that have places, on the working pixels."""
@@ -129,6 +134,7 @@ class Distribution:
             logits = logits + scale * added
         if logits is not None and asked is not None and not hints.only_here:
             grid = self.lightness, self.stride, logits.shape[:2]
+            scale *= np.float32(self._need(hints, asked))
             logits = logits + scale * steering.evidence(asked, *grid)
         return self if logits is self.logits else replace(self, logits=logits)
 

@@ -1,5 +1,5 @@
 """How hints change a prediction: its logits, `evidence`; its ab, `correction`; at the
-hints, `pin`.
+hints, `pin`; and how much a network that saw the hints needs this, `need`.
 
 A hint affects pixels that are near to it and of similar lightness. The affinity of the
 pixel at x, of lightness L, to hint k is
@@ -25,6 +25,7 @@ FEW = 10
 FURTHEST = 2.0
 STRENGTH = 6.0  # of a hint against the network
 SPREAD = 10.0  # ab units: bins as near as this to a hint are alike
+OBEYED = 5.0  # ab units: a network that is nearer than this to the hints obeys them
 FADE = 0.4  # how much less the network's colors count where a hint counts fully
 TINY = 1e-30  # of a share, where no hint reaches
 LEAST = 1e-8  # the likelihood of bins far from a hint, so that others may raise it
@@ -52,19 +53,29 @@ def correction(
     ab: Float[np.ndarray, "h w 2"],
     lightness: Float[np.ndarray, "h w"],
     stride: int,
+    fade: float = FADE,
 ) -> Float[np.ndarray, "h2 w2 2"]:
     """What to add to `ab`, so that it has the colors of the hints at their places.
 
-    Near hints, first `ab` counts less, ab'(x) = (1 - FADE sum_k w_k(x)) ab(x). Then
+    Near hints, first `ab` counts less, ab'(x) = (1 - fade sum_k w_k(x)) ab(x). Then
     what it lacks at the hints is spread by their weights: sum_k w_k (h_k - ab'(x_k)).
     The result is at every `stride`-th pixel.
     """
-    rows, columns = np.rint(hints.places).astype(int).T
     size = tuple(-(-count // stride) for count in lightness.shape)
     weights = _weights(hints, lightness, stride, size)
-    lacking = hints.ab - (1 - FADE) * ab[rows, columns]
-    total = weights.sum(-1, keepdims=True)
-    return weights @ lacking - FADE * total * ab[::stride, ::stride]
+    lacking = hints.ab - np.float32(1 - fade) * _at_hints(hints, ab)
+    total = np.float32(fade) * weights.sum(-1, keepdims=True)
+    return weights @ lacking - total * ab[::stride, ::stride]
+
+
+def need(hints: Hints, ab: Float[np.ndarray, "h w 2"]) -> float:
+    """The share of `evidence` and of `FADE` for a network that saw the hints.
+
+    It is r^2 / (r^2 + OBEYED^2), where r is the mean distance of its ab from the hints.
+    So a network that obeys hints itself decides how far they reach.
+    """
+    distance = np.linalg.norm(hints.ab - _at_hints(hints, ab), axis=-1).mean()
+    return float(distance**2 / (distance**2 + OBEYED**2))
 
 
 def pin(
@@ -72,6 +83,11 @@ def pin(
 ) -> Float[np.ndarray, "h w 2"]:
     """ab with the hints' own colors where `Hints.local` asks for them."""
     return ab + local[..., 2:] * (local[..., :2] - ab)
+
+
+def _at_hints(hints: Hints, ab) -> Float[np.ndarray, "k 2"]:
+    """ab at the places of the hints."""
+    return ab[tuple(np.rint(hints.places).astype(int).T)]
 
 
 def _weights(hints, lightness, stride, size) -> Float[np.ndarray, "h2 w2 k"]:

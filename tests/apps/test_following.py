@@ -1,14 +1,18 @@
 """Hints on film: they follow the motion until the next cut."""
 
+import argparse
 import itertools
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from clips import grey
 from skimage import data
 
+from colorjax.apps.video import hinting
 from colorjax.apps.video.flow import optical_flow
 from colorjax.apps.video.following import Follower, Timed
+from colorjax.apps.video.reader import Video
 from colorjax.hints import Box, Guide, Point
 
 BLUE = "#3355cc"
@@ -48,9 +52,15 @@ def test_strokes_follow_a_pan(flows):
     assert abs(len(moved) - 40 * 50) < 300
 
 
-def test_a_box_follows_a_pan(flows):
+def test_a_box_of_a_file_follows_a_pan(flows, tmp_path):
     box = Guide(boxes=[Box(150 / 320, 100 / 256, 200 / 320, 140 / 256, BLUE)])
-    follower = Follower([Timed(0.0, box.without_boxes(SIZE))])
+    (tmp_path / "box.json").write_text(box.to_json())
+    parser = argparse.ArgumentParser()
+    hinting.add_arguments(parser.add_argument)
+    hinting.add_text_arguments(parser.add_argument)
+    parser.set_defaults(palette=None)
+    args = parser.parse_args(["--hints", f"0@{tmp_path / 'box.json'}"])
+    follower = hinting.follower(args, Mock(spec=Video, size=SIZE))
     follower.advance(0.0, None)
     for flow in flows:
         follower.advance(1.0, flow)

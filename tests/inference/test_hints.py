@@ -73,6 +73,20 @@ def test_a_hint_colors_what_is_as_light(logits, halves):
     assert near < 15 and beyond > 30
 
 
+def test_near_a_hint_the_own_colors_of_the_network_count_less():
+    """And they count as before where the hint does not reach."""
+    lightness = np.full(WORKING, 50, np.float32)
+    lightness[:, 60:] = 100
+    plain = replace(distribution(False, lightness), stride=1)
+    ab = plain.ab.copy()
+    ab[20:24, 30:34] += 20
+    ab[20:24, 70:74] += 20
+    guide = Guide([Point(0.3, 0.5, BLUE)])
+    change = replace(plain, ab=ab).decode(hints=guide) - plain.decode(hints=guide)
+    np.testing.assert_allclose(change[22, 32], 12, atol=1)
+    np.testing.assert_allclose(change[22, 72], 20, atol=0.1)
+
+
 def test_l_is_ignored_and_the_gamut_holds(halves):
     guide = Guide([Point(0.2, 0.5, "#ff0000"), Point(0.8, 0.5, "#ff0000")])
     light, dark = locate(guide, SIZE, halves).ab
