@@ -1,6 +1,8 @@
 """Set-up of all tests: four virtual CPU devices, checked shapes, shared runs."""
 
+import contextlib
 import gc
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -10,7 +12,10 @@ ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # configs, and the tests' helpers
 
 import pytest  # noqa: E402
+from filelock import FileLock, Timeout  # noqa: E402
 from helpers import (  # noqa: E402
+    CACHE,
+    CACHE_BYTES,
     Result,
     environment,
     run_train,
@@ -18,7 +23,38 @@ from helpers import (  # noqa: E402
     write_folder,
 )
 
-for key in ("XLA_FLAGS", "JAX_PLATFORMS"):
+
+def lock_cache() -> FileLock:
+    """Lock a folder for the programs that this process compiles.
+
+    They are kept for the next session. JAX writes a file in parts, and locking and
+    searching the folder for each of thousands of small programs takes longer than
+    compiling them. So no other process uses the folder while the lock is held.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    for number in itertools.count():
+        folder = CACHE / f"{worker}.{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "lock")
+        with contextlib.suppress(Timeout):
+            lock.acquire(blocking=False)
+            break
+    programs = [path for path in folder.iterdir() if path.name != "lock"]
+    full = sum(path.stat().st_size for path in programs) > CACHE_BYTES
+    for path in programs:
+        # A `StoredProgram` can be older than the methods in the tests.
+        if full or path.name.startswith("colorjax-"):
+            path.unlink()
+    return lock
+
+
+CACHE_LOCK = lock_cache()
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(Path(CACHE_LOCK.lock_file).parent)
+for key in (
+    "XLA_FLAGS",
+    "JAX_PLATFORMS",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS",
+):
     os.environ[key] = environment(devices=4)[key]
 
 from jaxtyping import install_import_hook  # noqa: E402
