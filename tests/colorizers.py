@@ -13,6 +13,8 @@ from colorjax.inference.distribution import Distribution
 from colorjax.method import to_examples
 from colorjax.train.checkpoint import save_nets
 
+_nets = {}  # of equal methods, which tests build again and again
+
 
 def random_nets(method):
     """Variables of a method's networks, initialized with two images of noise."""
@@ -23,8 +25,12 @@ def random_nets(method):
 
 def random_colorizer(name: str, **settings) -> Colorizer:
     """A colorizer that resizes images to 32 pixels; `settings` go to the method."""
-    method = methods.builder(name)(**{"width": 1 / 16} | settings)
-    return Colorizer(method, random_nets(method), [32], "runs/x, step 1")
+    settings = {"width": 1 / 16} | settings
+    method, key = methods.builder(name)(**settings), repr((name, settings))
+    if key not in _nets:
+        _nets[key] = random_nets(method)
+    nets = jax.tree.map(lambda leaf: leaf, _nets[key])  # dicts of its own
+    return Colorizer(method, nets, [32], "runs/x, step 1")
 
 
 def write_run(workdir: Path, name: str = "zhang2016", **settings) -> Path:

@@ -1,6 +1,8 @@
 """Set-up of all tests: four virtual CPU devices, checked shapes, shared runs."""
 
+import contextlib
 import gc
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -10,7 +12,10 @@ ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # configs, and the tests' helpers
 
 import pytest  # noqa: E402
+from filelock import FileLock, Timeout  # noqa: E402
 from helpers import (  # noqa: E402
+    CACHE,
+    CACHE_BYTES,
     Result,
     environment,
     run_train,
@@ -18,7 +23,40 @@ from helpers import (  # noqa: E402
     write_folder,
 )
 
-for key in ("XLA_FLAGS", "JAX_PLATFORMS"):
+
+def lock_cache() -> FileLock:
+    """Lock a folder for the programs that this process compiles.
+
+    They are kept for the next session. JAX writes a file in parts, and locking and
+    searching the folder for each of thousands of small programs takes longer than
+    compiling them. So no other process uses the folder while the lock is held.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    for number in itertools.count():
+        folder = CACHE / f"{worker}.{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "lock")
+        with contextlib.suppress(Timeout):
+            lock.acquire(blocking=False)
+            break
+    programs = {path: path.stat() for path in folder.iterdir() if path.name != "lock"}
+    full = sum(status.st_size for status in programs.values()) > CACHE_BYTES
+    changed = (ROOT / "tests" / "noisy.py").stat().st_mtime
+    for path, status in programs.items():
+        # A `StoredProgram` knows the source code of colorjax, but not of the tests.
+        stale = path.name.startswith("colorjax-") and status.st_mtime < changed
+        if full or stale:
+            path.unlink()
+    return lock
+
+
+CACHE_LOCK = lock_cache()
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(Path(CACHE_LOCK.lock_file).parent)
+for key in (
+    "XLA_FLAGS",
+    "JAX_PLATFORMS",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS",
+):
     os.environ[key] = environment(devices=4)[key]
 
 from jaxtyping import install_import_hook  # noqa: E402
@@ -39,6 +77,15 @@ settings.load_profile("colorjax")
 def pytest_collection_finish():
     """Exempt what was imported from garbage collection, so that tracing is faster."""
     gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trim_memory():
+    """Return freed memory to the system: commands in this process have it kept."""
+    yield
+    from colorjax.runtime import trim_malloc
+
+    trim_malloc()
 
 
 class TrainedRun(NamedTuple):

@@ -26,8 +26,8 @@ PUBLISHED = GOLDEN / "published"
 # ml_collections itself uses what it warns of; users do not see that warning.
 WARNINGS = "error,ignore:the load_module() method:DeprecationWarning"
 
-# Compiled programs are kept for the next session. The workers of pytest-xdist share
-# them: JAX locks the folder, which it does only where the size has a limit.
+# Programs that commands compile are kept for the next session. Commands share them: JAX
+# locks the folder, which it does only where the size has a limit.
 QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 CACHE = Path(tempfile.gettempdir()) / f"colorjax-tests-{os.getuid()}"
 CACHE_BYTES = 2_000_000_000

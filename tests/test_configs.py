@@ -14,8 +14,15 @@ from colorjax.evaluation import protocol
 from colorjax.method import abstract_batch, to_examples
 from colorjax.train.experiment import Experiment, make_adam, make_method
 
-# Long to trace, and like palette_ab, starter and zhang2017.
-SLOW = ("control_color", "distill", "palette", "starter_hints", "zhang2017_automatic")
+# Long to trace, and like starter, starter_palette and zhang2017.
+SLOW = (
+    "control_color",
+    "distill",
+    "palette",
+    "palette_ab",
+    "starter_hints",
+    "zhang2017_automatic",
+)
 NAMES = sorted(p.stem for p in (ROOT / "configs").glob("[a-z]*.py"))
 
 
@@ -55,3 +62,12 @@ def test_method_size():
     nets = jax.eval_shape(method.init, jax.random.key(0), examples)
     count = sum(leaf.size for leaf in jax.tree.leaves(nets["G"]["params"]))
     assert round(count / 1e6, 2) == 32.23
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_options_are_known(name):
+    """What `test_builds` finds before it traces."""
+    config = configs.to_dict(importlib.import_module(f"configs.{name}").get_config())
+    configs.check_keys(config)
+    assert make_method(config["method"]).losses
+    assert make_adam(config["optimizer"]).schedule(config["steps"])(0) >= 0

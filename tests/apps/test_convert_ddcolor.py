@@ -1,6 +1,8 @@
 """`convert` and the commands with DDColor's and DeOldify's published weights."""
 
+import functools
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -34,15 +36,35 @@ def convert(folder, name, tensors):
     return run
 
 
+def encoder_tensors():
+    return {key: values(key, shape) for key, shape in convnext_shapes("").items()}
+
+
+TENSORS = {
+    "ddcolor_paper_tiny": ddcolor_tensors,
+    "ColorizeVideo_gen": lambda: deoldify_tensors("deep"),
+    "convnext": encoder_tensors,
+}
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory):
+    """`converted(name)` is the run of a file of this name. Tests do not change it."""
+
+    @functools.cache
+    def run(name):
+        return convert(tmp_path_factory.mktemp("converted"), name, TENSORS[name]())
+
+    return run
+
+
 @pytest.mark.parametrize(
-    ("name", "tensors", "side"),
-    [
-        ("ddcolor_paper_tiny", ddcolor_tensors, 512),
-        ("ColorizeVideo_gen", lambda: deoldify_tensors("deep"), 336),
-    ],
+    ("name", "side"), [("ddcolor_paper_tiny", 512), ("ColorizeVideo_gen", 336)]
 )
-def test_a_converted_run_colors_and_keeps_the_lightness(tmp_path, name, tensors, side):
-    run = convert(tmp_path, name, tensors())
+def test_a_converted_run_colors_and_keeps_the_lightness(
+    converted, tmp_path, name, side
+):
+    run = shutil.copytree(converted(name), tmp_path / "run")
     config = json.loads((run / "config.json").read_text())
     assert config["data"]["resize"] == side
     # At full size this takes long: the net's working size becomes small.
@@ -60,16 +82,14 @@ def test_a_converted_run_colors_and_keeps_the_lightness(tmp_path, name, tensors,
 
 
 def test_an_encoder_is_to_be_trained(tmp_path, capsys):
-    shapes = convnext_shapes("")
-    run = convert(tmp_path, "convnext", {k: values(k, s) for k, s in shapes.items()})
+    run = convert(tmp_path, "convnext", encoder_tensors())
     assert "train.py --config=configs/ddcolor.py" in capsys.readouterr().out
     with pytest.raises(UserError, match="has not been trained.*configs/ddcolor.py"):
         Colorizer.load(run)
 
 
-def test_pack_keeps_the_license_and_says_what_it_forbids(tmp_path, capsys):
-    shapes = convnext_shapes("")
-    run = convert(tmp_path, "convnext", {k: values(k, s) for k, s in shapes.items()})
+def test_pack_keeps_the_license_and_says_what_it_forbids(converted, tmp_path, capsys):
+    run = shutil.copytree(converted("convnext"), tmp_path / "convnext")
     capsys.readouterr()
     assert cli.main(["pack", str(run), "--out", str(tmp_path / "open")]) == 0
     card = (tmp_path / "open/README.md").read_text()
@@ -82,12 +102,9 @@ def test_pack_keeps_the_license_and_says_what_it_forbids(tmp_path, capsys):
     assert (tmp_path / "closed/README.md").read_text() == "license: CC-BY-NC-4.0\n"
 
 
-@pytest.mark.parametrize("start", ["ddcolor", "convnext"])
-def test_training_starts_from_a_converted_run(tmp_path, start):
-    tensors = ddcolor_tensors()
-    if start == "convnext":
-        tensors = {k: values(k, s) for k, s in convnext_shapes("").items()}
-    run = load_run(convert(tmp_path, start, tensors))
+@pytest.mark.parametrize("start", ["ddcolor_paper_tiny", "convnext"])
+def test_training_starts_from_a_converted_run(converted, start):
+    run = load_run(converted(start))
     small = dict(width=WIDTH, queries=QUERIES, layers=LAYERS, critic_blocks=1)
     method = make_method(dict(name="ddcolor", perceptual=0.0, **small))
     examples = to_examples({"image": np.zeros((2, 32, 32, 3), np.uint8)})

@@ -77,7 +77,7 @@ def test_a_run_has_settings(run, capsys):
 def test_a_sequence_is_each_picture_by_itself(run):
     colorizer = Colorizer.load(run)
     assert colorizer.predict([]) == []
-    pictures = [PICTURE, PICTURE[:50], PICTURE[:, :20]]
+    pictures = [PICTURE, PICTURE[:50], PICTURE[::-1]]
     for one, picture in zip(
         colorizer.predict(pictures, batch=2), pictures, strict=True
     ):

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -129,7 +130,7 @@ def test_no_net_is_moved_by_another_s_loss():
                 own = nets[name]["params"]
                 return loss(own, seen, examples, jax.random.key(0))[0]
 
-            slope = jax.grad(through)(nets[other]["params"])
+            slope = jax.jit(jax.grad(through))(nets[other]["params"])
             reaches = any(jnp.abs(x).max() > 0 for x in jax.tree.leaves(slope))
             assert reaches == (name == "G")  # the generator learns through D
 
@@ -211,12 +212,10 @@ def test_pool_fills_then_swaps_one_in_two():
 
 
 def test_pool_keeps_only_what_counts():
-    pool = empty_pool(3, numbered(0, 1))
+    pool, swap = empty_pool(3, numbered(0, 1)), jax.jit(exchange)
     for turn in range(20):
         counted = jnp.array([0.0, 1.0])
-        pool, shown = exchange(
-            pool, numbered(2 * turn, 2), counted, jax.random.key(turn)
-        )
+        pool, shown = swap(pool, numbered(2 * turn, 2), counted, jax.random.key(turn))
         assert shown[0, 0, 0, 0] == 2 * turn
         kept = pool.pictures.ravel()[: int(pool.filled)]
         assert jnp.all(kept % 2 == 1)
@@ -237,8 +236,9 @@ def test_spectral_norm_bounds_the_kernels():
     images = jax.random.normal(jax.random.key(0), (2, 32, 32, 3))
     variables = net.init(jax.random.key(1), images, train=True)
     variables["params"] = jax.tree.map(lambda x: 50 * x, variables["params"])
+    apply = jax.jit(partial(net.apply, train=True, mutable=["batch_stats"]))
     for _ in range(30):
-        _, stats = net.apply(variables, images, train=True, mutable=["batch_stats"])
+        _, stats = apply(variables, images)
         variables |= stats
     for name in ("conv1", "conv2", "conv3", "head"):
         kernel = variables["params"][name]["kernel"]
