@@ -210,6 +210,7 @@ def test_an_unsure_place_is_a_question(command, tmp_path, monkeypatch):
     ("options", "message"),
     [
         (["--box", BOX], "--box, --at and --places need --text"),
+        (["--clip", "clip.pt"], "--clip needs --text"),
         (["--text", "red house", "--box", f"9@{BOX}"], "in.mkv ends before 9 s"),
         (["--text", "red house", "--box", f"x@{BOX}"], "'x' is not a number"),
         (["--text", "red house", "--at", "1@bus=1,2"], "'bus' is no noun of the text"),
