@@ -330,13 +330,13 @@ colors, and 144 images with true words, at guidance 3. "Attention" is the mean o
 blocks and heads, scaled to 0 to 1 over the image; each map is divided by its 90th
 percentile, and `p` is its power.
 
-| guidance beyond 1 counts  | hue right | border / middle | PSNR, true words | word right |
-| ------------------------- | --------- | --------------- | ---------------- | ---------- |
-| everywhere                | 0.98      | 0.55            | 23.22            | 0.97       |
-| by the change, p = 1      | 0.98      | 0.50            | 23.31            | 0.97       |
-| by the change, p = 2      | 0.97      | 0.48            | 23.35            | 0.96       |
-| by the noun's attention, p = 1 | 0.96 | 0.57            | 23.40            | 0.91       |
-| by the noun's attention, p = 2 | 0.95 | 0.58            | 23.42            | 0.88       |
+| guidance beyond 1 counts       | hue right | border / middle | PSNR  | word right |
+| ------------------------------ | --------- | --------------- | ----- | ---------- |
+| everywhere                     | 0.98      | 0.55            | 23.22 | 0.97       |
+| by the change, p = 1           | 0.98      | 0.50            | 23.31 | 0.97       |
+| by the change, p = 2           | 0.97      | 0.48            | 23.35 | 0.96       |
+| by the noun's attention, p = 1 | 0.96      | 0.57            | 23.40 | 0.91       |
+| by the noun's attention, p = 2 | 0.95      | 0.58            | 23.42 | 0.88       |
 
 All of the guidance by the change, not only what exceeds 1, moves the border less (0.44
 with p = 2), but makes a step between guidance 1 and a little more. The attention to the

@@ -359,7 +359,8 @@ def test_the_command_repeats_what_the_network_read(page, tmp_path):
         reads.wait_for()
         for _ in range(2):
             guidance.press("ArrowRight")
-        wait(lambda: "--guidance 4 --hints" in command.input_value())
+        compiled = 120  # seconds; each guidance is a program of its own
+        wait(lambda: "--guidance 4 --hints" in command.input_value(), compiled)
         stroke(page, (0.7, 0.3))  # a click
         page.locator("#guide .likely button").first.click()
         page.get_by_text("Hints win over it.").wait_for()
