@@ -2,8 +2,12 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
-from helpers import ROOT, environment
+import jax
+from helpers import CACHE, ROOT, environment
+
+from colorjax.runtime import enable_compilation_cache
 
 CODE = """
 import jax
@@ -51,3 +55,8 @@ def test_work_goes_on_where_the_cache_cannot_be_written(tmp_path):
     (result, _), errors = run(tmp_path / "file")
     assert result == "3.0"
     assert "cannot be written" in errors and "JAX_COMPILATION_CACHE_DIR" in errors
+
+
+def test_commands_in_a_test_leave_the_users_folder_alone():
+    enable_compilation_cache()
+    assert Path(jax.config.values["jax_compilation_cache_dir"]).parent == CACHE
