@@ -68,7 +68,7 @@ def _live() -> dict[str, Any]:
         concurrency_limit=PREVIEW_LIMIT,
         api_visibility="private",
         trigger_mode="always_last",
-        show_progress="hidden",
+        show_progress="minimal",  # page.css shows it after a second
     )
 
 
