@@ -92,11 +92,10 @@ def build(
     caption has this as its text, unless it is turned, and is turned only if `nouns` has
     its class. In use, a text has at most so many `pairs` of a noun and a color.
 
-    `local`, `globe` and `text` are the shares of the images with each condition.
+    `local`, `globe` and `text` are the shares of images with each condition.
     `hint_count` and `hint_side` are those of `simulate`. `guidance` multiplies what the
     text changes: 0 is without text, 1 as trained. More is bolder, most where the text
-    changes most, at the price of a second evaluation of the net. Raises `UserError`
-    where a value is out of range.
+    changes most, and evaluates the net twice. Raises `UserError` for bad values.
     """
     del prior
     kind = jnp.dtype(dtype)
@@ -104,8 +103,8 @@ def build(
     shared = net, width, net_options or {}, own, kind, stride, noise, sampler, steps
     shares, hints = (turned, local, globe, text), (hint_count, hint_side)
     denoising = _denoising.make_denoising(*shared)
-    own_text = ENCODERS[text_encoder]
-    model = Model(denoising, own_text, tuple(nouns), *shares, *hints, guidance)
+    words = ENCODERS[text_encoder], tuple(nouns)
+    model = Model(denoising, *words, *shares, *hints, guidance)
     return Method(
         partial(_init, model),
         {"G": partial(_loss, model)},
@@ -175,7 +174,7 @@ def _simulated(model: Model, nets, key, examples) -> tuple[dict[str, Any], Seen]
     colors, nouns = (spoken * drawn(k, 1 - ALONE) for k in (alone_key, noun_key))
     turned = colors * drawn(share_key, model.turned)
     if "text" in examples:
-        turned *= ~_has_caption(examples) | _has_noun(model, examples)
+        turned *= ~_has_caption(examples) | (_noun(model, examples) >= 0)
     ab = turn(keys(turn_key), examples["ab"], turned, examples.get("box"))
     examples = {**examples, "ab": ab}
     local = simulate(keys(hint_key), ab, model.hint_count, model.hint_side)
@@ -197,17 +196,18 @@ def _has_caption(examples):
     return (examples["text"][..., -1] > 0).any(axis=-1)
 
 
-def _has_noun(model: Model, examples):
+def _noun(model: Model, examples):
+    """The index of the noun of each image, -1 where there is none."""
+    if not model.nouns:
+        return jnp.full(examples["mask"].shape, -1)
     label = examples["label"]
-    return (label >= 0) & (label < len(model.nouns))
+    return jnp.where(label < len(model.nouns), label, -1)
 
 
 def _phrases(model: Model, examples, colors, nouns):
     """The tokens of the color of each image where `colors` is not 0, and of its class
     where `nouns` is not 0."""
     word = middle_word(examples["lightness"], examples["ab"], examples.get("box"))
-    said = (nouns > 0) & _has_noun(model, examples)
+    noun = _noun(model, examples)
     phrases = model.text_encoder.phrases(model.nouns)
-    return phrases(
-        jnp.where(colors > 0, word, -1), jnp.where(said, examples["label"], -1)
-    )
+    return phrases(jnp.where(colors > 0, word, -1), jnp.where(nouns > 0, noun, -1))

@@ -32,7 +32,8 @@ def stage(args: argparse.Namespace, batch: int) -> "tuple[Predict, TextInput | N
     if args.guidance is not None:
         settings["guidance"] = args.guidance
     colorizer = Colorizer.load(workdir, args.step, settings, args.size)
-    colorizer.features = features or colorizer.features
+    if features:
+        colorizer.features = features
     decoding = (args.temperature, args.palette) != (None, None)
     files = args.uncertainty or args.save_distribution
     if (files or decoding) and not colorizer.has_logits:
