@@ -136,5 +136,7 @@ def test_killed_at_random_moments(tmp_path):
     assert result.code == 0, result.err
     text = (tmp_path / "killed.txt").read_text()
     print("went on from", re.findall(r"going on from step (\d+)", text + result.err))
-    assert "Traceback" not in text
+    # Python's resource tracker outlives a killed process. Its own traceback tells of
+    # shared memory that a worker process has removed before it.
+    assert not re.search(r'File ".*(colorjax/|train\.py)', text)
     assert_same_run(workdir, expected, steps)
