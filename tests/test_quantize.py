@@ -92,6 +92,22 @@ def test_soft_code_is_exact(kind, neighbors):
     np.testing.assert_allclose(weights, expected_weights, atol=1e-6)
 
 
+@pytest.mark.parametrize("neighbors", [1, 5, 10])
+def test_equally_near_bins_stay_in_order_after_rounding(neighbors):
+    """On a diagonal, bins on both sides are equally near, and squares are rounded. If
+    the compiler rounded only one of two squares, one side would seem nearer. Only its
+    full optimization, which other tests leave out, does so."""
+    full = {
+        "xla_backend_optimization_level": 3,
+        "xla_llvm_disable_expensive_passes": False,
+    }
+    optimized = jax.jit(soft_encode, static_argnums=1, compiler_options=full)
+    along = np.random.default_rng(3).uniform(-60, 60, 2000).astype(np.float32)
+    ab = np.concatenate([np.stack([along, along], -1), np.stack([along, -along], -1)])
+    indices, _ = optimized(ab, neighbors)
+    np.testing.assert_array_equal(indices, brute_force(ab, neighbors)[0])
+
+
 @pytest.mark.parametrize("sigma", [5.0, 20.0])
 def test_soft_code_over_all_bins_is_in_their_order(sigma):
     ab = points("the whole plane")[:2000]

@@ -53,7 +53,7 @@ def correction(
     ab: Float[np.ndarray, "h w 2"],
     lightness: Float[np.ndarray, "h w"],
     stride: int,
-    fade: float = FADE,
+    fade: float,
 ) -> Float[np.ndarray, "h2 w2 2"]:
     """What to add to `ab`, so that it has the colors of the hints at their places.
 

@@ -10,12 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PRNGKeyArray
 
-from colorjax.text.color_words import (
-    boxes_of,
-    from_middle,
-    hue_vectors,
-    middle,
-)
+from colorjax.text.color_words import boxes_of, from_middle, hue_vectors, middle
 
 JITTER = 15.0  # degrees to either side of the hue of a word
 NARROW = 3.0  # how much less a pixel turns whose hue is another one
