@@ -461,8 +461,13 @@ def test_clip_compares_the_places_of_an_exemplar(
         code, _, err = command("colorize", picture, "--out", out, *arguments)
         assert code == 0, err
         assert ("are not compared with those of the picture" in err) == (name in "ac")
+        assert "without effect" not in err
         results[name] = out.read_bytes()
     assert results["b"] != results["a"] and results["d"] != results["c"]
+    (tmp_path / "x.json").write_text(Guide([Point(0.5, 0.5, "#aa5533")]).to_json())
+    hints = "--out", tmp_path / "e.png", "--hints", tmp_path / "x.json", *clip[2:]
+    code, _, err = command("colorize", picture, *hints)
+    assert code == 0 and "--clip: without effect; there is no exemplar" in err
 
 
 def test_an_exemplar_is_kept_beside_the_result(picture, command, tmp_path):

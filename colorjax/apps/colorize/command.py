@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -183,6 +184,8 @@ def _colorize(
     reading = pipeline.Reading(args.max_pixels, args.levels)
     settings = images.Settings(args.quality, not args.no_metadata, not args.no_mark)
     predict, network = predicting.stage(args, batch)
+    if args.clip and not args.text:
+        predict = partial(predicting.noting_clip, predict)
     if wanted.text is not None:
         wanted = wanted._replace(text=wanted.text._replace(network=network))
     how = (wanted, batch, args.seed, decoding, reading, settings)

@@ -9,6 +9,7 @@ from colorjax.errors import UserError
 
 if TYPE_CHECKING:
     from colorjax.apps.colorize.pipeline import Predict
+    from colorjax.apps.colorize.stages import Failed, Photograph, Predicted
     from colorjax.method import TextInput
 
 PLATFORMS = {"cpu": "cpu", "gpu": "cuda,cpu", "tpu": "tpu,cpu"}  # JAX's names
@@ -47,6 +48,19 @@ def stage(args: argparse.Namespace, batch: int) -> "tuple[Predict, TextInput | N
         pipeline.predict_with, colorizer=colorizer, batch=batch, seeds=seeds
     )
     return predict, colorizer.text
+
+
+def noting_clip(
+    predict: "Predict", photographs: "list[Photograph]"
+) -> "list[Predicted | Failed]":
+    """`predict`, with a note on pictures without an exemplar for `--clip`."""
+    noted = []
+    for item in photographs:
+        if item.guide is None or item.guide.exemplar is None:
+            notes = [*item.page.notes, "--clip: without effect; there is no exemplar"]
+            item = item._replace(page=item.page._replace(notes=notes))
+        noted.append(item)
+    return predict(noted)
 
 
 def choose_device(name: str | None) -> None:
