@@ -28,10 +28,11 @@ def parser(doc: str, repeats: int) -> argparse.ArgumentParser:
 
 
 def parse(flags: argparse.ArgumentParser) -> argparse.Namespace:
-    """The flags as given; JAX computes on their device from here on, and memory is used
-    again as in every command."""
+    """The flags as given; JAX computes on their device from here on, with the settings
+    of every command."""
     args = flags.parse_args()
     runtime.configure_malloc()
+    runtime.configure_xla()
     jax.config.update("jax_platforms", "cpu" if args.device == "cpu" else "cuda,cpu")
     return args
 

@@ -43,6 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     if argv and argv[0] in scripts.SUMMARIES:  # its flags are absl's, not argparse's
         return scripts.run(*argv)
     runtime.configure_malloc()
+    runtime.configure_xla()
     return runtime.run_main("colorjax", lambda: _run(argv))
 
 

@@ -1,5 +1,5 @@
 """The process that a command runs in: `run_main`, `start`, `enable_compilation_cache`,
-`configure_malloc`, `trim_malloc`.
+`configure_xla`, `configure_malloc`, `trim_malloc`.
 
 All commands share one folder of compiled programs, so a second start compiles nothing.
 The folder is $JAX_COMPILATION_CACHE_DIR; if that is not set, it is `colorjax` in
@@ -10,6 +10,9 @@ step then waits until the system has cleared the same number of pages. glibc als
 small free blocks in a heap per thread, so a process that starts many threads seems to
 leak. A command therefore uses a single heap, which keeps freed memory, and trims it at
 each checkpoint.
+
+On the CPU, XLA hands convolutions to the library YNNPACK, which runs those with a 1x1
+kernel or few channels on one thread. A command therefore has XLA's own convolutions.
 """
 
 import ctypes
@@ -70,6 +73,7 @@ def start(processes: Iterable[Any]) -> None:
     `processes` are the arguments of `distributed.initialize`, whose errors it raises.
     """
     configure_malloc()
+    configure_xla()
     enable_compilation_cache()
     distributed.initialize(*processes)
 
@@ -97,6 +101,21 @@ def enable_compilation_cache() -> None:
     # By default JAX stores only programs that take a second or more to compile.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+# The parts of a program that YNNPACK computes on the CPU: products, no convolutions.
+_YNNPACK = "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_DOT"
+
+
+def configure_xla() -> None:
+    """Have XLA use its own convolutions on the CPU; call it before JAX compiles.
+
+    If XLA_FLAGS names the setting already, nothing changes.
+    """
+    given = os.environ.get("XLA_FLAGS", "")
+    # A JAX that does not know the setting would end the process.
+    if _YNNPACK.partition("=")[0] not in given and jax.__version_info__ < (0, 11):
+        os.environ["XLA_FLAGS"] = f"{given} {_YNNPACK}".strip()
 
 
 # Option numbers of <malloc.h>

@@ -1,13 +1,14 @@
-"""The persistent compilation cache: on by default, in the user's cache folder."""
+"""How commands compile: the cache in the user's folder, and settings of XLA."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import jax
-from helpers import CACHE, ROOT, environment
+from helpers import CACHE, ROOT, environment, python
 
-from colorjax.runtime import enable_compilation_cache
+from colorjax.runtime import configure_xla, enable_compilation_cache
 
 CODE = """
 import jax
@@ -60,3 +61,29 @@ def test_work_goes_on_where_the_cache_cannot_be_written(tmp_path):
 def test_commands_in_a_test_leave_the_users_folder_alone():
     enable_compilation_cache()
     assert Path(jax.config.values["jax_compilation_cache_dir"]).parent == CACHE
+
+
+CONVOLUTION = """
+import jax
+import jax.numpy as jnp
+from colorjax.runtime import configure_xla
+
+configure_xla()
+arrays = jnp.ones((4, 64, 32, 32)), jnp.ones((64, 64, 3, 3))
+convolve = jax.jit(lambda x, kernel: jax.lax.conv(x, kernel, (1, 1), "SAME"))
+text = convolve.lower(*arrays).compile().as_text()
+assert "convolution" in text
+print("__ynn_fusion" in text)
+"""
+
+
+def test_convolutions_are_xlas_own():
+    result = python("-c", CONVOLUTION, env={"XLA_FLAGS": ""})
+    assert (result.code, result.out) == (0, "False\n"), result.err
+
+
+def test_a_setting_of_the_user_stays(monkeypatch):
+    given = "--xla_cpu_experimental_ynn_fusion_type= --xla_dump_to=x"
+    monkeypatch.setenv("XLA_FLAGS", given)
+    configure_xla()
+    assert os.environ["XLA_FLAGS"] == given
