@@ -1,7 +1,7 @@
 """What a TPU slice would do with a config, found by compiling for it.
 
     python -m benchmarks.pod [--config imagenet_pod] [--chip v5e]
-        [--topology 2x2,4x8] [--shard]
+        [--topology 2x2,4x8] [--shard] [--dtype float32]
         [--batch N | --global-batch N] [--json PATH]
 
 No TPU is needed: the real training step is compiled ahead of time for each topology on
@@ -9,7 +9,8 @@ this machine's CPU, with `jax[tpu]` installed, one to several minutes each. `--b
 a chip's (weak scaling), `--global-batch` that of all (strong scaling). Exits with 1 if
 the devices exchange anything but gradients and BatchNorm's moments. With `--shard` each
 device holds a part of the state (`step.shard`). Then they exchange parameters, too, and
-nothing is checked.
+nothing is checked. `--dtype` replaces the config's `method.dtype`, in which the layers
+compute and gradients are summed over the devices.
 
 The times are predictions, never measured: all rates are the chip's peak, and nothing
 overlaps. A collective passes along each axis of the slice, there and back. An axis of
@@ -33,7 +34,7 @@ import pathlib
 import sys
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -95,12 +96,10 @@ def predict(chip: Chip, shape: Sequence[int], devices: int, work: Work):
     )
 
 
-def compiled_step(name: str, batch: int, mesh: Mesh, shard: bool):
-    """The training step of the config `name` for a global batch, the parameters'
-    shapes, and the FLOPs that an image needs, None where nobody has counted them."""
-    module = importlib.import_module(f"configs.{name}")
-    config = configs.to_dict(module.get_config()) | {"batch": batch}
-    config["step"] |= {"shard": shard}
+def compiled_step(config: dict[str, Any], batch: int, mesh: Mesh):
+    """The training step of a config for a global batch, the parameters' shapes, and the
+    FLOPs that an image needs, None where nobody has counted them."""
+    config = config | {"batch": batch}
     experiment = Experiment.from_config(config, mesh)
     step = experiment.make_step(np.full(Q, 1 / Q, np.float32))
     traced = step.trace(experiment.abstract_state, experiment.abstract_batch)
@@ -112,12 +111,11 @@ def compiled_step(name: str, batch: int, mesh: Mesh, shard: bool):
 
 
 def topology_row(
-    config: str, name: str, batch: int | None, whole: int | None, shard: bool
+    config: dict[str, Any], name: str, batch: int | None, whole: int | None
 ) -> dict:
     """What there is to know of one topology, as JSON has it; bytes, FLOPs, seconds.
 
-    `config` is the name of a config. `batch` is that of a chip, `whole` that of all,
-    which counts where it is given. With `shard` the state is in parts.
+    `batch` is that of a chip, `whole` that of all, which counts where it is given.
     """
     kind, _, axes = name.partition(":")
     try:
@@ -133,10 +131,11 @@ def topology_row(
     mesh = Mesh(np.array(devices), ("data",), axis_types=(AxisType.Auto,))
     print(f"compiling for {name}, batch {batch}", file=sys.stderr, flush=True)
     row = dict(topology=name, chips=chips, devices=len(devices), batch=batch)
-    row["shard"] = shard
+    shard = row["shard"] = config["step"]["shard"]
+    row["dtype"] = config["method"].get("dtype", "float32")
     begun = time.monotonic()
     try:
-        compiled, parameters, useful = compiled_step(config, batch, mesh, shard)
+        compiled, parameters, useful = compiled_step(config, batch, mesh)
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
@@ -204,6 +203,7 @@ def main() -> int:
     flags.add_argument("--batch", type=int, default=4, help="pictures a chip")
     flags.add_argument("--global-batch", type=int, help="pictures in all, instead")
     flags.add_argument("--shard", action="store_true", help="the state in parts")
+    flags.add_argument("--dtype", help="of the layers: float32 or bfloat16")
     flags.add_argument("--json", type=pathlib.Path, help="write the figures here")
     args = flags.parse_args()
     try:
@@ -215,14 +215,12 @@ def main() -> int:
     os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v5litepod-4")
     os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")
     os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
+    module = importlib.import_module(f"configs.{args.config}")
+    config = configs.to_dict(module.get_config())
+    config["step"] |= {"shard": args.shard}
+    config["method"] |= {"dtype": args.dtype} if args.dtype else {}
     rows = [
-        topology_row(
-            args.config,
-            f"{args.chip}:{shape}",
-            args.batch,
-            args.global_batch,
-            args.shard,
-        )
+        topology_row(config, f"{args.chip}:{shape}", args.batch, args.global_batch)
         for shape in args.topology.split(",")
     ]
     figures = dict(
