@@ -54,18 +54,18 @@ def _candidates(neighbors: int) -> Int[np.ndarray, "cells width"]:
     point of the cell. The points where one bin is nearer than another are a half plane,
     so testing the four corners suffices. Rows are sorted and padded with Q.
     """
-    low = np.arange(-PLANE, PLANE, CELL)
-    origin = np.stack(np.meshgrid(low, low, indexing="ij"), -1).reshape(-1, 1, 2)
-    corners = origin + np.array([[0, 0], [0, CELL], [CELL, 0], [CELL, CELL]])
-    distance = ((corners[:, :, None] - ab_bins()) ** 2).sum(-1)  # [cells 4 Q], exact
+    low = np.arange(-PLANE, PLANE, CELL, dtype=np.int32)
+    edges = np.stack([low, low + CELL], axis=1)[:, :, None]  # of rows, and of columns
+    # The squared distance from a corner to a bin is a sum of a part of a and one of b.
+    a, b = (np.square(edges - axis) for axis in ab_bins().T.astype(np.int32))
+    farthest = (a.max(1)[:, None] + b.max(1)).reshape(-1, Q)
     # Only a few dozen bins near a cell can matter; sorted, so that ties stay in order.
-    near = np.sort(np.argsort(distance.max(1), axis=1)[:, : 4 * neighbors + 24])
-    distance = np.take_along_axis(distance, near[:, None], axis=2)
-    # The margin keeps bins that are nearest only after rounding to float32.
-    nearer = np.all(
-        [d[:, None, :] - d[:, :, None] > 1e-3 for d in np.moveaxis(distance, 1, 0)],
-        axis=0,
-    )
+    count = 4 * neighbors + 24
+    near = np.sort(np.argpartition(farthest, count, axis=1)[:, :count])
+    row, column = np.divmod(np.arange(len(near))[:, None], len(low))
+    corners = [a[row, i, near] + b[column, j, near] for i in (0, 1) for j in (0, 1)]
+    # Where equal distances are told apart by rounding, both bins stay candidates.
+    nearer = np.all([d[:, None, :] > d[:, :, None] for d in corners], axis=0)
     candidate = nearer.sum(1) < neighbors
     table = np.sort(np.where(candidate, near, Q))
     return table[:, : candidate.sum(1).max()].astype(np.int32)

@@ -26,9 +26,17 @@ PUBLISHED = GOLDEN / "published"
 # ml_collections itself uses what it warns of; users do not see that warning.
 WARNINGS = "error,ignore:the load_module() method:DeprecationWarning"
 
+# Settings with which XLA compiles in less than half the time.
+QUICK = " ".join(
+    (
+        "--xla_backend_optimization_level=0",
+        "--xla_llvm_disable_expensive_passes=true",
+        "--xla_cpu_use_fusion_emitters=false",
+        "--xla_cpu_parallel_codegen_split_count=1",
+    )
+)
 # Programs that commands compile are kept for the next session. Commands share them: JAX
 # locks the folder, which it does only where the size has a limit.
-QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 CACHE = Path(tempfile.gettempdir()) / f"colorjax-tests-{os.getuid()}"
 CACHE_BYTES = 2_000_000_000
 

@@ -1,5 +1,6 @@
 """The log of a training run: `TrainingLogger`."""
 
+import functools
 import json
 import math
 import time
@@ -45,7 +46,6 @@ class TrainingLogger:
         self.metrics: dict[str, float] = {}
         self._warnings = self._discriminator_warnings()
         self._progress = Progress("step", steps, start)
-        self._tensorboard = _tensorboard_writer(self.path.parent / "tensorboard", start)
         self._written = time.monotonic()
         self._rate = ""  # the last measured one, as text
         self._pending: tuple[int, Mapping[str, Any]] | None = None
@@ -148,16 +148,18 @@ class TrainingLogger:
             self._tensorboard.flush()
         self._written = time.monotonic()
 
+    @functools.cached_property
+    def _tensorboard(self) -> Any:
+        """A writer of TensorBoard's event files; only in process 0.
 
-def _tensorboard_writer(folder: epath.Path, start: int) -> Any:
-    """A writer of TensorBoard's event files, in process 0, if tensorboardX is there.
-
-    It drops events after step `start`, which a resumed run repeats.
-    """
-    if jax.process_index() > 0:
-        return None
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(folder), purge_step=start + 1)
+        It drops events after step `start`, which a resumed run repeats. It is made
+        after the first step, because tensorboardX imports torch where that is there.
+        """
+        if jax.process_index() > 0:
+            return None
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError:
+            return None
+        folder = self.path.parent / "tensorboard"
+        return SummaryWriter(str(folder), purge_step=self.start + 1)
