@@ -14,8 +14,12 @@ from colorjax.evaluation import protocol
 from colorjax.method import abstract_batch, to_examples
 from colorjax.train.experiment import Experiment, make_adam, make_method
 
-# Long to trace, and like starter, starter_palette and zhang2017.
+# Long to trace, and like others that are not slow.
 SLOW = (
+    "cifar10_cyclegan",
+    "cifar10_ddcolor",
+    "cifar10_pix2pix",
+    "cifar10_zhang2017",
     "control_color",
     "distill",
     "palette",

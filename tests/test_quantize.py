@@ -100,6 +100,7 @@ def test_equally_near_bins_stay_in_order_after_rounding(neighbors):
     full = {
         "xla_backend_optimization_level": 3,
         "xla_llvm_disable_expensive_passes": False,
+        "xla_cpu_use_fusion_emitters": True,
     }
     optimized = jax.jit(soft_encode, static_argnums=1, compiler_options=full)
     along = np.random.default_rng(3).uniform(-60, 60, 2000).astype(np.float32)

@@ -80,7 +80,8 @@ def test_accumulated_gradient_is_the_mean_of_the_parts():
 @pytest.mark.parametrize("sampler", [False, True], ids=["zhang2016", "palette"])
 def test_parts_do_not_depend_on_devices(accumulate, sampler):
     assert jax.device_count() == 4
-    pictures = unreadable_last(16, 32)
+    # Few and small: among a million outputs of a ReLU rounding would move one past zero.
+    pictures = unreadable_last(8, 16)
     tested = make_method(PALETTE) if sampler else method()
     one, _ = gradient(tested, pictures, small_mesh(), accumulate=accumulate)
     four, _ = gradient(tested, pictures, make_mesh(), accumulate=accumulate)
