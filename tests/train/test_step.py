@@ -80,7 +80,7 @@ def test_accumulated_gradient_is_the_mean_of_the_parts():
 @pytest.mark.parametrize("sampler", [False, True], ids=["zhang2016", "palette"])
 def test_parts_do_not_depend_on_devices(accumulate, sampler):
     assert jax.device_count() == 4
-    # Few and small: among a million outputs of a ReLU rounding would move one past zero.
+    # Few and small: of a million outputs of a ReLU, rounding would move one past zero.
     pictures = unreadable_last(8, 16)
     tested = make_method(PALETTE) if sampler else method()
     one, _ = gradient(tested, pictures, small_mesh(), accumulate=accumulate)
