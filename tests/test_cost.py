@@ -79,3 +79,15 @@ def test_large_convolution():
     plain, _ = cost(dilated_conv, x, floats(3, 3, 128, 128))
     fast, _ = cost(winograd.convolve, x, floats(4, 4, 128, 128))
     assert fast / plain < 0.55
+
+
+def test_gradients_of_a_large_convolution():
+    """The kernels, which are larger than the images, are not copied."""
+
+    def product(x, kernels, dy):
+        return (winograd.convolve(x, kernels) * dy).sum()
+
+    x = floats(2, 8, 8, 256)
+    kernels = floats(4, 4, 256, 256)
+    _, size = cost(jax.grad(product, (0, 1)), x, kernels, x)
+    assert size / (4 * kernels.size) < 6.6

@@ -24,10 +24,8 @@ from jaxtyping import Array, Float
 
 COLLECTION = "winograd"
 # With fewer channels the sums take as much time as the products save. Measured for 64
-# to 512 channels, 8x8 to 128x128 pixels and batches of 1 to 8 (`benchmarks.winograd`).
+# to 512 channels, 4x4 to 128x128 pixels, batches of 1 to 128 (`benchmarks.winograd`).
 CHANNELS = 128
-TRAINED = 256  # the same for training, which transforms the kernels in each step
-TURNED = np.array([3, 1, 2, 0])  # rows of the transform of a kernel that is turned
 
 
 def prepare(nets: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,19 +36,18 @@ def prepare(nets: Mapping[str, Any]) -> dict[str, Any]:
     """
     if jax.default_backend() != "cpu":
         return dict(nets)
-    return _with_kernels(nets, CHANNELS, transform)
+    return _with_kernels(nets, transform)
 
 
 def mark(nets: Mapping[str, Any], platform: str) -> dict[str, Any]:
-    """The nets, on the CPU with a mark at their largest convolutions."""
+    """The nets, on the CPU with a mark at their large convolutions."""
     if platform != "cpu":
         return dict(nets)
-    return _with_kernels(nets, TRAINED, lambda kernel: jnp.zeros(()))
+    return _with_kernels(nets, lambda kernel: jnp.zeros(()))
 
 
-def _with_kernels(nets, channels, change):
-    """The nets with a collection of what `change` makes of each kernel with at least
-    this many channels."""
+def _with_kernels(nets, change):
+    """The nets with a collection of what `change` makes of each large kernel."""
 
     def changed(params):
         kernels = {}
@@ -58,7 +55,7 @@ def _with_kernels(nets, channels, change):
             if isinstance(value, Mapping):
                 if below := changed(value):
                     kernels[name] = below
-            elif name == "kernel" and _is_large(value.shape, channels):
+            elif name == "kernel" and _is_large(value.shape):
                 kernels[name] = change(value)
         return kernels
 
@@ -68,8 +65,8 @@ def _with_kernels(nets, channels, change):
     }
 
 
-def _is_large(shape, channels):
-    return len(shape) == 4 and shape[:2] == (3, 3) and min(shape[2:]) >= channels
+def _is_large(shape):
+    return len(shape) == 4 and shape[:2] == (3, 3) and min(shape[2:]) >= CHANNELS
 
 
 def kernel_of(
@@ -125,16 +122,9 @@ def _convolve(x: Array, transformed: Array, padding: int) -> Array:
 
     The products of all tiles are one batched matrix product.
     """
-    b, h, w, channels = x.shape
-    height, width = h + 2 * padding - 2, w + 2 * padding - 2
-    products = jnp.einsum(
-        "pti,pio->pto", _tiles(x, padding), transformed.reshape(16, channels, -1)
-    )
-    products = products.reshape(4, 4, b, -(-height // 2), -(-width // 2), -1)
-    y = [jnp.stack(_outputs(*row), axis=3) for row in _outputs(*products)]
-    y = jnp.stack(y, axis=2)  # [b rows 2 columns 2 o]
-    y = y.reshape(b, 2 * y.shape[1], 2 * y.shape[3], -1)
-    return y[:, :height, :width]
+    kernels = transformed.reshape(16, *transformed.shape[2:])
+    products = jnp.einsum("pti,pio->pto", _stack(_tiles(x, padding)), kernels)
+    return _assemble(_unstack(products, x.shape, padding), x.shape, padding)
 
 
 def _convolve_forward(x, transformed, padding):
@@ -145,33 +135,70 @@ def _convolve_backward(padding, saved, dy):
     """Both gradients are such products, too.
 
     That of x is the convolution of dy with the kernel turned by 180 degrees, whose
-    transform has its first and last rows and columns exchanged.
+    transform has its first and last rows and columns exchanged. The tiles and the
+    products are exchanged instead, because they are smaller.
     """
     x, transformed = saved
-    turned = transformed[TURNED][:, TURNED].swapaxes(2, 3)
-    dx = _convolve(dy, turned, 2 - padding)
-    products = jnp.einsum("pti,pto->pio", _tiles(x, padding), _spread(dy))
+    kernels = transformed.reshape(16, *transformed.shape[2:])
+    tiles = _stack(_exchange(_tiles(dy, 2 - padding)))
+    products = jnp.einsum("pto,pio->pti", tiles, kernels)
+    products = _exchange(_unstack(products, dy.shape, 2 - padding))
+    dx = _assemble(products, dy.shape, 2 - padding)
+    products = jnp.einsum("pti,pto->pio", _stack(_tiles(x, padding)), _spread(dy))
     return dx, products.reshape(transformed.shape)
 
 
 _convolve.defvjp(_convolve_forward, _convolve_backward)
 
 
+def _exchange(grid):
+    """4x4 arrays with the first and last rows and columns exchanged."""
+    return [[grid[i][j] for j in (3, 1, 2, 0)] for i in (3, 1, 2, 0)]
+
+
+def _stack(grid):
+    """4x4 arrays of tiles as one, [16 tiles c]."""
+    parts = [part for row in grid for part in row]
+    return jnp.stack(parts).reshape(16, -1, parts[0].shape[-1])
+
+
+def _unstack(products, shape, padding):
+    """[16 tiles c] as 4x4 arrays [b rows columns c] for an image of this shape."""
+    size = shape[0], *_counts(shape, padding)
+    return [list(row) for row in products.reshape(4, 4, *size, -1)]
+
+
+def _counts(shape, padding):
+    """The numbers of rows and columns of tiles of an image [b h w c]."""
+    return (-(-(n + 2 * padding - 2) // 2) for n in shape[1:3])
+
+
 def _tiles(x, padding):
-    """B^T d B for each tile of 4x4 pixels, as [16 tiles i]."""
+    """B^T d B for each tile of 4x4 pixels, as 4x4 arrays [b rows columns i]."""
     _, h, w, channels = x.shape
-    rows, columns = (-(-(n + 2 * padding - 2) // 2) for n in (h, w))  # of tiles
+    rows, columns = _counts(x.shape, padding)
     down, right = 2 * rows + 2 - h - padding, 2 * columns + 2 - w - padding
     x = jnp.pad(x, ((0, 0), (padding, down), (padding, right), (0, 0)))
     x = x.reshape(-1, rows + 1, 2, columns + 1, 2, channels)
-    tiles = [
-        part
-        for row in _inputs(x[:, :-1, 0], x[:, :-1, 1], x[:, 1:, 0], x[:, 1:, 1])
-        for part in _inputs(
+    return [
+        _inputs(
             row[:, :, :-1, 0], row[:, :, :-1, 1], row[:, :, 1:, 0], row[:, :, 1:, 1]
         )
+        for row in _inputs(x[:, :-1, 0], x[:, :-1, 1], x[:, 1:, 0], x[:, 1:, 1])
     ]
-    return jnp.stack(tiles).reshape(16, -1, channels)
+
+
+def _assemble(products, shape, padding):
+    """A^T m A for the products m of all tiles of an image of this shape, as one image.
+
+    `products` are 4x4 arrays [b rows columns o].
+    """
+    b, h, w, _ = shape
+    columns = [_outputs(*column) for column in zip(*products, strict=True)]
+    rows = zip(*columns, strict=True)
+    y = jnp.stack([jnp.stack(_outputs(*row), axis=3) for row in rows], axis=2)
+    y = y.reshape(b, 2 * y.shape[1], 2 * y.shape[3], -1)  # from [b rows 2 columns 2 o]
+    return y[:, : h + 2 * padding - 2, : w + 2 * padding - 2]
 
 
 def _spread(dy):
@@ -179,12 +206,12 @@ def _spread(dy):
     b, h, w, channels = dy.shape
     dy = jnp.pad(dy, ((0, 0), (0, h % 2), (0, w % 2), (0, 0)))
     dy = dy.reshape(b, -(-h // 2), 2, -(-w // 2), 2, channels)
-    tiles = [
-        part
-        for row in _products(dy[:, :, 0], dy[:, :, 1])
-        for part in _products(row[:, :, :, 0], row[:, :, :, 1])
-    ]
-    return jnp.stack(tiles).reshape(16, -1, channels)
+    return _stack(
+        [
+            _products(row[:, :, :, 0], row[:, :, :, 1])
+            for row in _products(dy[:, :, 0], dy[:, :, 1])
+        ]
+    )
 
 
 def _inputs(d0, d1, d2, d3):

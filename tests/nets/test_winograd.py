@@ -67,7 +67,6 @@ def test_layer_of_flax(small, monkeypatch, options, left):
     assert convolutions(conv.apply, prepared, x) == left
     apply = jax.jit(conv.apply)
     assert_near(apply(prepared, x), apply(variables, x))
-    monkeypatch.setattr(winograd, "TRAINED", 4)
     marked, half = winograd.mark({"G": variables}, "cpu")["G"], jnp.bfloat16
     assert convolutions(conv.apply, marked, x) == left
     for weights in (prepared, marked):
@@ -108,7 +107,7 @@ def test_a_colorizer_prepares(small, method_and_nets):
 
 def test_gradients_of_a_marked_net(monkeypatch, method_and_nets):
     """The layer transforms its kernel itself, so that the gradient is the kernel's."""
-    monkeypatch.setattr(winograd, "TRAINED", 4)
+    monkeypatch.setattr(winograd, "CHANNELS", 4)
     _, nets = method_and_nets
     x = uniform(2, 7, 8, 1)
 
@@ -125,7 +124,7 @@ def test_gradients_of_a_marked_net(monkeypatch, method_and_nets):
 
 
 def test_the_step_marks_its_nets(monkeypatch, method_and_nets):
-    monkeypatch.setattr(winograd, "TRAINED", 4)
+    monkeypatch.setattr(winograd, "CHANNELS", 4)
     _, nets = method_and_nets
     marks = []
 
