@@ -5,7 +5,7 @@
 Convolution and ReLU as one program, in float32; then both gradients of a convolution,
 for which Winograd's kernels are transformed in the program. The shapes are those of the
 paper's network at 256 pixels and in training, of the shipped model at its working
-sizes, and some smaller ones. `nets.winograd.CHANNELS` comes from this table.
+sizes, and some smaller ones.
 """
 
 import functools

@@ -26,6 +26,7 @@ COLLECTION = "winograd"
 # With fewer channels the sums take as much time as the products save. Measured for 64
 # to 512 channels, 4x4 to 128x128 pixels, batches of 1 to 128 (`benchmarks.winograd`).
 CHANNELS = 128
+TRAINED = 256  # the same for training, where XLA's gradients are faster
 
 
 def prepare(nets: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,18 +37,19 @@ def prepare(nets: Mapping[str, Any]) -> dict[str, Any]:
     """
     if jax.default_backend() != "cpu":
         return dict(nets)
-    return _with_kernels(nets, transform)
+    return _with_kernels(nets, CHANNELS, transform)
 
 
 def mark(nets: Mapping[str, Any], platform: str) -> dict[str, Any]:
-    """The nets, on the CPU with a mark at their large convolutions."""
+    """The nets, on the CPU with a mark at their largest convolutions."""
     if platform != "cpu":
         return dict(nets)
-    return _with_kernels(nets, lambda kernel: jnp.zeros(()))
+    return _with_kernels(nets, TRAINED, lambda kernel: jnp.zeros(()))
 
 
-def _with_kernels(nets, change):
-    """The nets with a collection of what `change` makes of each large kernel."""
+def _with_kernels(nets, channels, change):
+    """The nets with a collection of what `change` makes of each kernel with at least
+    this many channels."""
 
     def changed(params):
         kernels = {}
@@ -55,7 +57,7 @@ def _with_kernels(nets, change):
             if isinstance(value, Mapping):
                 if below := changed(value):
                     kernels[name] = below
-            elif name == "kernel" and _is_large(value.shape):
+            elif name == "kernel" and _is_large(value.shape, channels):
                 kernels[name] = change(value)
         return kernels
 
@@ -65,8 +67,8 @@ def _with_kernels(nets, change):
     }
 
 
-def _is_large(shape):
-    return len(shape) == 4 and shape[:2] == (3, 3) and min(shape[2:]) >= CHANNELS
+def _is_large(shape, channels):
+    return len(shape) == 4 and shape[:2] == (3, 3) and min(shape[2:]) >= channels
 
 
 def kernel_of(

@@ -46,8 +46,9 @@ def test_same_as_the_definition(size, dilation):
 
 @pytest.fixture
 def small(monkeypatch):
-    """Kernels of 4 channels are large."""
+    """Kernels of 4 channels are large, also in training."""
     monkeypatch.setattr(winograd, "CHANNELS", 4)
+    monkeypatch.setattr(winograd, "TRAINED", 4)
 
 
 def convolutions(function, *args):
@@ -107,7 +108,7 @@ def test_a_colorizer_prepares(small, method_and_nets):
 
 def test_gradients_of_a_marked_net(monkeypatch, method_and_nets):
     """The layer transforms its kernel itself, so that the gradient is the kernel's."""
-    monkeypatch.setattr(winograd, "CHANNELS", 4)
+    monkeypatch.setattr(winograd, "TRAINED", 4)
     _, nets = method_and_nets
     x = uniform(2, 7, 8, 1)
 
@@ -124,7 +125,7 @@ def test_gradients_of_a_marked_net(monkeypatch, method_and_nets):
 
 
 def test_the_step_marks_its_nets(monkeypatch, method_and_nets):
-    monkeypatch.setattr(winograd, "CHANNELS", 4)
+    monkeypatch.setattr(winograd, "TRAINED", 4)
     _, nets = method_and_nets
     marks = []
 
