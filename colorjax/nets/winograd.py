@@ -85,13 +85,30 @@ def kernel_of(
 @jax.jit
 def transform(kernel: Float[Array, "3 3 i o"]) -> Float[Array, "4 4 i o"]:
     """The kernel as `convolve` takes it: G g G^T in the paper."""
+    return _transform(kernel)
 
-    def along(kernel, axis):
-        first, middle, last = jnp.moveaxis(kernel, axis, 0)
-        outer, inner = (first + last) / 2, middle / 2
-        return jnp.stack([first, outer + inner, outer - inner, last], axis)
 
-    return along(along(kernel, 0), 1)
+@jax.custom_vjp
+def _transform(kernel):
+    return _along_both(_kernels, kernel)
+
+
+def _transform_forward(kernel):
+    return _transform(kernel), None
+
+
+def _transform_backward(_, d):
+    """G^T d G. JAX's own gradient would pad each slice of the kernel with zeros."""
+    return (_along_both(_kernel_gradients, d),)
+
+
+_transform.defvjp(_transform_forward, _transform_backward)
+
+
+def _along_both(change, grid):
+    """`change`, a function of a line of arrays, of the columns and then of the rows."""
+    rows = zip(*(change(*column) for column in zip(*grid, strict=True)), strict=True)
+    return jnp.stack([jnp.stack(change(*row)) for row in rows])
 
 
 def convolve(
@@ -214,6 +231,18 @@ def _spread(dy):
             for row in _products(dy[:, :, 0], dy[:, :, 1])
         ]
     )
+
+
+def _kernels(g0, g1, g2):
+    """G g: what four products take of the three values of a kernel along an axis."""
+    outer, inner = (g0 + g2) / 2, g1 / 2
+    return g0, outer + inner, outer - inner, g2
+
+
+def _kernel_gradients(d0, d1, d2, d3):
+    """G^T d: the transpose of `_kernels`."""
+    outer = (d1 + d2) / 2
+    return d0 + outer, (d1 - d2) / 2, outer + d3
 
 
 def _inputs(d0, d1, d2, d3):
