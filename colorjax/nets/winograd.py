@@ -22,6 +22,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from colorjax.nets import winograd_transforms as transforms
+
 COLLECTION = "winograd"
 # With fewer channels the sums take as much time as the products save. Measured for 64
 # to 512 channels, 4x4 to 128x128 pixels, batches of 1 to 128 (`benchmarks.winograd`).
@@ -90,7 +92,7 @@ def transform(kernel: Float[Array, "3 3 i o"]) -> Float[Array, "4 4 i o"]:
 
 @jax.custom_vjp
 def _transform(kernel):
-    return _along_both(_kernels, kernel)
+    return transforms.transform_kernel(kernel)
 
 
 def _transform_forward(kernel):
@@ -99,16 +101,10 @@ def _transform_forward(kernel):
 
 def _transform_backward(_, d):
     """G^T d G. JAX's own gradient would pad each slice of the kernel with zeros."""
-    return (_along_both(_kernel_gradients, d),)
+    return (transforms.kernel_gradient(d),)
 
 
 _transform.defvjp(_transform_forward, _transform_backward)
-
-
-def _along_both(change, grid):
-    """`change`, a function of a line of arrays, of the columns and then of the rows."""
-    rows = zip(*(change(*column) for column in zip(*grid, strict=True)), strict=True)
-    return jnp.stack([jnp.stack(change(*row)) for row in rows])
 
 
 def convolve(
@@ -142,8 +138,10 @@ def _convolve(x: Array, transformed: Array, padding: int) -> Array:
     The products of all tiles are one batched matrix product.
     """
     kernels = transformed.reshape(16, *transformed.shape[2:])
-    products = jnp.einsum("pti,pio->pto", _stack(_tiles(x, padding)), kernels)
-    return _assemble(_unstack(products, x.shape, padding), x.shape, padding)
+    tiles = transforms.stack(transforms.input_tiles(x, padding))
+    products = jnp.einsum("pti,pio->pto", tiles, kernels)
+    products = transforms.unstack(products, x.shape, padding)
+    return transforms.output_image(products, x.shape, padding)
 
 
 def _convolve_forward(x, transformed, padding):
@@ -159,105 +157,17 @@ def _convolve_backward(padding, saved, dy):
     """
     x, transformed = saved
     kernels = transformed.reshape(16, *transformed.shape[2:])
-    tiles = _stack(_exchange(_tiles(dy, 2 - padding)))
-    products = jnp.einsum("pto,pio->pti", tiles, kernels)
-    products = _exchange(_unstack(products, dy.shape, 2 - padding))
-    dx = _assemble(products, dy.shape, 2 - padding)
-    products = jnp.einsum("pti,pto->pio", _stack(_tiles(x, padding)), _spread(dy))
+    dy_tiles = transforms.exchange(transforms.input_tiles(dy, 2 - padding))
+    products = jnp.einsum("pto,pio->pti", transforms.stack(dy_tiles), kernels)
+    products = transforms.unstack(products, dy.shape, 2 - padding)
+    products = transforms.exchange(products)
+    dx = transforms.output_image(products, dy.shape, 2 - padding)
+    x_tiles = transforms.stack(transforms.input_tiles(x, padding))
+    products = jnp.einsum("pti,pto->pio", x_tiles, transforms.gradient_tiles(dy))
     return dx, products.reshape(transformed.shape)
 
 
 _convolve.defvjp(_convolve_forward, _convolve_backward)
-
-
-def _exchange(grid):
-    """4x4 arrays with the first and last rows and columns exchanged."""
-    return [[grid[i][j] for j in (3, 1, 2, 0)] for i in (3, 1, 2, 0)]
-
-
-def _stack(grid):
-    """4x4 arrays of tiles as one, [16 tiles c]."""
-    parts = [part for row in grid for part in row]
-    return jnp.stack(parts).reshape(16, -1, parts[0].shape[-1])
-
-
-def _unstack(products, shape, padding):
-    """[16 tiles c] as 4x4 arrays [b rows columns c] for an image of this shape."""
-    size = shape[0], *_counts(shape, padding)
-    return [list(row) for row in products.reshape(4, 4, *size, -1)]
-
-
-def _counts(shape, padding):
-    """The numbers of rows and columns of tiles of an image [b h w c]."""
-    return (-(-(n + 2 * padding - 2) // 2) for n in shape[1:3])
-
-
-def _tiles(x, padding):
-    """B^T d B for each tile of 4x4 pixels, as 4x4 arrays [b rows columns i]."""
-    _, h, w, channels = x.shape
-    rows, columns = _counts(x.shape, padding)
-    down, right = 2 * rows + 2 - h - padding, 2 * columns + 2 - w - padding
-    x = jnp.pad(x, ((0, 0), (padding, down), (padding, right), (0, 0)))
-    x = x.reshape(-1, rows + 1, 2, columns + 1, 2, channels)
-    return [
-        _inputs(
-            row[:, :, :-1, 0], row[:, :, :-1, 1], row[:, :, 1:, 0], row[:, :, 1:, 1]
-        )
-        for row in _inputs(x[:, :-1, 0], x[:, :-1, 1], x[:, 1:, 0], x[:, 1:, 1])
-    ]
-
-
-def _assemble(products, shape, padding):
-    """A^T m A for the products m of all tiles of an image of this shape, as one image.
-
-    `products` are 4x4 arrays [b rows columns o].
-    """
-    b, h, w, _ = shape
-    columns = [_outputs(*column) for column in zip(*products, strict=True)]
-    rows = zip(*columns, strict=True)
-    y = jnp.stack([jnp.stack(_outputs(*row), axis=3) for row in rows], axis=2)
-    y = y.reshape(b, 2 * y.shape[1], 2 * y.shape[3], -1)  # from [b rows 2 columns 2 o]
-    return y[:, : h + 2 * padding - 2, : w + 2 * padding - 2]
-
-
-def _spread(dy):
-    """A dY A^T for each tile of 2x2 outputs, as [16 tiles o]."""
-    b, h, w, channels = dy.shape
-    dy = jnp.pad(dy, ((0, 0), (0, h % 2), (0, w % 2), (0, 0)))
-    dy = dy.reshape(b, -(-h // 2), 2, -(-w // 2), 2, channels)
-    return _stack(
-        [
-            _products(row[:, :, :, 0], row[:, :, :, 1])
-            for row in _products(dy[:, :, 0], dy[:, :, 1])
-        ]
-    )
-
-
-def _kernels(g0, g1, g2):
-    """G g: what four products take of the three values of a kernel along an axis."""
-    outer, inner = (g0 + g2) / 2, g1 / 2
-    return g0, outer + inner, outer - inner, g2
-
-
-def _kernel_gradients(d0, d1, d2, d3):
-    """G^T d: the transpose of `_kernels`."""
-    outer = (d1 + d2) / 2
-    return d0 + outer, (d1 - d2) / 2, outer + d3
-
-
-def _inputs(d0, d1, d2, d3):
-    """B^T d: the four sums of four pixels along an axis."""
-    return d0 - d2, d1 + d2, d2 - d1, d1 - d3
-
-
-def _outputs(m0, m1, m2, m3):
-    """A^T m: two pixels along an axis from four products."""
-    return m0 + m1 + m2, m1 - m2 - m3
-
-
-def _products(y0, y1):
-    """A y: the transpose of `_outputs`."""
-    return y0, y0 + y1, y0 - y1, -y1
 
 
 class Convolution(nn.Module):

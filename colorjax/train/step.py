@@ -226,10 +226,8 @@ def _gradient(loss, name, nets, examples, key, accumulate, placement):
 
 
 def _squared_norm(tree):
-    """The sum of the squares of all values, as products of arrays with themselves.
-
-    XLA's CPU compiler makes slow trees of other sums (`optax.tree.norm`).
-    """
+    """The sum of the squares of all values. Each is a product of an array with itself:
+    XLA's CPU compiler makes slow trees of other sums, such as `optax.tree.norm`."""
 
     def squares(x):
         axes = tuple(range(x.ndim))
