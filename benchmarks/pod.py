@@ -203,7 +203,7 @@ def main() -> int:
     flags.add_argument("--batch", type=int, default=4, help="pictures a chip")
     flags.add_argument("--global-batch", type=int, help="pictures in all, instead")
     flags.add_argument("--shard", action="store_true", help="the state in parts")
-    flags.add_argument("--dtype", help="of the layers: float32 or bfloat16")
+    flags.add_argument("--dtype", choices=("float32", "bfloat16"), help="of the layers")
     flags.add_argument("--json", type=pathlib.Path, help="write the figures here")
     args = flags.parse_args()
     try:
@@ -217,8 +217,9 @@ def main() -> int:
     os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
     module = importlib.import_module(f"configs.{args.config}")
     config = configs.to_dict(module.get_config())
-    config["step"] |= {"shard": args.shard}
-    config["method"] |= {"dtype": args.dtype} if args.dtype else {}
+    config["step"]["shard"] = args.shard
+    if args.dtype:
+        config["method"]["dtype"] = args.dtype
     rows = [
         topology_row(config, f"{args.chip}:{shape}", args.batch, args.global_batch)
         for shape in args.topology.split(",")

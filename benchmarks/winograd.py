@@ -34,7 +34,7 @@ SHAPES = (  # images, height, width, channels, outputs, dilation
     (1, 64, 96, 128, 128, 1),
     (8, 64, 96, 128, 128, 1),
 )
-TRAINED = (
+GRADIENTS = (
     (2, 8, 8, 512, 512, 1),
     (2, 16, 16, 512, 512, 1),
     (8, 16, 16, 512, 512, 1),
@@ -93,7 +93,7 @@ def main() -> None:
 
     for shape in SHAPES:
         add(shape, "", relu, winograd.convolve, winograd.transform)
-    for shape in TRAINED:
+    for shape in GRADIENTS:
         add(shape, ", gradients", gradients, by_winograd, lambda kernel: kernel)
     report(interleaved(ways, args.repeats), ratios, {}, args.json)
 

@@ -104,6 +104,7 @@ def enable_compilation_cache() -> None:
 
 
 # The parts of a program that YNNPACK computes on the CPU: products, no convolutions.
+# Others have found slow reductions there: https://github.com/jax-ml/jax/issues/37465
 _YNNPACK = "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_DOT"
 
 
@@ -113,7 +114,7 @@ def configure_xla() -> None:
     If XLA_FLAGS names the setting already, nothing changes.
     """
     given = os.environ.get("XLA_FLAGS", "")
-    # A JAX that does not know the setting would end the process.
+    # A JAX that does not know the value would end the process; 0.11 was not tried.
     if _YNNPACK.partition("=")[0] not in given and jax.__version_info__ < (0, 11):
         os.environ["XLA_FLAGS"] = f"{given} {_YNNPACK}".strip()
 

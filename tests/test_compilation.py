@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import jax
+import pytest
 from helpers import CACHE, ROOT, environment, python
 
 from colorjax.runtime import configure_xla, enable_compilation_cache
@@ -77,6 +78,9 @@ print("__ynn_fusion" in text)
 """
 
 
+@pytest.mark.skipif(
+    jax.__version_info__ >= (0, 11), reason="the setting was not tried with this JAX"
+)
 def test_convolutions_are_xlas_own():
     result = python("-c", CONVOLUTION, env={"XLA_FLAGS": ""})
     assert (result.code, result.out) == (0, "False\n"), result.err

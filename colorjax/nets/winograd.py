@@ -26,9 +26,9 @@ from colorjax.nets import winograd_transforms as transforms
 
 COLLECTION = "winograd"
 # With fewer channels the sums take as much time as the products save. Measured for 64
-# to 512 channels, 4x4 to 128x128 pixels, batches of 1 to 128 (`benchmarks.winograd`).
+# to 512 channels, 8x8 to 128x128 pixels, batches of 1 to 128 (`benchmarks.winograd`).
 CHANNELS = 128
-TRAINED = 256  # the same for training, where XLA's gradients are faster
+TRAINED = 256  # the same for training: with 128 a step of configs/cifar10.py is slower
 
 
 def prepare(nets: Mapping[str, Any]) -> dict[str, Any]:
